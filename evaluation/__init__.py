@@ -1,0 +1,1 @@
+"""The engine that serves, run against known answers: suites, gates and a report."""

@@ -1,0 +1,86 @@
+"""One pass of the engine over labelled rows; every metric reads its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from evaluation.rows import Row
+from yingda.domain.decision import Answer, Candidate, Outcome
+from yingda.domain.identity import ModelIdentity
+from yingda.domain.knowledge import Knowledge
+from yingda.domain.message import Message
+
+
+class Answerer(Protocol):
+    """The part of the engine that is examined."""
+
+    @property
+    def identity(self) -> ModelIdentity: ...
+
+    @property
+    def knowledge(self) -> Knowledge: ...
+
+    def answer_many(self, messages: Sequence[Message], /) -> list[Answer]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A row, what the engine made of it, and whether that was right."""
+
+    row: Row
+    answer: Answer
+
+    @property
+    def intent_right(self) -> bool:
+        """True when the best intent is the labelled one, whether or not the engine would act on it."""
+        return self.answer.classification.intent.code == self.row.intent
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best entry, accepted or not."""
+        return self.answer.candidates[0] if self.answer.candidates else None
+
+    @property
+    def best_right(self) -> bool:
+        """True when the best entry would answer the message; false where no entry does."""
+        return self.best is not None and self.row.accepts(self.best.id)
+
+    @property
+    def best_confidence(self) -> float:
+        """Confidence of the best entry; 0 when there is none."""
+        return 0.0 if self.best is None else self.best.confidence
+
+    @property
+    def accepted(self) -> bool:
+        """True when the engine stands behind an entry."""
+        return self.answer.accepted is not None
+
+    @property
+    def accepted_right(self) -> bool:
+        """True when the entry it stands behind is right."""
+        return self.answer.accepted is not None and self.row.accepts(self.answer.accepted.id)
+
+    @property
+    def automatic(self) -> bool:
+        """True when the customer got an answer without a person."""
+        return self.answer.outcome is Outcome.ANSWERED
+
+    @property
+    def automatic_right(self) -> bool:
+        """True when the entry that was sent is right; an answer without an entry is not."""
+        return self.automatic and self.answer.faq is not None and self.row.accepts(self.answer.faq.id)
+
+
+def judge(engine: Answerer, rows: Iterable[Row], *, tick: Callable[[], None]) -> list[Judged]:
+    """One Judged a row, in order; ``tick`` is called after each.
+
+    Messages go in one at a time: padding beside neighbours moves confidences by rounding, so that the order of
+    rows would matter, and only then is the time measured the time one customer waits.
+    """
+    judged = []
+    for row in rows:
+        judged.append(Judged(row, engine.answer_many([Message(row.text)])[0]))
+        tick()
+    return judged

@@ -1,0 +1,106 @@
+"""The report as one structure, and the files it is written to."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from evaluation.gates import GateResult, Verdict, overall
+from evaluation.metrics import Measure
+from evaluation.provenance import Environment
+from evaluation.suites import Slice, SuiteResult
+from yingda.domain.identity import ModelIdentity
+
+_DIGITS = 6  # finer differences are rounding of the runtime, not of the model
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that was found; ``files`` maps each test file to its SHA-256."""
+
+    bundle: ModelIdentity
+    pack_digest: str
+    files: Mapping[str, str]
+    suites: tuple[SuiteResult, ...]
+    gates: tuple[GateResult, ...]
+    environment: Environment
+
+    @property
+    def verdict(self) -> Verdict:
+        """The worst of all gates."""
+        return overall(self.gates)
+
+
+def to_json(report: Report) -> str:
+    """The report for programs. Everything outside ``run`` is the same whenever bundle, pack and files are."""
+    tree = {
+        "bundle": asdict(report.bundle),
+        "pack": {"digest": report.pack_digest},
+        "files": dict(report.files),
+        "verdict": report.verdict,
+        "gates": [_gate(result) for result in report.gates],
+        "suites": {result.name: _suite(result) for result in report.suites},
+        "run": {
+            "commit": report.environment.commit,
+            "python": report.environment.python,
+            "packages": dict(report.environment.packages),
+            "latency_ms": {result.name: _rounded(asdict(result.latency)) for result in report.suites},
+        },
+    }
+    return json.dumps(tree, ensure_ascii=False, indent=2) + "\n"
+
+
+def write_whole(folder: Path, files: Mapping[str, str]) -> None:
+    """Write every file into ``folder`` under its name, or leave all of them as they were; raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drafts = {folder / name: folder / f".{name}.{os.getpid()}" for name in files}
+    try:
+        for path, draft in drafts.items():
+            draft.write_text(files[path.name], encoding="utf-8")
+        for path, draft in drafts.items():
+            draft.replace(path)
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+
+
+def _gate(result: GateResult) -> dict[str, Any]:
+    gate = result.gate
+    return {
+        "suite": gate.suite,
+        "metric": gate.metric,
+        gate.side.value: gate.limit,
+        "verdict": result.verdict,
+        "detail": result.detail,
+    }
+
+
+def _suite(result: SuiteResult) -> dict[str, Any]:
+    return {
+        "rows": result.rows,
+        "measures": {name: _measure(measure) for name, measure in result.measures.items()},
+        "slices": [_slice(part) for part in result.slices],
+        "wrong_matches": [_rounded(_without_none(asdict(wrong), "text")) for wrong in result.mistakes],
+    }
+
+
+def _slice(part: Slice) -> dict[str, Any]:
+    measures = {name: _measure(measure) for name, measure in part.measures.items()}
+    return {"by": part.by, "value": part.value, "rows": part.rows, "measures": measures}
+
+
+def _measure(measure: Measure) -> dict[str, Any]:
+    fields = {"value": measure.value, "n": measure.n, "low": measure.low, "high": measure.high}
+    return _rounded(_without_none(fields, "low", "high"))
+
+
+def _without_none(fields: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if key not in names or value is not None}
+
+
+def _rounded(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: round(value, _DIGITS) if isinstance(value, float) else value for key, value in fields.items()}

@@ -1,0 +1,24 @@
+"""Is the customer's mood seen?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evaluation.metrics import Measure, macro_f1, share
+from evaluation.outcomes import Judged
+from yingda.domain.knowledge import Sentiment
+
+_DISPLEASED = frozenset({Sentiment.NEGATIVE, Sentiment.ANGRY})
+
+
+def sentiment_macro_f1(judged: Sequence[Judged]) -> Measure:
+    """Unweighted mean F1 over the four sentiments; one that neither labels nor engine name is left out."""
+    gold = [row.row.sentiment.value for row in judged]
+    got = [row.answer.classification.sentiment.label.value for row in judged]
+    return macro_f1(gold, got, classes={*gold, *got})
+
+
+def displeased_recall(judged: Sequence[Judged]) -> Measure:
+    """Share of rows labelled negative or angry that the engine calls negative or angry."""
+    displeased = [row for row in judged if row.row.sentiment in _DISPLEASED]
+    return share([row.answer.classification.sentiment.label in _DISPLEASED for row in displeased])

@@ -1,0 +1,96 @@
+"""The ASGI application: routes, middleware and the engine, put together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from structlog.typing import FilteringBoundLogger
+
+from serving import probes, routes
+from serving.auth import KeyGate
+from serving.envelope import Envelope
+from serving.errors import add_error_handlers
+from serving.keys import KeyRing
+from serving.logs import frames, open_log
+from serving.service import Engine, Service
+from serving.settings import Settings
+from serving.workers import Workers
+
+API_VERSION = "1.0.0"
+
+_TAGS = [
+    {"name": "understand", "description": "What a message is about and how the customer feels."},
+    {"name": "answer", "description": "The reply, and whether a person takes over."},
+    {"name": "knowledge", "description": "What the engine answers from."},
+    {"name": "operate", "description": "Probes and metrics."},
+]
+_DESCRIPTION = """\
+Answers customers of Chinese online shops.
+
+`confidence` is always a calibrated probability in [0, 1] that the item is right; a raw `similarity` is never compared
+with it. Errors are RFC 9457 problems with a stable `code` and never repeat the customer's text. Every response carries
+`x-request-id`; `traceparent` is honoured. Limits: text 1 to 2,000 characters after trimming, batch 256 items, body
+256 KiB. Fields may be added within a version, never removed or given another meaning.
+"""
+
+
+def create_app(
+    settings: Settings,
+    engine: Engine,
+    *,
+    keys: KeyRing | None = None,
+    log: FilteringBoundLogger | None = None,
+) -> FastAPI:
+    """An app of its own around ``engine``; it asks for a key when ``keys`` is given."""
+    log = log or open_log(sys.stderr, settings.log_level)
+    workers = Workers(threads=settings.encode_threads, max_queue=settings.max_queue)
+    service = Service(engine, workers=workers)
+    app = _routed_app(_lifespan(service, log))
+    app.state.service = service
+    app.state.max_body_bytes = settings.max_body_bytes
+    app.add_middleware(KeyGate, keys=keys)
+    app.add_middleware(Envelope, metrics=service.metrics, log=log)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The contract as OpenAPI; it depends on no bundle and no setting."""
+    return _routed_app(None).openapi()
+
+
+def _routed_app(lifespan: Any) -> FastAPI:
+    app = FastAPI(
+        title="Yingda",
+        version=API_VERSION,
+        summary="Classifies and answers customers' messages.",
+        description=_DESCRIPTION,
+        openapi_tags=_TAGS,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        # The usual pages load their scripts from other people's servers.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+    )
+    app.include_router(routes.router)
+    app.include_router(probes.router)
+    add_error_handlers(app)
+    return app
+
+
+def _lifespan(service: Service, log: FilteringBoundLogger) -> Any:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        try:
+            await service.warm_up()
+        except Exception as error:
+            # Not raised: the server would print a traceback that may quote text; /readyz and `serve` report it.
+            log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
+        yield
+        service.close()
+
+    return lifespan

@@ -1,0 +1,130 @@
+"""Reading a request body: bounded while it arrives, and strict JSON, parsed once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope
+
+from serving.errors import ProblemError
+from serving.settings import MAX_BODY_BYTES
+
+# Longer than any number the contract knows; int() takes quadratic time in the digits.
+_MAX_DIGITS = 20
+
+
+class StrictRequest(Request):
+    """A request whose body is at most ``max_body_bytes`` long and holds JSON without any trick."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._max_bytes: int = getattr(scope["app"].state, "max_body_bytes", MAX_BODY_BYTES)
+
+    async def body(self) -> bytes:
+        """The whole body; raise 413 as soon as it is known to be too long, 415 when it is not plain JSON."""
+        if not hasattr(self, "_body"):
+            self._check_headers()
+            content = bytearray()
+            async for chunk in self.stream():
+                content += chunk
+                self._check_length(len(content))
+            self._body = bytes(content)
+        return self._body
+
+    async def json(self) -> Any:
+        """The parsed body; raise 400 for anything but strict JSON."""
+        return parse_json(await self.body())
+
+    def _check_headers(self) -> None:
+        kind, _, parameters = self.headers.get("content-type", "").lower().partition(";")
+        if kind.strip() != "application/json" or not _is_utf8(parameters):
+            detail = "the body must be JSON in UTF-8; send `content-type: application/json`"
+            raise ProblemError(415, "unsupported_media_type", detail)
+        if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
+            detail = "compressed bodies are not read; send the body without content-encoding"
+            raise ProblemError(415, "unsupported_content_encoding", detail)
+        declared = self.headers.get("content-length", "")
+        if declared.isascii() and declared.isdigit():
+            # Compared by length first: int() refuses thousands of digits.
+            self._check_length(int(declared) if len(declared) < _MAX_DIGITS else math.inf)
+
+    def _check_length(self, length: float) -> None:
+        if length > self._max_bytes:
+            detail = f"the body is longer than {self._max_bytes} bytes; send fewer items a request"
+            # The rest of the body is not read, so this connection cannot carry another request.
+            raise ProblemError(413, "body_too_large", detail, headers={"Connection": "close"})
+
+
+class StrictRoute(APIRoute):
+    """A route that reads its body as a StrictRequest."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, fed with strict requests."""
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(StrictRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+def parse_json(body: bytes) -> Any:
+    """What ``body`` says; raise a 400 ProblemError where two readers might understand it differently."""
+    try:
+        return json.loads(
+            body.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_int=_bounded_int,
+            parse_float=_finite_float,
+        )
+    except UnicodeDecodeError:
+        raise ProblemError(400, "invalid_encoding", "the body is not valid UTF-8; encode it as UTF-8") from None
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise ProblemError(400, "invalid_json", f"the body is not valid JSON at {place}; correct it there") from None
+    except RecursionError:
+        raise ProblemError(400, "json_too_deep", "the JSON is nested too deeply; send it flat") from None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ProblemError(400, "duplicate_key", "an object of the body names a key twice; send each key once")
+    for key in found:
+        if not key.isascii() and any("\ud800" <= char <= "\udfff" for char in key):
+            raise ProblemError(422, "key_not_unicode", "a key holds a lone surrogate; send valid Unicode")
+        if "\x00" in key:
+            raise ProblemError(422, "key_has_nul", "a key holds a NUL character; remove it")
+    return found
+
+
+def _refuse_constant(_name: str) -> Any:
+    raise ProblemError(400, "invalid_json", "NaN and Infinity are not JSON; send a number or null")
+
+
+def _bounded_int(digits: str) -> int:
+    if len(digits) > _MAX_DIGITS:
+        raise ProblemError(400, "number_too_large", f"a number has more than {_MAX_DIGITS} digits; send a smaller one")
+    return int(digits)
+
+
+def _finite_float(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ProblemError(400, "number_too_large", "a number is too large; send a smaller one")
+    return value
+
+
+def _is_utf8(parameters: str) -> bool:
+    named = [value.strip().strip('"') for name, _, value in _parameters(parameters) if name.strip() == "charset"]
+    return all(charset in {"utf-8", "utf8"} for charset in named)
+
+
+def _parameters(text: str) -> list[tuple[str, str, str]]:
+    return [part.partition("=") for part in text.split(";")]

@@ -1,0 +1,88 @@
+"""The outermost middleware: ids, the access line, metrics, HEAD, and a problem for what nobody expected."""
+
+from __future__ import annotations
+
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
+
+from serving.context import RequestContext, attach
+from serving.errors import internal_problem, problem_response
+from serving.identifiers import request_id, trace_id
+from serving.logs import frames
+from serving.metrics import Metrics
+
+_UNMATCHED = "unmatched"
+# What an access line says when the client left, or the shutdown timeout passed, before any response.
+_NO_RESPONSE = 499
+
+
+class Envelope:
+    """ASGI middleware around every request."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, log: FilteringBoundLogger) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._log = log
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and account for it."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        headers = Headers(scope=scope)
+        context = RequestContext(request_id(headers.get("x-request-id")), trace_id(headers.get("traceparent")))
+        # Routes know GET only; the answer to HEAD is the same without its body.
+        inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
+        attach(inner, context)
+        exchange = _Exchange(send, request_id=context.request_id, is_head=scope["method"] == "HEAD")
+        started = time.perf_counter()
+        try:
+            with self._metrics.in_flight.track_inprogress():
+                await self._serve(inner, receive, exchange, context)
+        finally:
+            self._record(scope["method"], inner, exchange.status, time.perf_counter() - started, context)
+
+    async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange, context: RequestContext) -> None:
+        try:
+            await self._app(scope, receive, exchange.send)
+        except Exception as error:
+            self._log.error("unexpected_error", request_id=context.request_id, error=type(error).__name__, frames=frames(error))
+            if exchange.status is None:
+                await problem_response(scope, internal_problem())(scope, receive, exchange.send)
+
+    def _record(self, method: str, scope: Scope, status: int | None, seconds: float, context: RequestContext) -> None:
+        # The template, not the path: a path may hold anything, and each one would be a new time series.
+        route = getattr(scope.get("route"), "path", None) or _UNMATCHED
+        status = status or _NO_RESPONSE
+        self._metrics.count_request(method=method, route=route, status=status, seconds=seconds)
+        self._log.info(
+            "request",
+            request_id=context.request_id,
+            trace_id=context.trace_id,
+            key_id=context.key_id,
+            method=method if method.isascii() and len(method) <= 16 else "other",
+            route=route,
+            status=status,
+            ms=round(seconds * 1000, 3),
+        )
+
+
+class _Exchange:
+    """Watches a response go out, names it, and drops the body of the answer to HEAD."""
+
+    def __init__(self, send: Send, *, request_id: str, is_head: bool) -> None:
+        self._send = send
+        self._request_id = request_id
+        self._is_head = is_head
+        self.status: int | None = None
+
+    async def send(self, message: Message) -> None:
+        """Pass ``message`` on to the client."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)["x-request-id"] = self._request_id
+        elif self._is_head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await self._send(message)

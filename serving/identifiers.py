@@ -1,0 +1,48 @@
+"""Names for requests and answers: request ids, trace ids and ULIDs."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import threading
+import time
+from collections.abc import Callable
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_RANDOM_BITS = 80
+
+
+def request_id(incoming: str | None) -> str:
+    """The caller's id when it is safe to log and to repeat, else a fresh one."""
+    if incoming is not None and _REQUEST_ID.fullmatch(incoming):
+        return incoming
+    return secrets.token_hex(16)
+
+
+def trace_id(traceparent: str | None) -> str | None:
+    """The trace id of a W3C ``traceparent`` header, None when absent or malformed."""
+    match = _TRACEPARENT.fullmatch(traceparent or "")
+    if match is None:
+        return None
+    version, trace, parent, rest = match.groups()
+    is_valid = version != "ff" and set(trace) != {"0"} and set(parent) != {"0"} and not (version == "00" and rest)
+    return trace if is_valid else None
+
+
+class UlidSource:
+    """Makes ULIDs that rise strictly within this process, also within one millisecond; thread-safe."""
+
+    def __init__(self, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
+        self._now_ms = now_ms
+        self._last = 0
+        self._lock = threading.Lock()
+
+    def __call__(self) -> str:
+        with self._lock:
+            fresh = (self._now_ms() << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS)
+            # A clock that stands still or steps back must not break the order.
+            is_later = fresh >> _RANDOM_BITS > self._last >> _RANDOM_BITS
+            self._last = fresh if is_later else self._last + 1
+            return "".join(_CROCKFORD[(self._last >> shift) & 31] for shift in range(125, -1, -5))

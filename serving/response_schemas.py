@@ -1,0 +1,260 @@
+"""What callers receive; fields may be added within a version, never removed or given another meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from serving.errors import Problem
+from yingda.domain.decision import Acceptance, Outcome, Reason
+from yingda.domain.knowledge import Priority, Sentiment
+
+Confidence = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that this item is right.")]
+
+
+class LanguageOut(BaseModel):
+    """Detected or given language."""
+
+    code: str = Field(description="ISO 639-1 code, `und` when unknown.")
+    confidence: Confidence
+
+
+class IntentOut(BaseModel):
+    """The best intent, also when the engine abstains."""
+
+    code: str
+    name: str = Field(description="Display name in the language of the message where the taxonomy has it.")
+    category: str
+    confidence: Confidence
+
+
+class RankedIntent(BaseModel):
+    """One intent of the ranking."""
+
+    code: str
+    confidence: Confidence
+
+
+class SentimentOut(BaseModel):
+    """How the customer feels."""
+
+    label: Sentiment
+    confidence: Confidence
+    scores: dict[Sentiment, Confidence]
+
+
+class KeywordOut(BaseModel):
+    """A term of the keyword library found in the message."""
+
+    text: str
+    intent: str = Field(description="The intent it speaks for.")
+
+
+class EntityOut(BaseModel):
+    """A fact found in the message, masked."""
+
+    type: str
+    text: str
+    start: int = Field(description="First character in the text as sent.")
+    end: int = Field(description="Character after the last.")
+
+
+class ModelOut(BaseModel):
+    """The bundle that decided."""
+
+    version: str
+    sha256: str
+
+
+class ClassifyTiming(BaseModel):
+    """Milliseconds spent a message; a batch's shared work is divided evenly."""
+
+    total: float
+    tokenize: float
+    encode: float
+    decide: float
+
+
+class AnswerTiming(BaseModel):
+    """Milliseconds spent a message."""
+
+    total: float
+
+
+class ClassifyResponse(BaseModel):
+    """What a message is about."""
+
+    language: LanguageOut
+    intent: IntentOut
+    decision: Acceptance = Field(
+        description="`accept`: confidence above the promised threshold. `ambiguous`: two intents too close, both in "
+        "`ranking`. `abstain`: nothing fits; `intent` is still the best guess."
+    )
+    ranking: list[RankedIntent] = Field(description="In falling order of confidence.")
+    sentiment: SentimentOut
+    priority: Priority
+    keywords: list[KeywordOut]
+    entities: list[EntityOut]
+    model: ModelOut
+    timing_ms: ClassifyTiming
+
+
+class ReplyPartsOut(BaseModel):
+    """The five parts of the reply; a part may be empty."""
+
+    greeting: str
+    confirm: str
+    solution: str
+    next: str
+    closing: str
+
+
+class TemplateOut(BaseModel):
+    """The template version a reply came from."""
+
+    id: str
+    version: str
+
+
+class ReplyOut(BaseModel):
+    """What to send to the customer."""
+
+    text: str
+    parts: ReplyPartsOut
+    template: TemplateOut
+    language: str
+
+
+class FaqOut(BaseModel):
+    """The FAQ entry that was sent."""
+
+    id: str
+    question: str = Field(description="The entry's question in the language of the reply.")
+    confidence: Confidence
+
+
+class CandidateOut(BaseModel):
+    """A FAQ entry that was considered."""
+
+    id: str
+    confidence: Confidence
+    similarity: float = Field(description="Raw cosine similarity; never compare it with a confidence.")
+
+
+class HandoffOut(BaseModel):
+    """Whether a person takes over, why, and who."""
+
+    required: bool
+    reasons: list[Reason]
+    skill: str | None
+    priority: Priority
+    released: bool = Field(description="False while the conversation waits for a person.")
+
+
+class RolloutOut(BaseModel):
+    """Which arm of a roll-out answered, and with which release."""
+
+    arm: str
+    release: str
+
+
+class ExplanationStep(BaseModel):
+    """One line of evidence for the decision."""
+
+    step: str
+    detail: str
+
+
+class AnswerResponse(BaseModel):
+    """The whole decision about a message and the reply."""
+
+    outcome: Outcome = Field(
+        description="`answered`: a FAQ entry is sent. `clarify`: asks for `missing` facts or between two close "
+        "entries. `handoff`: a person takes over. `no_answer`: nothing fits; the reply offers the way to a person."
+    )
+    reply: ReplyOut
+    faq: FaqOut | None = Field(description="Null unless answered.")
+    candidates: list[CandidateOut] = Field(description="The best entries, always.")
+    classification: ClassifyResponse
+    missing: list[str] = Field(description="Facts the reply asks for.")
+    handoff: HandoffOut
+    second_response: bool = Field(description="Marks the reply after a first dissatisfied message.")
+    rollout: RolloutOut
+    explanation: list[ExplanationStep]
+    answer_id: str = Field(description="ULID of this answer.", examples=["01JD0Z5T9V8M3K7Q2W4X6Y1ABC"])
+    timing_ms: AnswerTiming
+
+
+class ItemProblem(BaseModel):
+    """An item of a batch that failed; pointers count from the whole body."""
+
+    status: int
+    problem: Problem
+
+
+class ClassifyItemResult(BaseModel):
+    """An item of a batch that was classified."""
+
+    status: Literal[200]
+    result: ClassifyResponse
+
+
+class AnswerItemResult(BaseModel):
+    """An item of a batch that was answered."""
+
+    status: Literal[200]
+    result: AnswerResponse
+
+
+class ClassifyBatchResponse(BaseModel):
+    """One result for each item, in order."""
+
+    results: list[ClassifyItemResult | ItemProblem]
+
+
+class AnswerBatchResponse(BaseModel):
+    """One result for each item, in order."""
+
+    results: list[AnswerItemResult | ItemProblem]
+
+
+class TaxonomyIntent(BaseModel):
+    """One intent of the taxonomy."""
+
+    code: str
+    names: dict[str, str] = Field(description="Display name by language.")
+    kind: str
+    priority: Priority
+    skill: str
+    answerable: bool = Field(description="False where no FAQ entry may close the message on its own.")
+    covers: str
+    excludes: str
+
+
+class TaxonomyCategory(BaseModel):
+    """First level of the taxonomy with its intents."""
+
+    code: str
+    names: dict[str, str]
+    intents: list[TaxonomyIntent]
+
+
+class IntentsResponse(BaseModel):
+    """The taxonomy, in the order of its file."""
+
+    version: int
+    categories: list[TaxonomyCategory]
+
+
+class LiveResponse(BaseModel):
+    """The process is up."""
+
+    status: Literal["ok"]
+
+
+class ReadyResponse(BaseModel):
+    """The bundle is loaded and has decided its first message."""
+
+    status: Literal["ready"]
+    bundle: ModelOut

@@ -1,0 +1,158 @@
+"""The calls of the contract: each reads its schema, asks the service once, and answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Request, Response
+from pydantic import BaseModel
+
+from serving import response_schemas as out
+from serving.auth import needs
+from serving.batch import run_each
+from serving.body import StrictRoute
+from serving.context import context_of
+from serving.errors import PROBLEM_JSON
+from serving.keys import Scope
+from serving.present import intents_out
+from serving.request_schemas import AnswerBatchRequest, AnswerRequest, ClassifyBatchRequest, ClassifyRequest
+from serving.service import Service
+
+_MEANINGS = {
+    400: "The body is not strict JSON in UTF-8.",
+    401: "The key is missing or not known.",
+    403: "The key lacks the scope.",
+    413: "The body is longer than 256 KiB.",
+    415: "The body is not `application/json`.",
+    422: "A field breaks a rule; `errors` points at it.",
+    500: "The server failed.",
+    503: "Too many messages wait, or the server is not ready; see `Retry-After`.",
+}
+_EXAMPLES: dict[str, Any] = {
+    "plain": {"summary": "Text alone", "value": {"text": "快递三天没动了"}},
+    "full": {
+        "summary": "Everything the caller knows",
+        "value": {
+            "text": "快递三天没动了",
+            "conversation_id": "c-1001",
+            "message_id": "m-1",
+            "channel": "wechat",
+            "customer": {"id": "u-42", "name": "王小明", "gender": "male", "tier": "vip"},
+            "context": {"订单号": "DD20260001"},
+        },
+    },
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for the problems a route can answer."""
+    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
+
+
+def service_of(request: Request) -> Service:
+    """The service of the app that serves ``request``."""
+    service = request.app.state.service
+    assert isinstance(service, Service)
+    return service
+
+
+def as_json(body: BaseModel) -> Response:
+    """``body`` as a response; it was validated when it was built, so FastAPI need not do it again."""
+    return Response(body.model_dump_json(), media_type="application/json")
+
+
+async def _service(request: Request) -> Service:
+    return service_of(request)
+
+
+async def _request_id(request: Request) -> str:
+    return context_of(request.scope).request_id
+
+
+ServiceDependency = Annotated[Service, Depends(_service)]
+RequestId = Annotated[str, Depends(_request_id)]
+
+_WITH_BODY = problems(400, 401, 403, 413, 415, 422, 500, 503)
+
+router = APIRouter(route_class=StrictRoute)
+
+
+@router.post(
+    "/v1/classify",
+    operation_id="classify",
+    summary="Classify a message",
+    tags=["understand"],
+    response_model=out.ClassifyResponse,
+    responses=_WITH_BODY,
+    dependencies=[needs(Scope.CLASSIFY)],
+)
+async def classify(body: ClassifyRequest, service: ServiceDependency) -> Response:
+    """Intent, sentiment, priority, keywords and entities of one message; nothing is stored."""
+    return as_json((await service.classify([body]))[0])
+
+
+@router.post(
+    "/v1/classify/batch",
+    operation_id="classifyBatch",
+    summary="Classify up to 256 messages",
+    tags=["understand"],
+    response_model=out.ClassifyBatchResponse,
+    responses=_WITH_BODY,
+    dependencies=[needs(Scope.CLASSIFY)],
+)
+async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency, request_id: RequestId) -> Response:
+    """Each item as /v1/classify takes it; results in order, and each item succeeds or fails by itself."""
+    found = await run_each(body.items, service.classify, request_id=request_id)
+    return as_json(
+        out.ClassifyBatchResponse(
+            results=[each if isinstance(each, out.ItemProblem) else out.ClassifyItemResult(status=200, result=each) for each in found]
+        )
+    )
+
+
+@router.post(
+    "/v1/answer",
+    operation_id="answer",
+    summary="Answer a message",
+    tags=["answer"],
+    response_model=out.AnswerResponse,
+    responses=_WITH_BODY,
+    dependencies=[needs(Scope.ANSWER)],
+)
+async def answer(body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)], service: ServiceDependency) -> Response:
+    """The reply to send, the entry it came from, and whether a person must take over."""
+    return as_json((await service.answer([body]))[0])
+
+
+@router.post(
+    "/v1/answer/batch",
+    operation_id="answerBatch",
+    summary="Answer up to 256 messages",
+    tags=["answer"],
+    response_model=out.AnswerBatchResponse,
+    responses=_WITH_BODY,
+    dependencies=[needs(Scope.ANSWER)],
+)
+async def answer_batch(body: AnswerBatchRequest, service: ServiceDependency, request_id: RequestId) -> Response:
+    """Each item as /v1/answer takes it; results in order, and each item succeeds or fails by itself."""
+    found = await run_each(body.items, service.answer, request_id=request_id)
+    return as_json(
+        out.AnswerBatchResponse(
+            results=[each if isinstance(each, out.ItemProblem) else out.AnswerItemResult(status=200, result=each) for each in found]
+        )
+    )
+
+
+@router.get(
+    "/v1/intents",
+    operation_id="listIntents",
+    summary="Read the taxonomy",
+    tags=["knowledge"],
+    response_model=out.IntentsResponse,
+    responses=problems(401, 403, 500),
+    dependencies=[needs(Scope.KNOWLEDGE_READ)],
+)
+async def intents(service: ServiceDependency) -> Response:
+    """Categories and intents in the order of the pack's file."""
+    return as_json(intents_out(service.engine.knowledge))

@@ -1,0 +1,52 @@
+"""Settings, and what is refused at start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from serving.settings import Settings, SettingsError, check_exposure, is_loopback, load_settings, unknown_variables
+
+
+def test_defaults_bind_to_loopback_and_need_no_key() -> None:
+    settings = Settings()
+    assert (settings.host, settings.port, settings.bundle) == ("127.0.0.1", 8000, Path("models/current"))
+    check_exposure(settings)
+
+
+def test_variables_set_what_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YINGDA_MAX_QUEUE", "7")
+    monkeypatch.setenv("YINGDA_PACK", "packs/tea")
+    monkeypatch.setenv("YINGDA_KEYS_FILE", "")
+    settings = load_settings()
+    assert (settings.max_queue, settings.pack, settings.keys_file) == (7, Path("packs/tea"), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "70000"), ("PORT", "http"), ("WORKERS", "2"), ("LOG_LEVEL", "loud"), ("MAX_QUEUE", "0")]
+)
+def test_a_bad_value_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"YINGDA_{name}", value)
+    with pytest.raises(SettingsError, match=f"YINGDA_{name}={value}"):
+        load_settings()
+
+
+def test_unknown_variables_are_named_with_the_nearest_known() -> None:
+    warnings = unknown_variables(["PATH", "YINGDA_PORT", "yingda_host", "YINGDA_BUNDEL", "YINGDA_COLOUR"])
+    assert warnings == [
+        "YINGDA_BUNDEL is not a setting and has no effect; did you mean YINGDA_BUNDLE?",
+        "YINGDA_COLOUR is not a setting and has no effect",
+    ]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
+def test_loopback_is_known(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "", "10.0.0.1", "shop.example", "localhost.example", "127.0.0.1.example"])
+def test_any_other_address_is_refused_without_keys(host: str) -> None:
+    with pytest.raises(SettingsError, match="YINGDA_KEYS_FILE"):
+        check_exposure(Settings(host=host))
+    check_exposure(Settings(host=host, keys_file=Path("keys.json")))

@@ -1,0 +1,1 @@
+"""Material in, bundle out: the only home of torch, transformers and scikit-learn."""

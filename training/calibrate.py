@@ -1,0 +1,174 @@
+"""Fit everything that turns scores into probabilities and promises: ``python -m training.calibrate …``.
+
+Runs the files that will be served (int8 graph, n-gram view, FAQ index) over the calibration rows, which neither
+model saw, and fits in order: fusion of the views, intent posterior, sentiment temperature, confidence of the
+best match, and the thresholds that keep the error budget. Every score comes from the engine's own functions.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+
+from training.examples import SENTIMENTS, Classes, Example, read_classes, read_examples, write_json
+from training.params import CalibrateParams, load_params
+from training.promise import Promise, find_threshold
+from yingda.engine import Calibration, gather_views, judge_views
+from yingda.pack import read_knowledge
+from yingda.probability import log_softmax, softmax
+from yingda.retrieve.fusion import FEATURES, ConfidenceModel, FusionWeights, Views, features, fuse
+from yingda.retrieve.index import FaqIndex, build_index
+from yingda.retrieve.space import build_space
+from yingda.runtime import EncoderSession
+from yingda.text.normalise import normalise
+from yingda.text.tokenizer import MessageTokenizer
+from yingda.understand.intent import IntentWeights, intent_posterior
+from yingda.understand.linear import LinearView
+
+Floats = NDArray[np.float32]
+_SHRINK = 1e-2
+"""Pull of the fusion weights towards their start: the calibration rows are few and the weights correlated."""
+
+
+def fit_fusion(views: Views, index: FaqIndex, wanted: NDArray[np.intp], scale: float) -> FusionWeights:
+    """Exponents that minimise the mean negative log posterior of the right class."""
+    start = np.array([0.7, 0.7, 0.3, 0.0, 0.0])
+    rows = np.arange(len(wanted))
+
+    def loss(values: NDArray[np.float64]) -> float:
+        posterior = fuse(views, FusionWeights(scale, *map(float, values)), index.space)
+        return float(-posterior[rows, wanted].mean() + _SHRINK * ((values - start) ** 2).sum())
+
+    found = minimize(loss, start, method="Powell", bounds=[(0, 3), (0, 3), (0, 3), (0, 2), (-3, 3)], options={"xtol": 1e-3, "ftol": 1e-5})
+    return FusionWeights(scale, *(round(float(v), 5) for v in found.x))
+
+
+def fit_intent(views: Views, posterior: Floats, index: FaqIndex, wanted: NDArray[np.intp]) -> IntentWeights:
+    """Exponents of head and match posterior that minimise the negative log probability of the right intent."""
+    groups, rows = index.space.intents.tolist(), np.arange(len(wanted))
+
+    def loss(values: NDArray[np.float64]) -> float:
+        weights = IntentWeights(float(values[0]), float(values[1]))
+        probabilities = intent_posterior(views.intent, np.exp(posterior), groups, weights)
+        return float(-np.log(probabilities[rows, wanted] + 1e-9).mean())
+
+    found = minimize(loss, np.array([0.5, 0.5]), method="Powell", bounds=[(0, 3), (0, 3)], options={"xtol": 1e-3})
+    return IntentWeights(*(round(float(v), 5) for v in found.x))
+
+
+def fit_temperature(logits: Floats, wanted: NDArray[np.intp]) -> float:
+    """Temperature that minimises the negative log likelihood (Guo et al. 2017)."""
+    rows = np.arange(len(wanted))
+
+    def loss(values: NDArray[np.float64]) -> float:
+        return float(-log_softmax(np.asarray(logits / values[0], np.float32))[rows, wanted].mean())
+
+    return round(float(minimize(loss, np.array([1.0]), method="Powell", bounds=[(0.2, 5)]).x[0]), 5)
+
+
+def fit_confidence(judged: Floats, right: NDArray[np.bool_]) -> ConfidenceModel:
+    """Logistic regression of "the best entry is right" on the features of the posterior."""
+    spread = judged.std(0)
+    scaled = judged / np.where(spread > 0, spread, 1.0)
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(scaled, right)
+    weights = model.coef_[0] / np.where(spread > 0, spread, 1.0)
+    return ConfidenceModel(tuple(round(float(w), 6) for w in weights), round(float(model.intercept_[0]), 6))
+
+
+def is_right(best: NDArray[np.intp], rows: Sequence[Example]) -> NDArray[np.bool_]:
+    """Whether each best entry's class number is the row's label or one of its further right entries."""
+    return np.asarray([b == row.match or b in row.also for b, row in zip(best, rows, strict=True)])
+
+
+def calibrate(
+    rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, params: CalibrateParams
+) -> tuple[Calibration, dict[str, Promise]]:
+    """All fitted numbers, and the promised thresholds of intents and matches, from calibration ``rows``.
+
+    ``logits`` are the sentiment head's. Rows whose label has no class take no part in fitting the fusion.
+    """
+    labelled = [i for i, row in enumerate(rows) if row.match >= 0]
+    some = Views(views.cosine[labelled], views.linear[labelled], views.lexical[labelled], views.intent[labelled])
+    fusion = fit_fusion(some, index, np.asarray([rows[i].match for i in labelled]), scale)
+    posterior = fuse(views, fusion, index.space)
+    wanted_intents = np.asarray([row.intent for row in rows])
+    intent = fit_intent(views, posterior, index, wanted_intents)
+    intents = intent_posterior(views.intent, np.exp(posterior), index.space.intents.tolist(), intent)
+    judged = features(posterior, views, intents, index.space)
+    best = posterior[:, : len(index.space.entries)].argmax(1)
+    right = is_right(best, rows)
+    temperature = fit_temperature(logits, np.asarray([row.sentiment for row in rows]))
+    fitted = Calibration(fusion, fit_confidence(judged, right), intent, temperature)
+    _, entries = judge_views(views, index, fitted)
+    promises = {
+        "match": find_threshold(entries.max(1), right, budget=params.error_budget, assurance=params.assurance),
+        "intent": find_threshold(
+            intents.max(1), intents.argmax(1) == wanted_intents, budget=params.error_budget, assurance=params.assurance
+        ),
+    }
+    return fitted, promises
+
+
+def calibration_record(fitted: Calibration) -> dict[str, object]:
+    """The calibration file's content."""
+    return {
+        "fusion": asdict(fitted.fusion),
+        "confidence": {"features": list(FEATURES), "weights": list(fitted.confidence.weights), "bias": fitted.confidence.bias},
+        "intent": asdict(fitted.intent),
+        "sentiment_temperature": fitted.sentiment_temperature,
+    }
+
+
+def served_views(args: argparse.Namespace, rows: Sequence[Example], classes: Classes, vectors: Floats) -> tuple[Views, FaqIndex, Floats]:
+    """Views of ``rows`` by the files that will be served, the index, and the sentiment logits [N, S]."""
+    params = load_params()
+    tokenizer = MessageTokenizer(args.base / "tokenizer.json", max_tokens=params.train.max_tokens)
+    encoder = EncoderSession(args.export / "encoder.onnx")
+    knowledge = read_knowledge(params.prepare.pack)
+    space = build_space(knowledge.faq.values(), classes.matches, classes.intents)
+
+    def embed(texts: Sequence[str]) -> Floats:
+        return encoder.run(tokenizer.encode(texts)).embedding
+
+    index = build_index(space, vectors, knowledge.faq, normalise=normalise, embed=embed)
+    linear = LinearView.load(args.linear / "linear.json", args.linear / "linear.safetensors")
+    texts = [row.text for row in rows]
+    encodings = encoder.run(tokenizer.encode(texts))
+    return gather_views(encodings, linear, index, texts), index, encodings.sentiment
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m training.calibrate", description=__doc__)
+    for name in ("--data", "--base", "--weights", "--export", "--linear", "--target"):
+        parser.add_argument(name, type=Path, required=True)
+    args = parser.parse_args(argv)
+    classes, rows = read_classes(args.data / "classes.json"), read_examples(args.data / "calibrate.jsonl")
+    weights = load_file(args.weights)
+    prototypes = weights["prototypes.vectors"]
+    vectors = prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)
+    scale = float(np.exp(weights["prototypes.log_scale"]))
+    views, index, logits = served_views(args, rows, classes, vectors)
+    fitted, promises = calibrate(rows, logits, views, index, scale, load_params().calibrate)
+    args.target.mkdir(parents=True, exist_ok=True)
+    save_file({"classes": vectors}, args.target / "faq.safetensors")
+    write_json(args.target / "calibration.json", calibration_record(fitted))
+    sentiment = softmax(np.asarray(logits / fitted.sentiment_temperature, np.float32)).argmax(1)
+    facts = {
+        "rows": len(rows),
+        "promises": {name: asdict(promise) for name, promise in promises.items()},
+        "sentiment_accuracy": round(float((sentiment == [row.sentiment for row in rows]).mean()), 4),
+        "sentiments": list(SENTIMENTS),
+    }
+    write_json(args.target / "promises.json", facts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""Rows as the trainers see them: normalised text and class numbers."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from yingda.domain.errors import MaterialError
+from yingda.domain.knowledge import FaqEntry, Knowledge, Sentiment, Utterance
+
+IGNORED = -100
+"""Class number of a label that a row does not have; cross-entropy skips it."""
+
+SENTIMENTS = tuple(Sentiment)
+_FEW = 3
+"""An intent needs this many messages without an entry before it gets a class for them."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Class numbers of the bundle: intents, sentiments, and match classes.
+
+    A match class is a FAQ entry, or ``none:INTENT`` for messages of that intent that no entry answers.
+    """
+
+    intents: tuple[str, ...]
+    matches: tuple[str, ...]
+    match_intents: tuple[str, ...]
+
+    def match_of(self, faq: str | None, intent: str) -> int:
+        """Number of the match class, or IGNORED for an intent too rare to have a class without an entry."""
+        name = faq or f"none:{intent}"
+        return self.matches.index(name) if name in self.matches else IGNORED
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training row; ``also`` lists further right match classes."""
+
+    text: str
+    intent: int
+    match: int
+    sentiment: int
+    also: tuple[int, ...] = ()
+    style: str = ""
+
+
+def build_classes(knowledge: Knowledge, rows: Iterable[Utterance]) -> Classes:
+    """Entries in file order, then a class without an entry for each intent that has enough such rows."""
+    unanswered = Counter(row.intent for row in rows if row.faq is None)
+    none = [code for code in knowledge.taxonomy.intents if unanswered[code] >= _FEW]
+    entries = list(knowledge.faq.values())
+    return Classes(
+        intents=tuple(knowledge.taxonomy.intents),
+        matches=(*(e.id for e in entries), *(f"none:{code}" for code in none)),
+        match_intents=(*(e.intent for e in entries), *none),
+    )
+
+
+def example_of(row: Utterance, classes: Classes, text: str) -> Example:
+    """``row`` with its normalised ``text`` as class numbers."""
+    also = tuple(classes.matches.index(entry) for entry in row.also if entry in classes.matches)
+    return Example(
+        text=text,
+        intent=classes.intents.index(row.intent),
+        match=classes.match_of(row.faq, row.intent),
+        sentiment=SENTIMENTS.index(row.sentiment),
+        also=also,
+        style=row.style or row.language or "",
+    )
+
+
+def examples_of_entry(entry: FaqEntry, classes: Classes, texts: Sequence[str]) -> list[Example]:
+    """The entry's own wordings as rows without a sentiment label."""
+    intent, match = classes.intents.index(entry.intent), classes.matches.index(entry.id)
+    return [Example(text, intent, match, IGNORED, style="faq") for text in texts]
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write ``value`` as readable JSON through a temporary file, so that no half-written file is ever seen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    partial.replace(path)
+
+
+def write_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write one JSON object a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text("".join(json.dumps(asdict(e), ensure_ascii=False) + "\n" for e in examples), "utf-8")
+    partial.replace(path)
+
+
+def read_examples(path: Path) -> list[Example]:
+    """Rows written by ``write_examples``."""
+    lines = _read(path).splitlines()
+    return [Example(**{**row, "also": tuple(row["also"])}) for row in map(json.loads, lines)]
+
+
+def write_classes(path: Path, classes: Classes) -> None:
+    """Write the class numbers as JSON."""
+    write_json(path, asdict(classes))
+
+
+def read_classes(path: Path) -> Classes:
+    """Class numbers written by ``write_classes``."""
+    fields = json.loads(_read(path))
+    return Classes(**{name: tuple(values) for name, values in fields.items()})
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise MaterialError(f"{path} is missing; run `dvc repro prepare`") from error

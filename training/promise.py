@@ -1,0 +1,50 @@
+"""Turn an error budget into a threshold with a finite-sample guarantee.
+
+Learn-then-Test with fixed-sequence testing (Angelopoulos, Bates, Candès, Jordan and Lei 2021, "Learn then Test:
+Calibrating Predictive Algorithms to Achieve Risk Control", arXiv:2110.01052): thresholds are tested from the
+strictest down, each by an exact binomial test of "more than the budget is wrong"; the last one rejected before
+the first that is not is safe with the stated assurance, whatever the scores look like. It holds for messages
+that come from where the calibration rows came from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+_STEPS = 200
+_LEAST = 50
+"""The strictest threshold tested leaves at least this many rows: fewer could never pass the test."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """A threshold, and what it does on the calibration rows: how many it accepts and how many of those are right."""
+
+    threshold: float
+    accepted: int
+    right: int
+    rows: int
+
+
+def find_threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_], *, budget: float, assurance: float) -> Promise:
+    """The lowest threshold at which, with probability ``assurance``, at most ``budget`` of accepted rows are wrong.
+
+    When even the strictest threshold fails the test, nothing may be accepted: the threshold is above 1.
+    """
+    best = Promise(1.01, 0, 0, len(right))
+    if len(right) < _LEAST:
+        return best
+    strictest = float(np.sort(confidence)[-_LEAST])
+    grid = np.unique(np.quantile(confidence[confidence <= strictest], np.linspace(0, 1, _STEPS)))[::-1]
+    for threshold in grid:
+        accepted = confidence >= threshold
+        count, wrong = int(accepted.sum()), int((accepted & ~right).sum())
+        # p-value of "the risk exceeds the budget": the chance of so few errors if it did
+        if binom.cdf(wrong, count, budget) > 1 - assurance:
+            break
+        best = Promise(round(float(threshold), 6), count, count - wrong, len(right))
+    return best

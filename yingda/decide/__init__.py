@@ -1,0 +1,1 @@
+"""From evidence to an outcome: answered, clarify, hand-off or no answer."""

@@ -1,0 +1,1 @@
+"""What the engine talks about: frozen dataclasses and errors, standard library only."""

@@ -1,0 +1,183 @@
+"""What goes out: classification, match, decision and reply, each with its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from yingda.domain.knowledge import Priority, Sentiment
+
+
+class Acceptance(StrEnum):
+    """What the engine makes of its best intent."""
+
+    ACCEPT = "accept"
+    AMBIGUOUS = "ambiguous"
+    ABSTAIN = "abstain"
+
+
+class Outcome(StrEnum):
+    """What happens to the message."""
+
+    ANSWERED = "answered"
+    CLARIFY = "clarify"
+    HANDOFF = "handoff"
+    NO_ANSWER = "no_answer"
+
+
+class Reason(StrEnum):
+    """Why a person takes over; a closed list."""
+
+    REQUESTED = "requested"
+    REPEATED_QUESTION = "repeated_question"
+    DISSATISFIED = "dissatisfied"
+    COMPLAINT = "complaint"
+    NEGATIVE_SENTIMENT = "negative_sentiment"
+    SECURITY = "security"
+    VIP = "vip"
+    LOW_CONFIDENCE = "low_confidence"
+    OUT_OF_SCOPE = "out_of_scope"
+    NEEDS_HUMAN = "needs_human"
+    CHANNEL_CLOSED = "channel_closed"
+    RULE = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class LanguageGuess:
+    """ISO 639-1 code (``und`` when unknown) and how sure the detector is, in [0, 1]."""
+
+    code: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class IntentScore:
+    """One intent with its calibrated probability."""
+
+    code: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class SentimentScore:
+    """The label that fits best, its calibrated probability, and the probability of every label."""
+
+    label: Sentiment
+    confidence: float
+    scores: Mapping[Sentiment, float]
+
+
+@dataclass(frozen=True, slots=True)
+class KeywordHit:
+    """A term of the keyword library found in the message; ``intent`` is what it speaks for."""
+
+    text: str
+    intent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A fact found in the message, masked; offsets are characters of the original text, end exclusive."""
+
+    type: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Milliseconds spent a message (a batch's shared work is divided evenly)."""
+
+    total: float
+    tokenize: float
+    encode: float
+    decide: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """What the message is about; ``ranking`` is in falling order and starts with the best intent."""
+
+    language: LanguageGuess
+    intent: IntentScore
+    decision: Acceptance
+    ranking: tuple[IntentScore, ...]
+    sentiment: SentimentScore
+    priority: Priority
+    keywords: tuple[KeywordHit, ...]
+    entities: tuple[Entity, ...]
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One FAQ entry considered: calibrated probability that it is right, and raw cosine similarity."""
+
+    id: str
+    confidence: float
+    similarity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """Whether a person must take over, why, and who."""
+
+    required: bool
+    reasons: tuple[Reason, ...]
+    skill: str | None
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyParts:
+    """问候语, 问题确认, 解决方案, 后续引导, 结束语."""
+
+    greeting: str
+    confirm: str
+    solution: str
+    next: str
+    closing: str
+
+    def text(self) -> str:
+        """The parts that are not empty, one a line."""
+        return "\n".join(part for part in (self.greeting, self.confirm, self.solution, self.next, self.closing) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The written reply and the template version it came from."""
+
+    text: str
+    parts: ReplyParts
+    template_id: str
+    template_version: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line of evidence for a decision: which step, and what it found."""
+
+    step: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The engine's whole decision about one message.
+
+    ``candidates`` always holds the best entries. ``faq`` is the entry that was sent, set only when answered.
+    ``accepted`` is the entry whose match the engine stands behind, also when a person then takes over.
+    """
+
+    outcome: Outcome
+    reply: Reply
+    faq: Candidate | None
+    accepted: Candidate | None
+    candidates: tuple[Candidate, ...]
+    classification: Classification
+    missing: tuple[str, ...]
+    handoff: Handoff
+    explanation: tuple[Step, ...]

@@ -1,0 +1,39 @@
+"""Small pure functions on probabilities, shared by serving and calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_TINY = 1e-6
+
+
+def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Row-wise log softmax of [N, C]."""
+    shifted = logits - logits.max(1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(1, keepdims=True)), np.float32)
+
+
+def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Row-wise softmax of [N, C]."""
+    return np.asarray(np.exp(log_softmax(logits)), np.float32)
+
+
+def log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Log odds, with probabilities kept a little away from 0 and 1."""
+    clipped = np.clip(probability, _TINY, 1 - _TINY)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped), np.float32)
+
+
+def sigmoid(value: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Inverse of ``log_odds``."""
+    return np.asarray(1.0 / (1.0 + np.exp(-value)), np.float32)
+
+
+def sum_by_group(probabilities: NDArray[np.float32], groups: Sequence[int], *, count: int) -> NDArray[np.float32]:
+    """[N, C] summed over columns of the same group: [N, count]."""
+    members = np.zeros((len(groups), count), np.float32)
+    members[np.arange(len(groups)), np.asarray(groups)] = 1.0
+    return np.asarray(probabilities @ members, np.float32)

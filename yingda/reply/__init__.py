@@ -1,0 +1,1 @@
+"""The written reply: five parts from versioned templates, plain substitution over known variables."""

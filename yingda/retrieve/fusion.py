@@ -1,0 +1,108 @@
+"""Fuse the views of a message into one posterior over match classes, and say how sure the best match is.
+
+The views are combined as a weighted product of experts (Genest and Zidek 1986, "Combining Probability
+Distributions: A Critique and an Annotated Bibliography": the logarithmic opinion pool); the confidence of the
+best class is then a logistic regression on the shape of that posterior (Platt 1999). All numbers are fitted by
+``training/calibrate.py`` on rows that no model saw, through these same functions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yingda.probability import log_odds, log_softmax, sigmoid
+from yingda.retrieve.space import MatchSpace
+
+FEATURES = ("best_log_odds", "margin", "intent_log_odds", "none_log_odds", "dense_agrees", "linear_agrees", "cosine")
+
+
+@dataclass(frozen=True, slots=True)
+class FusionWeights:
+    """Exponents of the opinion pool; ``scale`` turns cosines into logits."""
+
+    scale: float
+    dense: float
+    linear: float
+    intent: float
+    lexical: float
+    none: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidenceModel:
+    """Logistic regression over ``FEATURES``."""
+
+    weights: tuple[float, ...]
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Evidence about N messages over C classes and I intents, all from one encoder pass and one n-gram look-up."""
+
+    cosine: NDArray[np.float32]  # [N, C]
+    linear: NDArray[np.float32]  # [N, C] log probabilities, NaN for classes the view does not know
+    lexical: NDArray[np.float32]  # [N, C]
+    intent: NDArray[np.float32]  # [N, I] log probabilities of the intent head
+
+
+def spread(trained: NDArray[np.float32], space: MatchSpace) -> NDArray[np.float32]:
+    """Columns of a trained view [N, trained] in the order of ``space`` [N, C], NaN for new entries."""
+    placed = trained[:, space.columns]
+    placed[:, space.is_new] = np.nan
+    return placed
+
+
+def fuse(views: Views, weights: FusionWeights, space: MatchSpace) -> NDArray[np.float32]:
+    """Log posterior [N, C]; a class the n-gram view does not know takes the dense view's word there too."""
+    dense = log_softmax(weights.scale * views.cosine)
+    linear = np.where(np.isnan(views.linear), dense, views.linear)
+    score = weights.dense * dense + weights.linear * linear + weights.intent * views.intent[:, space.intents]
+    score[:, : len(space.entries)] += weights.lexical * views.lexical[:, : len(space.entries)]
+    score[:, len(space.entries) :] += weights.none
+    return log_softmax(np.asarray(score, np.float32))
+
+
+def features(log_posterior: NDArray[np.float32], views: Views, intents: NDArray[np.float32], space: MatchSpace) -> NDArray[np.float32]:
+    """What the confidence of the best entry is judged by, [N, len(FEATURES)].
+
+    ``intents`` [N, I] is the fused intent posterior.
+    """
+    count = len(space.entries)
+    entries = np.exp(log_posterior[:, :count])
+    rows = np.arange(len(entries))
+    order = np.argsort(-entries, axis=1)
+    best, second = order[:, 0], order[:, min(1, count - 1)]
+    return np.stack(
+        [
+            log_odds(entries[rows, best]),
+            np.minimum(log_posterior[rows, best] - log_posterior[rows, second], 12.0),
+            log_odds(intents[rows, space.intents[best]]),
+            log_odds(np.exp(log_posterior[:, count:]).sum(1)),
+            views.cosine.argmax(1) == best,
+            np.nan_to_num(views.linear, nan=-np.inf).argmax(1) == best,
+            views.cosine[rows, best],
+        ],
+        axis=1,
+    ).astype(np.float32)
+
+
+def confidences(
+    log_posterior: NDArray[np.float32], judged: NDArray[np.float32], model: ConfidenceModel, space: MatchSpace
+) -> NDArray[np.float32]:
+    """Calibrated probability [N, entries] that each entry is right.
+
+    The best entry gets the logistic model's word; what it leaves is shared among the others by their posterior.
+    """
+    entries = np.exp(log_posterior[:, : len(space.entries)])
+    rows, best = np.arange(len(entries)), entries.argmax(1)
+    sure = sigmoid(judged @ np.asarray(model.weights, np.float32) + np.float32(model.bias))
+    rest = np.maximum(1.0 - entries[rows, best], 1e-9)
+    shared = entries * ((1.0 - sure) / rest)[:, None]
+    # an unsure best entry still ranks first: nothing below it may overtake it
+    shared = np.minimum(shared, sure[:, None])
+    shared[rows, best] = sure
+    return np.asarray(shared, np.float32)

@@ -1,0 +1,1 @@
+"""Text in, clean text out: normaliser, language, tokenizer."""

@@ -1,0 +1,1 @@
+"""What a message is about and how the customer feels."""
