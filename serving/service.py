@@ -17,7 +17,7 @@ from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.message import Message
 
-_WARM_UP = Message("你好，请问我的快递到哪了？")
+_WARM_UP = (Message("你好"), Message("Hello, is anyone there?"))
 
 
 class Engine(Protocol):
@@ -49,8 +49,8 @@ class Service:
         self._answer_ids = UlidSource()
 
     async def warm_up(self) -> None:
-        """Decide one message, so that the first customer does not wait for lazy work."""
-        await self._workers.run(partial(self.engine.answer_many, [_WARM_UP]), size=1)
+        """Decide a Chinese and a Latin message, so that the first customer does not wait for lazy work."""
+        await self._workers.run(partial(self.engine.answer_many, _WARM_UP), size=len(_WARM_UP))
         self.ready = True
 
     def close(self) -> None:

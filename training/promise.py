@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 _STEPS = 200
-_LEAST = 50
-"""The strictest threshold tested leaves at least this many rows: fewer could never pass the test."""
+_LEAST = 200
+"""The strictest threshold tested leaves this many rows: with fewer, a single error more or less decides the test."""
 
 
 @dataclass(frozen=True)

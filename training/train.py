@@ -7,11 +7,13 @@ sentiment. A checkpoint after every epoch makes the stage resumable: an interrup
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -40,8 +42,10 @@ class Run:
     schedule: torch.optim.lr_scheduler.LRScheduler
     generator: random.Random
     sentiment_weights: Tensor
+    fingerprint: str
     epoch: int = 0
     best: float = -1.0
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def bf16_is_fast() -> bool:
@@ -88,7 +92,7 @@ def sentiment_weights(rows: Sequence[Example]) -> Tensor:
     return weights / weights.mean()
 
 
-def start(params: TrainParams, base: Path, rows: Sequence[Example], entries: Sequence[Example], classes: Classes) -> Run:
+def start(params: TrainParams, base: Path, rows: Sequence[Example], entries: Sequence[Example], classes: Classes, mark: str) -> Run:
     """A fresh run: base weights, prototypes from the rows' own embeddings, AdamW with linear warm-up and decay."""
     network = load_network(base, layers=params.layers, intents=len(classes.intents), sentiments=len(SENTIMENTS), dropout=params.dropout).to(
         device()
@@ -103,7 +107,7 @@ def start(params: TrainParams, base: Path, rows: Sequence[Example], entries: Seq
     steps = params.epochs * math.ceil((len(rows) + len(entries)) / params.batch_size)
     warm = max(1, int(steps * params.warmup_share))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min((s + 1) / warm, max(0.0, (steps - s) / (steps - warm))))
-    return Run(network, prototypes, optimiser, schedule, random.Random(), sentiment_weights(rows).to(device()))
+    return Run(network, prototypes, optimiser, schedule, random.Random(), sentiment_weights(rows).to(device()), mark)
 
 
 def loss_of(run: Run, batch: Batch, params: TrainParams) -> Tensor:
@@ -166,6 +170,8 @@ def save_checkpoint(run: Run, path: Path) -> None:
         "schedule": run.schedule.state_dict(),
         "epoch": run.epoch,
         "best": run.best,
+        "history": run.history,
+        "fingerprint": run.fingerprint,
     }
     partial = path.with_suffix(".partial")
     torch.save(state, partial)
@@ -173,13 +179,27 @@ def save_checkpoint(run: Run, path: Path) -> None:
 
 
 def resume(run: Run, path: Path) -> None:
-    """Take up the state of ``path``."""
+    """Take up the state of ``path``, unless there is none or it was made from other data or parameters."""
+    if not path.is_file():
+        return
+    # weights_only refuses every object but tensors and plain values
     state = torch.load(path, map_location=device(), weights_only=True)
+    if state["fingerprint"] != run.fingerprint:
+        return
     run.network.load_state_dict(state["network"])
     run.prototypes.load_state_dict(state["prototypes"])
     run.optimiser.load_state_dict(state["optimiser"])
     run.schedule.load_state_dict(state["schedule"])
-    run.epoch, run.best = int(state["epoch"]), float(state["best"])
+    run.epoch, run.best, run.history = int(state["epoch"]), float(state["best"]), list(state["history"])
+    print(f"going on after epoch {run.epoch}", file=sys.stderr)
+
+
+def fingerprint(data: Path, base: Path, params: Params) -> str:
+    """SHA-256 of all that a run depends on: rows, base weights and parameters."""
+    digest = sha256(json.dumps(params.model_dump(mode="json"), sort_keys=True).encode())
+    for path in (data / "fit.jsonl", data / "entries.jsonl", base / "model.safetensors"):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def train(data: Path, base: Path, target: Path, params: Params) -> dict[str, object]:
@@ -188,14 +208,11 @@ def train(data: Path, base: Path, target: Path, params: Params) -> dict[str, obj
     torch.set_num_threads(settings.threads)
     torch.manual_seed(params.seed)
     rows, entries, chosen = (read_examples(data / f"{part}.jsonl") for part in ("fit", "entries", "select"))
-    run = start(settings, base, rows, entries, classes)
+    run = start(settings, base, rows, entries, classes, fingerprint(data, base, params))
     tokenizer = load_tokenizer(str(base / "tokenizer.json"), settings.max_tokens)
     target.mkdir(parents=True, exist_ok=True)
     checkpoint = target / "checkpoint.pt"
-    if checkpoint.is_file():
-        resume(run, checkpoint)
-        print(f"going on after epoch {run.epoch}", file=sys.stderr)
-    history: list[dict[str, float]] = []
+    resume(run, checkpoint)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         while run.epoch < settings.epochs:
@@ -204,13 +221,13 @@ def train(data: Path, base: Path, target: Path, params: Params) -> dict[str, obj
             loss = train_epoch(run, [*rows, *entries], tokenizer, settings, progress)
             accuracy = match_accuracy(run, chosen, tokenizer)
             run.epoch += 1
-            history.append({"epoch": run.epoch, "loss": loss, "selection_accuracy": accuracy})
+            run.history.append({"epoch": run.epoch, "loss": loss, "selection_accuracy": accuracy})
             progress.console.print(f"epoch {run.epoch}: loss {loss:.4f}, match accuracy on selection rows {accuracy:.4f}")
             if accuracy > run.best:
                 run.best = accuracy
                 save_weights(run, target / "weights.safetensors")
             save_checkpoint(run, checkpoint)
-    return {"history": history, "precision": "bfloat16" if bf16_is_fast() else "float32", "device": device().type}
+    return {"history": run.history, "precision": "bfloat16" if bf16_is_fast() else "float32", "device": device().type}
 
 
 def main(argv: Sequence[str] | None = None) -> None:

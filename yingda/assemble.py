@@ -26,6 +26,7 @@ from yingda.text.normalise import normalise
 from yingda.text.tokenizer import MessageTokenizer
 from yingda.understand.intent import IntentWeights
 from yingda.understand.linear import LinearView
+from yingda.understand.sentiment import SentimentScaling
 
 
 def open_engine(bundle: Path, *, pack: Path | None = None) -> Engine:
@@ -72,12 +73,12 @@ def _model(bundle: Bundle, labels: dict[str, list[str]]) -> Model:
 
 def read_calibration(fields: dict[str, Any]) -> Calibration:
     """The calibration file as typed numbers; raises KeyError, TypeError or ValueError when it does not fit."""
-    confidence = fields["confidence"]
+    confidence, sentiment = fields["confidence"], fields["sentiment"]
     return Calibration(
         fusion=FusionWeights(**fields["fusion"]),
         confidence=ConfidenceModel(tuple(float(w) for w in confidence["weights"]), float(confidence["bias"])),
         intent=IntentWeights(**fields["intent"]),
-        sentiment_temperature=float(fields["sentiment_temperature"]),
+        sentiment=SentimentScaling(float(sentiment["temperature"]), tuple(float(b) for b in sentiment["bias"])),
     )
 
 

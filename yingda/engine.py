@@ -36,10 +36,15 @@ from yingda.text.normalise import normalise
 from yingda.understand.entities import find_entities
 from yingda.understand.intent import IntentWeights, intent_posterior, judge, rank_intents
 from yingda.understand.keywords import KeywordFinder
-from yingda.understand.sentiment import score_sentiments
+from yingda.understand.sentiment import SentimentScaling, score_sentiments
 
 CANDIDATES = 5
 """FAQ entries returned with every answer."""
+
+WORTH_OFFERING = 0.05
+"""Confidence from which a third entry is offered when asking back; two are always offered."""
+
+_WARM_UP = ("你好，在吗", "Hello, is anyone there?")
 
 
 class Tokenizer(Protocol):
@@ -67,7 +72,7 @@ class Calibration:
     fusion: FusionWeights
     confidence: ConfidenceModel
     intent: IntentWeights
-    sentiment_temperature: float
+    sentiment: SentimentScaling
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,10 @@ class Engine:
         self._index = index
         self._keywords = KeywordFinder(knowledge.keywords, normalise=normalise)
 
+    def warm_up(self) -> None:
+        """Answer a Chinese and a Latin message, so that no customer waits for what loads on first use."""
+        self.answer_many([Message(text) for text in _WARM_UP])
+
     def classify(self, message: Message, *, top_k: int = 3) -> Classification:
         """Intent, sentiment, language and evidence for one message."""
         return self.classify_many([message], top_k=top_k)[0]
@@ -138,8 +147,7 @@ class Engine:
         encoded = perf_counter()
         views = gather_views(encodings, self._model.linear, self._index, texts)
         intents, entries = judge_views(views, self._index, self._model.calibration)
-        temperature = self._model.calibration.sentiment_temperature
-        sentiments = score_sentiments(encodings.sentiment, self._model.sentiments, temperature=temperature)
+        sentiments = score_sentiments(encodings.sentiment, self._model.sentiments, self._model.calibration.sentiment)
         done = perf_counter()
         share = 1000.0 / len(texts)
         timing = Timing(share * (done - start), share * (tokenized - start), share * (encoded - tokenized), share * (done - encoded))
@@ -176,7 +184,7 @@ class Engine:
         found = {entity.type for entity in classification.entities}
         missing = self._missing(verdict.outcome, entry, message, found)
         language = reply_language(classification.language.code)
-        offered = tuple(self.knowledge.faq[c.id] for c in candidates[:3])
+        offered = tuple(self.knowledge.faq[c.id] for n, c in enumerate(candidates[:3]) if n < 2 or c.confidence >= WORTH_OFFERING)
         request = ReplyRequest(message, language, verdict.outcome, intent, answered, offered, missing)
         return Answer(
             outcome=verdict.outcome,

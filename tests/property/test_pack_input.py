@@ -21,9 +21,7 @@ ROW_FIELDS = ["text", "intent", "faq", "also", "sentiment", "term", "synonyms"]
 FIELDS = st.sampled_from([*TOP_FIELDS, *RECORD_FIELDS, *ROW_FIELDS])
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.sampled_from(["low"])
 BYTES = st.binary(max_size=60) | st.text("{}[]-:&*!|>#%@'\", \n\tab", max_size=40).map(str.encode)
-TREES = st.recursive(
-    SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=6), max_leaves=20
-)
+TREES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(FIELDS, inner, max_size=6), max_leaves=20)
 
 
 def read_files(files: dict[str, bytes]) -> None:

@@ -47,9 +47,7 @@ def training_counts(rows: Iterable[Utterance]) -> dict[str, int]:
     return {
         "training messages": len(messages),
         "training messages out of scope": sum(row.intent == OUT_OF_SCOPE for row in messages),
-        "training messages in scope without an entry": sum(
-            row.faq is None and row.intent != OUT_OF_SCOPE for row in messages
-        ),
+        "training messages in scope without an entry": sum(row.faq is None and row.intent != OUT_OF_SCOPE for row in messages),
         "training messages with further right entries": sum(bool(row.also) for row in messages),
         "training messages in another language": sum(row.language is not None for row in messages),
         **{f"training messages {sentiment}": count for sentiment, count in sentiments.items()},

@@ -347,9 +347,7 @@ def test_taxonomy_without_intents_is_one_mistake(tmp_path: Path) -> None:
         ("templates.yaml", "  smalltalk:", "  chat:", "templates.yaml:6: field 'smalltalk' is missing; add it"),
     ],
 )
-def test_missing_field_is_reported_with_its_record(
-    tmp_path: Path, name: str, old: str, new: str, expected: str
-) -> None:
+def test_missing_field_is_reported_with_its_record(tmp_path: Path, name: str, old: str, new: str, expected: str) -> None:
     found = mistakes_of(tmp_path, changed(name, old, new))
     assert any(mistake.startswith(expected) for mistake in found), found
 
@@ -390,7 +388,7 @@ def test_unknown_field_is_reported_with_its_line(tmp_path: Path, name: str, old:
         ("policy.yaml", "发货时限: 48 小时", "发货时限: [48]", "policy.yaml:5: '发货时限' in 'values' must be a tex"),
         ("policy.yaml", "发货时限: 48 小时", "发货时限:", "policy.yaml:5: '发货时限' in 'values' must be a text"),
         ("faq-order.yaml", "ask: [order_no]", "ask: order_no", "faq-order.yaml:11: field 'ask' must be a list"),
-        ("faq-order.yaml", "催发货", "催发货\", 7, \"快", "faq-order.yaml:7: an item of 'similar' must be text, fou"),
+        ("faq-order.yaml", "催发货", '催发货", 7, "快', "faq-order.yaml:7: an item of 'similar' must be text, fou"),
         ("faq-order.yaml", "{zh: []}", "{zh: 无}", "faq-order.yaml:17: 'zh' in 'similar' must be a list, found text"),
         ("faq-order.yaml", "{zh: []}", "[]", "faq-order.yaml:17: field 'similar' must be a mapping, found a list"),
         ("templates.yaml", 'version: "1.0"', "version: 1.0", "templates.yaml:2: field 'version' must be text, found"),
@@ -538,9 +536,7 @@ def test_variable_under_values_and_context_is_a_mistake(tmp_path: Path) -> None:
         ("templates.yaml", "order_no: 订单号}", "order_no: 单号}", "templates.yaml:5: unknown context variable '单"),
     ],
 )
-def test_name_that_is_unknown_or_taken_is_reported_with_its_line(
-    tmp_path: Path, name: str, old: str, new: str, expected: str
-) -> None:
+def test_name_that_is_unknown_or_taken_is_reported_with_its_line(tmp_path: Path, name: str, old: str, new: str, expected: str) -> None:
     found = mistakes_of(tmp_path, changed(name, old, new))
     assert any(mistake.startswith(expected) for mistake in found), found
 
@@ -559,9 +555,7 @@ def test_name_that_is_unknown_or_taken_is_reported_with_its_line(
     ],
 )
 @pytest.mark.parametrize("name", ["utterances/train-2.jsonl", "utterances/test-2.jsonl"])
-def test_wrong_label_is_reported_with_its_line(
-    tmp_path: Path, name: str, fields: dict[str, object], expected: str
-) -> None:
+def test_wrong_label_is_reported_with_its_line(tmp_path: Path, name: str, fields: dict[str, object], expected: str) -> None:
     assert only(mistakes_of(tmp_path, {name: row("发货") + row("出库", **fields)})) == f"{name}:2: {expected}"
 
 

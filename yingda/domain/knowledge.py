@@ -83,10 +83,18 @@ class FaqEntry:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the shop promises (``values``) and which ``{变量}`` come from the request instead (``context``)."""
+    """What the shop promises (``values``) and which ``{变量}`` come from the request instead (``context``).
+
+    ``translations`` holds, by language, the values that read differently there: 48 小时 is 48 hours.
+    """
 
     values: Mapping[str, str]
     context: Mapping[str, str]
+    translations: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+
+    def values_in(self, language: str) -> Mapping[str, str]:
+        """Every value as it reads in ``language``."""
+        return {**self.values, **self.translations.get(language, {})}
 
     def variables(self) -> frozenset[str]:
         """Every variable name a text of this pack may use."""

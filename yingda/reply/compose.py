@@ -69,7 +69,7 @@ def _values(request: ReplyRequest, knowledge: Knowledge) -> Mapping[str, str]:
     language, customer, facts = request.language, request.message.customer, knowledge.templates.facts
     # the operator's promises come last: a request's context can never overwrite them
     values = {name: value for name, value in request.message.context.items() if name in knowledge.policy.context}
-    values |= knowledge.policy.values
+    values |= knowledge.policy.values_in(language)
     separator = "、" if language == "zh" else ", "
     values |= {
         "称呼": address(customer.name if customer else None, customer.gender if customer else None, language=language),

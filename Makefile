@@ -1,0 +1,52 @@
+# Two commands do all the set-up: `make serve` and `make test`. `make help` lists the rest.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+HOST ?= 127.0.0.1
+PORT ?= 8000
+DATA ?= ../shared/datasets
+SERVE_STAMP := $(VENV)/.serve
+DEV_STAMP := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format evaluate train clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(SERVE_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve]'
+	@touch $@
+
+$(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve,evaluate,train,dev]'
+	@touch $@ $(SERVE_STAMP)
+
+serve: $(SERVE_STAMP) ## install, start the service with the shipped model, show a first answer
+	@$(BIN)/python -m serving.first_answer --port $(PORT) & \
+	YINGDA_HOST=$(HOST) YINGDA_PORT=$(PORT) exec $(BIN)/python -m serving
+
+check: $(DEV_STAMP) ## lint, types, import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check ## everything CI runs: checks, tests, the README's commands
+	$(BIN)/python -m pytest
+
+evaluate: $(DEV_STAMP) ## measure the shipped bundle on the pack's test files
+	$(BIN)/python -m evaluation
+
+train: $(DEV_STAMP) ## rebuild the bundle from the pack (`dvc repro`, up to an hour on 2 cores)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+
+format: $(DEV_STAMP) ## rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove the virtual environment and everything derived but the shipped bundle
+	rm -rf $(VENV) data/processed models/base models/linear models/checkpoints models/export models/calibration models/candidate reports
