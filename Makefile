@@ -2,9 +2,6 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-HOST ?= 127.0.0.1
-PORT ?= 8000
-DATA ?= ../shared/datasets
 SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP := $(VENV)/.dev
 
@@ -26,8 +23,7 @@ $(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(SERVE_STAMP)
 
 serve: $(SERVE_STAMP) ## install, start the service with the shipped model, show a first answer
-	@$(BIN)/python -m serving.first_answer --port $(PORT) & \
-	YINGDA_HOST=$(HOST) YINGDA_PORT=$(PORT) exec $(BIN)/python -m serving
+	@$(BIN)/python -m serving.first_answer & exec $(BIN)/python -m serving
 
 check: $(DEV_STAMP) ## lint, types, import contract
 	$(BIN)/ruff check .
@@ -49,4 +45,4 @@ format: $(DEV_STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff format .
 
 clean: ## remove the virtual environment and everything derived but the shipped bundle
-	rm -rf $(VENV) data/processed models/base models/linear models/checkpoints models/export models/calibration models/candidate reports
+	rm -rf $(VENV) data/processed models/base models/linear models/checkpoints models/export models/calibration models/candidate models/check

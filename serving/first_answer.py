@@ -1,4 +1,4 @@
-"""Wait for the service and show a first answer: ``python -m serving.first_answer --port 8000``.
+"""Wait for the service and show a first answer: ``python -m serving.first_answer``.
 
 Run by ``make serve`` beside the server, so that a newcomer sees one call and its reply without typing anything.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -39,8 +40,8 @@ def call(host: str, port: int, method: str, path: str, body: str | None = None) 
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m serving.first_answer", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--host", default=os.environ.get("YINGDA_HOST") or "127.0.0.1")
+    parser.add_argument("--port", type=int, default=int(os.environ.get("YINGDA_PORT") or 8000))
     args = parser.parse_args(argv)
     deadline = time.monotonic() + _PATIENCE_S
     while not is_ready(args.host, args.port):

@@ -129,7 +129,7 @@ def _handoff_out(handoff: Handoff) -> out.HandoffOut:
         reasons=list(handoff.reasons),
         skill=handoff.skill,
         priority=handoff.priority,
-        released=True,
+        released=not handoff.required,
     )
 
 

@@ -118,7 +118,7 @@ def write_from_hub(target: Path, name: str) -> int:
     """Download the encoder ``name`` with its tokenizer to ``target``; returns its vocabulary size."""
     try:
         model, tokenizer = AutoModel.from_pretrained(name), AutoTokenizer.from_pretrained(name)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise MaterialError(f"the hub model {name!r} cannot be loaded; check its name and your connection") from error
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)

@@ -94,33 +94,50 @@ def is_right(best: NDArray[np.intp], rows: Sequence[Example]) -> NDArray[np.bool
     return np.asarray([b == row.match or b in row.also for b, row in zip(best, rows, strict=True)])
 
 
-def calibrate(
-    rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, params: CalibrateParams
-) -> tuple[Calibration, dict[str, Promise]]:
-    """All fitted numbers, and the promised thresholds of intents and matches, from calibration ``rows``.
+def take(views: Views, rows: NDArray[np.intp]) -> Views:
+    """The views of some rows."""
+    return Views(views.cosine[rows], views.linear[rows], views.lexical[rows], views.intent[rows])
 
-    ``logits`` are the sentiment head's. Rows whose label has no class take no part in fitting the fusion.
+
+def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float) -> Calibration:
+    """All fitted numbers from calibration ``rows``; ``logits`` are the sentiment head's.
+
+    Rows whose label has no class take no part in fitting the fusion.
     """
-    labelled = [i for i, row in enumerate(rows) if row.match >= 0]
-    some = Views(views.cosine[labelled], views.linear[labelled], views.lexical[labelled], views.intent[labelled])
-    fusion = fit_fusion(some, index, np.asarray([rows[i].match for i in labelled]), scale)
+    labelled = np.asarray([i for i, row in enumerate(rows) if row.match >= 0], np.intp)
+    fusion = fit_fusion(take(views, labelled), index, np.asarray([rows[i].match for i in labelled.tolist()]), scale)
     posterior = fuse(views, fusion, index.space)
-    wanted_intents = np.asarray([row.intent for row in rows])
-    intent = fit_intent(views, posterior, index, wanted_intents)
+    intent = fit_intent(views, posterior, index, np.asarray([row.intent for row in rows]))
     intents = intent_posterior(views.intent, np.exp(posterior), index.space.intents.tolist(), intent)
     judged = features(posterior, views, intents, index.space)
-    best = posterior[:, : len(index.space.entries)].argmax(1)
-    right = is_right(best, rows)
+    right = is_right(posterior[:, : len(index.space.entries)].argmax(1), rows)
     sentiment = fit_sentiment(logits, np.asarray([row.sentiment for row in rows]))
-    fitted = Calibration(fusion, fit_confidence(judged, right), intent, sentiment)
-    _, entries = judge_views(views, index, fitted)
-    promises = {
-        "match": find_threshold(entries.max(1), right, budget=params.error_budget, assurance=params.assurance),
-        "intent": find_threshold(
-            intents.max(1), intents.argmax(1) == wanted_intents, budget=params.error_budget, assurance=params.assurance
-        ),
+    return Calibration(fusion, fit_confidence(judged, right), intent, sentiment)
+
+
+def promise(
+    rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, params: CalibrateParams
+) -> dict[str, Promise]:
+    """The promised thresholds of matches and intents.
+
+    A row's confidence comes from numbers fitted to the other folds only, so that no row vouches for itself.
+    """
+    folds = np.arange(len(rows)) % params.folds
+    match_confidence, intent_confidence = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
+    match_right, intent_right = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    for fold in range(params.folds):
+        inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        fitted = fit([rows[i] for i in outside.tolist()], logits[outside], take(views, outside), index, scale)
+        intents, entries = judge_views(take(views, inside), index, fitted)
+        chosen = [rows[i] for i in inside.tolist()]
+        match_confidence[inside], match_right[inside] = entries.max(1), is_right(entries.argmax(1), chosen)
+        intent_confidence[inside] = intents.max(1)
+        intent_right[inside] = intents.argmax(1) == np.asarray([row.intent for row in chosen])
+    budget = {"budget": params.error_budget, "assurance": params.assurance}
+    return {
+        "match": find_threshold(match_confidence, match_right, **budget),
+        "intent": find_threshold(intent_confidence, intent_right, **budget),
     }
-    return fitted, promises
 
 
 def calibration_record(fitted: Calibration) -> dict[str, object]:
@@ -162,7 +179,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     vectors = prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)
     scale = float(np.exp(weights["prototypes.log_scale"]))
     views, index, logits = served_views(args, rows, classes, vectors)
-    fitted, promises = calibrate(rows, logits, views, index, scale, load_params().calibrate)
+    fitted = fit(rows, logits, views, index, scale)
+    promises = promise(rows, logits, views, index, scale, load_params().calibrate)
     args.target.mkdir(parents=True, exist_ok=True)
     save_file({"classes": vectors}, args.target / "faq.safetensors")
     write_json(args.target / "calibration.json", calibration_record(fitted))

@@ -24,6 +24,7 @@ _HEADS = {
     "zh": "| 指标 | 中文测试集 | 多语言测试集 |\n| --- | --- | --- |",
 }
 _SUITES = ("test", "multilingual")
+_NOTHING: Mapping[str, Any] = {"value": None}
 MEASURES = {  # name in the report -> what people read
     "match_accuracy": {"en": "match accuracy of accepted matches", "zh": "采纳的匹配的准确率"},
     "match_accuracy_lower_bound": {"en": "its one-sided 95 % lower bound", "zh": "上项的单侧 95 % 置信下限"},
@@ -48,10 +49,16 @@ def figure(measure: Mapping[str, Any]) -> str:
     return f"{measure['value']:.3f}{interval} (n {measure['n']})"
 
 
+def measures_of(report: Mapping[str, Any], suite: str) -> Mapping[str, Any]:
+    """The measures of ``suite``; none for a pack that has no such files."""
+    found: Mapping[str, Any] = report["suites"].get(suite, {"measures": {}})["measures"]
+    return found
+
+
 def figures_table(report: Mapping[str, Any], language: str) -> str:
     """The table of headline figures by suite in ``language``."""
     rows = [
-        f"| {names[language]} | " + " | ".join(figure(report["suites"][suite]["measures"][name]) for suite in _SUITES) + " |"
+        f"| {names[language]} | " + " | ".join(figure(measures_of(report, suite).get(name, _NOTHING)) for suite in _SUITES) + " |"
         for name, names in MEASURES.items()
     ]
     return "\n".join([_HEADS[language], *rows])
@@ -139,7 +146,7 @@ In brackets two-sided 95 % Wilson intervals.
 
 ### By language
 
-{slices_table(report["suites"]["multilingual"])}
+{slices_table(report["suites"].get("multilingual", {"slices": []}))}
 
 ## Base encoder
 
@@ -169,7 +176,7 @@ def ship(candidate: Path, report: Mapping[str, Any], check: Mapping[str, Any], t
     shutil.rmtree(partial, ignore_errors=True)
     shutil.copytree(candidate, partial)
     (partial / layout.CARD).write_text(write_card(bundle.manifest, report, check), "utf-8")
-    summary = {suite: {name: measure["value"] for name, measure in report["suites"][suite]["measures"].items()} for suite in _SUITES}
+    summary = {suite: {name: measure["value"] for name, measure in measures_of(report, suite).items()} for suite in _SUITES}
     facts = {name: value for name, value in bundle.manifest.items() if name not in ("files", "format")}
     layout.write_manifest(partial, {**facts, "evaluation": {"verdict": report["verdict"], **summary}})
     shutil.rmtree(target, ignore_errors=True)

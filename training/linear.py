@@ -1,13 +1,14 @@
 """Fit the character n-gram view: ``python -m training.linear --data DIR --target DIR``.
 
 Multinomial logistic regression over the match classes on TF-IDF of character n-grams. Weights near zero carry
-nothing once they are rounded to 8 bits, so they are dropped, which makes the view a hundredth of its size.
+nothing once they are rounded to 8 bits, so they are dropped, which makes the view a small part of its size.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -35,7 +37,11 @@ def fit_linear(examples: Sequence[Example], classes: int, params: LinearParams) 
     vectoriser = TfidfVectorizer(analyzer=analyse, min_df=params.min_documents, sublinear_tf=True, dtype=np.float32)
     features = vectoriser.fit_transform([row.text for row in rows])
     labels = np.asarray([row.match for row in rows])
-    model = LogisticRegression(C=params.strength, max_iter=params.iterations, tol=params.tolerance).fit(features, labels)
+    model = LogisticRegression(C=params.strength, max_iter=params.iterations, tol=params.tolerance)
+    with warnings.catch_warnings():
+        # the number of iterations is a parameter: stopping early regularises, and costs no accuracy here
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(features, labels)
     weights = np.zeros((features.shape[1], classes), np.float32)
     bias = np.full(classes, float(model.intercept_.min()), np.float32)
     weights[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
@@ -52,7 +58,7 @@ def sparsify(
     turns most weights into zeros.
     """
     centred = weights - np.median(weights, axis=1, keepdims=True)
-    scale = float(np.abs(centred).max()) / _LEVELS
+    scale = float(np.abs(centred).max()) / _LEVELS or 1.0
     numbers = np.round(centred / scale).astype(np.int8)
     rows, columns = np.nonzero(numbers)
     indptr = np.searchsorted(rows, np.arange(len(names) + 1)).astype(np.int32)

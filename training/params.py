@@ -67,6 +67,7 @@ class CalibrateParams(_Section):
 
     error_budget: float = Field(gt=0, lt=1)
     assurance: float = Field(gt=0.5, lt=1)
+    folds: int = Field(ge=2)
 
 
 class DecideParams(_Section):

@@ -3,8 +3,9 @@
 Learn-then-Test with fixed-sequence testing (Angelopoulos, Bates, Candès, Jordan and Lei 2021, "Learn then Test:
 Calibrating Predictive Algorithms to Achieve Risk Control", arXiv:2110.01052): thresholds are tested from the
 strictest down, each by an exact binomial test of "more than the budget is wrong"; the last one rejected before
-the first that is not is safe with the stated assurance, whatever the scores look like. It holds for messages
-that come from where the calibration rows came from.
+the first that is not is safe with the stated assurance. The guarantee supposes that confidences do not depend on
+the rows that test them (calibrate.py cross-fits them; the final numbers, fitted to all folds, make it
+approximate) and holds for messages that come from where the calibration rows came from.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import json
 import math
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -202,8 +202,13 @@ def fingerprint(data: Path, base: Path, params: Params) -> str:
     return digest.hexdigest()
 
 
-def train(data: Path, base: Path, target: Path, params: Params) -> dict[str, object]:
-    """Train to the last epoch, keep the epoch that matches best on the selection rows; returns what happened."""
+def train(
+    data: Path, base: Path, target: Path, params: Params, *, checkpoint: Callable[[Run, Path], None] = save_checkpoint
+) -> dict[str, object]:
+    """Train to the last epoch, keep the epoch that matches best on the selection rows; returns what happened.
+
+    ``checkpoint`` is called after every epoch to save the run's state.
+    """
     settings, classes = params.train, read_classes(data / "classes.json")
     torch.set_num_threads(settings.threads)
     torch.manual_seed(params.seed)
@@ -211,8 +216,8 @@ def train(data: Path, base: Path, target: Path, params: Params) -> dict[str, obj
     run = start(settings, base, rows, entries, classes, fingerprint(data, base, params))
     tokenizer = load_tokenizer(str(base / "tokenizer.json"), settings.max_tokens)
     target.mkdir(parents=True, exist_ok=True)
-    checkpoint = target / "checkpoint.pt"
-    resume(run, checkpoint)
+    state = target / "checkpoint.pt"
+    resume(run, state)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         while run.epoch < settings.epochs:
@@ -226,7 +231,7 @@ def train(data: Path, base: Path, target: Path, params: Params) -> dict[str, obj
             if accuracy > run.best:
                 run.best = accuracy
                 save_weights(run, target / "weights.safetensors")
-            save_checkpoint(run, checkpoint)
+            checkpoint(run, state)
     return {"history": run.history, "precision": "bfloat16" if bf16_is_fast() else "float32", "device": device().type}
 
 

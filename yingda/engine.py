@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
@@ -154,26 +154,30 @@ class Engine:
         return Reading(texts, views, intents, entries, sentiments, timing)
 
     def _classify(self, message: Message, reading: Reading, row: int, top_k: int) -> Classification:
+        start = perf_counter()
         thresholds, text = self._model.thresholds, reading.texts[row]
         ranking = rank_intents(reading.intents[row], self._model.intents, top_k=max(top_k, 2))
         decision = judge(ranking, threshold=thresholds.intent, ambiguity=thresholds.ambiguity)
         given = message.language
+        language = LanguageGuess(given.split("-")[0].lower(), 1.0) if given else detect_language(text)
+        keywords, entities = self._keywords.find(text), find_entities(message.text)
         # an ambiguous message shows both intents, however few the caller asked for
         shown = ranking if decision is Acceptance.AMBIGUOUS else ranking[:top_k]
         return Classification(
-            language=LanguageGuess(given.split("-")[0].lower(), 1.0) if given else detect_language(text),
+            language=language,
             intent=ranking[0],
             decision=decision,
             ranking=shown,
             sentiment=reading.sentiments[row],
             priority=self.knowledge.taxonomy.intents[ranking[0].code].priority,
-            keywords=self._keywords.find(text),
-            entities=find_entities(message.text),
-            timing=reading.timing,
+            keywords=keywords,
+            entities=entities,
+            timing=reading.timing.plus(1000 * (perf_counter() - start)),
         )
 
     def _answer(self, message: Message, reading: Reading, row: int) -> Answer:
         classification = self._classify(message, reading, row, top_k=3)
+        start = perf_counter()
         candidates = self._candidates(reading, row)
         accepted = candidates[0] if candidates[0].confidence >= self._model.thresholds.match else None
         entry = self.knowledge.faq[accepted.id] if accepted else None
@@ -186,16 +190,19 @@ class Engine:
         language = reply_language(classification.language.code)
         offered = tuple(self.knowledge.faq[c.id] for n, c in enumerate(candidates[:3]) if n < 2 or c.confidence >= WORTH_OFFERING)
         request = ReplyRequest(message, language, verdict.outcome, intent, answered, offered, missing)
+        reply = compose(request, self.knowledge)
+        explanation = (*self._evidence(reading, row, candidates), verdict.step)
+        timing = classification.timing.plus(1000 * (perf_counter() - start))
         return Answer(
             outcome=verdict.outcome,
-            reply=compose(request, self.knowledge),
+            reply=reply,
             faq=accepted if answered else None,
             accepted=accepted,
             candidates=candidates,
-            classification=classification,
+            classification=replace(classification, timing=timing),
             missing=missing,
             handoff=verdict.handoff,
-            explanation=(*self._evidence(reading, row, candidates), verdict.step),
+            explanation=explanation,
         )
 
     def _missing(self, outcome: Outcome, entry: FaqEntry | None, message: Message, found: set[str]) -> tuple[str, ...]:

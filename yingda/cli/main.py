@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     ask = commands.add_parser("ask", help="what the engine would say to a message, and why")
     ask.add_argument("text", help="the customer's message; - reads one message a line from standard input")
     ask.add_argument("--json", action="store_true", dest="as_json", help="print JSON, one object a line")
-    ask.add_argument("--bundle", type=Path, default=Path(os.environ.get("YINGDA_BUNDLE", DEFAULT_BUNDLE)), help="bundle folder")
+    ask.add_argument("--bundle", type=Path, default=Path(os.environ.get("YINGDA_BUNDLE") or DEFAULT_BUNDLE), help="bundle folder")
     pack = os.environ.get("YINGDA_PACK")
     ask.add_argument("--pack", type=Path, default=Path(pack) if pack else None, help="pack folder; the bundle's own copy by default")
     ask.set_defaults(command=ask_command)

@@ -64,12 +64,17 @@ def _worth_asking(evidence: Evidence) -> bool:
     return evidence.intent.code != OUT_OF_SCOPE and total >= evidence.thresholds.clarify
 
 
+def _needs_person(evidence: Evidence) -> bool:
+    """True when the entry says so, or when no entry may close its intent."""
+    return evidence.accepted is not None and (evidence.accepted.needs_human or not evidence.intent.answerable)
+
+
 HANDOFF_ROWS: tuple[_Row, ...] = (
     _Row(Reason.REQUESTED, "the customer asks for a person", lambda e: e.sure and e.intent.code == _HUMAN),
     _Row(Reason.SECURITY, "account security", lambda e: e.sure and e.intent.code == _SECURITY),
     _Row(Reason.COMPLAINT, "a complaint", lambda e: e.sure and e.intent.category == _COMPLAINT),
     _Row(Reason.NEGATIVE_SENTIMENT, "the customer is angry", lambda e: e.furious),
-    _Row(Reason.NEEDS_HUMAN, "the matching entry needs a person", lambda e: bool(e.accepted and e.accepted.needs_human)),
+    _Row(Reason.NEEDS_HUMAN, "the matching entry needs a person", _needs_person),
 )
 
 

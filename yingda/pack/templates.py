@@ -21,7 +21,6 @@ _OUTCOMES = (
     "smalltalk",
     "clarify",
     "handoff",
-    "handoff_out_of_hours",
     "no_answer",
 )
 _PARTS = ("greeting", "confirm", "solution", "next", "closing")

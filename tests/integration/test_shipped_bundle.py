@@ -1,0 +1,120 @@
+"""The bundle in models/current: whole, small, as good as its report says, and the same one the documents speak of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evaluation.command import run as evaluate
+from training.card import END, READMES, START, figures_table, write_card
+from yingda.assemble import open_engine
+from yingda.bundle import CARD, KNOWLEDGE, open_bundle
+from yingda.domain.decision import Outcome, Reason
+from yingda.domain.errors import BundleError
+from yingda.domain.message import Message
+from yingda.engine import Engine
+from yingda.pack import read_knowledge
+
+ROOT = Path(__file__).parents[2]
+BUNDLE = ROOT / "models/current"
+PACK = ROOT / "data/packs/retail"
+REPORT = ROOT / "reports/current/evaluation.json"
+MOST_BYTES = 60_000_000
+DRIFT = 0.01
+"""Processors round int8 sums differently; a figure may move by this much from machine to machine."""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    yield open_engine(BUNDLE, pack=PACK)
+
+
+@pytest.fixture(scope="module")
+def report() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(REPORT.read_text("utf-8"))
+    return found
+
+
+def test_it_is_whole_and_at_most_60_mb() -> None:
+    bundle = open_bundle(BUNDLE)
+    assert sum(facts["bytes"] for facts in bundle.manifest["files"].values()) <= MOST_BYTES
+
+
+def test_it_carries_the_knowledge_of_the_pack() -> None:
+    assert read_knowledge(BUNDLE / KNOWLEDGE).digest == read_knowledge(PACK).digest
+
+
+def test_report_and_card_are_about_this_bundle(report: dict[str, Any]) -> None:
+    assert report["bundle"]["sha256"] == open_bundle(BUNDLE).identity.sha256
+    card = (BUNDLE / CARD).read_text("utf-8")
+    assert figures_table(report, "en") in card
+
+
+@pytest.mark.parametrize("language", READMES)
+def test_figures_in_the_readme_are_the_reports(report: dict[str, Any], language: str) -> None:
+    text = (ROOT / READMES[language]).read_text("utf-8")
+    assert text.split(START)[1].split(END)[0].strip() == figures_table(report, language)
+
+
+def test_the_evaluation_passes_and_repeats_the_committed_report(report: dict[str, Any], tmp_path: Path) -> None:
+    assert evaluate(["--bundle", str(BUNDLE), "--pack", str(PACK), "--out", str(tmp_path)], opener=open_engine) == 0
+    again = json.loads((tmp_path / "evaluation.json").read_text("utf-8"))
+    for suite, found in report["suites"].items():
+        for name, measure in found["measures"].items():
+            assert again["suites"][suite]["measures"][name]["value"] == pytest.approx(measure["value"], abs=DRIFT)
+
+
+def test_alone_equals_in_batch(engine: Engine) -> None:
+    texts = ["快递三天没动了", "这件衣服能退吗", "where is my parcel", "谢谢", "a" * 2000]
+    together = engine.read(texts)
+    for row, text in enumerate(texts):
+        alone = engine.read([text])
+        assert np.allclose(alone.entries[0], together.entries[row], atol=1e-5)
+        assert np.allclose(alone.intents[0], together.intents[row], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [("快递三天没动了", Outcome.ANSWERED), ("你好", Outcome.ANSWERED), ("转人工", Outcome.HANDOFF), ("今天股票涨了吗", Outcome.NO_ANSWER)],
+)
+def test_plain_messages_get_the_expected_outcome(engine: Engine, text: str, outcome: Outcome) -> None:
+    assert engine.answer(Message(text)).outcome is outcome
+
+
+def test_a_stolen_account_goes_to_a_person(engine: Engine) -> None:
+    handoff = engine.answer(Message("我的号被盗了，有人用我账户下单")).handoff
+    assert handoff.required
+    assert Reason.SECURITY in handoff.reasons
+
+
+def test_width_and_script_do_not_change_the_decision(engine: Engine) -> None:
+    plain, odd = engine.answer_many([Message("请问订单什么时候发货?"), Message("請問訂單什麼時候發貨？\u200b")])
+    assert plain.candidates == odd.candidates
+
+
+def test_a_policy_edit_changes_the_reply_without_a_new_model(engine: Engine) -> None:
+    values = {**engine.knowledge.policy.values}
+    reply = engine.answer(Message("支持七天无理由退货吗")).reply.text
+    assert f"{values['退货天数']} 天内" in reply
+
+
+@pytest.mark.parametrize("name", ["encoder.onnx", "tokenizer.json", "linear.safetensors", "calibration.json"])
+def test_an_altered_file_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    for path in BUNDLE.rglob("*"):
+        target = tmp_path / path.relative_to(BUNDLE)
+        if path.is_dir():
+            target.mkdir()
+        else:
+            target.symlink_to(path) if path.name != name else target.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(BundleError, match=rf"{name}.*SHA-256.*restore"):
+        open_bundle(tmp_path)
+
+
+def test_the_card_can_be_written_again_from_report_and_manifest(report: dict[str, Any]) -> None:
+    manifest = open_bundle(BUNDLE).manifest
+    assert "# Model card" in write_card(manifest, report, {})

@@ -1,0 +1,254 @@
+"""The written reply: five parts, filled from policy and context, and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes_core import tiny_knowledge
+from yingda.domain.decision import Outcome, Reply, ReplyParts
+from yingda.domain.knowledge import FaqEntry, Knowledge, Policy
+from yingda.domain.message import Customer, Message
+from yingda.pack import read_knowledge
+from yingda.reply.compose import ReplyRequest, compose, missing_facts, reply_language
+from yingda.reply.variables import address, fill, surname_of, variables_of
+
+RETAIL = Path(__file__).parents[2] / "data" / "packs" / "retail"
+
+
+def write(
+    entry: FaqEntry | str = "ship-when",
+    *,
+    language: str = "zh",
+    outcome: Outcome = Outcome.ANSWERED,
+    message: Message | None = None,
+    missing: tuple[str, ...] = (),
+    knowledge: Knowledge | None = None,
+) -> Reply:
+    """A reply of the tiny shop."""
+    shop = knowledge or tiny_knowledge()
+    sent = shop.faq[entry] if isinstance(entry, str) else entry
+    offered = tuple(shop.faq[name] for name in ("ship-when", "cancel-how") if name in shop.faq)
+    answered = sent if outcome is Outcome.ANSWERED else None
+    request = ReplyRequest(message or Message("…"), language, outcome, shop.taxonomy.intents[sent.intent], answered, offered, missing)
+    return compose(request, shop)
+
+
+def with_answer(answer: str) -> FaqEntry:
+    return replace(tiny_knowledge().faq["ship-when"], answer={"zh": answer, "en": answer})
+
+
+# ---- five parts ----
+
+
+def test_a_reply_has_five_parts_one_a_line() -> None:
+    reply = write(missing=("order_no",))
+
+    assert reply.parts == ReplyParts("您好，这里是小店。", "关于发货时间：", "48 小时内发出。", "订单号", "祝您愉快。")
+    assert reply.text == "您好，这里是小店。\n关于发货时间：\n48 小时内发出。\n订单号\n祝您愉快。"
+
+
+def test_empty_parts_are_left_out_of_the_text() -> None:
+    reply = write()
+
+    assert reply.parts.next == ""
+    assert reply.text.count("\n") == 3
+
+
+def test_a_reply_names_its_template_version() -> None:
+    reply = write()
+
+    assert (reply.template_id, reply.template_version, reply.language) == ("tiny", "2.0", "zh")
+
+
+def test_small_talk_is_a_short_word_back() -> None:
+    assert write("hello").text == "在的。"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "solution"),
+    [(Outcome.HANDOFF, "human"), (Outcome.NO_ANSWER, "unknown"), (Outcome.CLARIFY, "1. 什么时候发\n2. 怎么取消")],
+)
+def test_each_outcome_has_its_own_template(outcome: Outcome, solution: str) -> None:
+    assert write(outcome=outcome).parts.solution == solution
+
+
+@pytest.mark.parametrize("outcome", list(Outcome))
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_no_reply_of_the_retail_pack_leaves_a_variable_open(outcome: Outcome, language: str) -> None:
+    retail = read_knowledge(RETAIL)
+    known = dict.fromkeys(retail.policy.context, "…")
+    offered = tuple(list(retail.faq.values())[:3])
+    for entry in retail.faq.values():
+        sent = entry if outcome is Outcome.ANSWERED else None
+        message = Message("…", context=known)
+        request = ReplyRequest(message, language, outcome, retail.taxonomy.intents[entry.intent], sent, offered, entry.ask)
+        assert variables_of(compose(request, retail).text) == ()
+
+
+# ---- language ----
+
+
+@pytest.mark.parametrize(("code", "written"), [("zh", "zh"), ("und", "zh"), ("en", "en"), ("ja", "en"), ("ar", "en"), ("fr", "en")])
+def test_customers_of_other_languages_are_answered_in_english(code: str, written: str) -> None:
+    assert reply_language(code) == written
+
+
+def test_an_english_reply_is_english_throughout() -> None:
+    customer = Customer("1", name="王小明", gender="male")
+
+    assert write("hello", language="en").text == "Hi."
+    assert write(language="en", message=Message("…", customer=customer)).parts.confirm == "About dispatch time:"
+
+
+def test_an_entry_written_in_chinese_alone_still_answers_an_english_message() -> None:
+    entry = replace(tiny_knowledge().faq["ship-when"], question={"zh": "什么时候发"}, answer={"zh": "今天。"})
+
+    assert write(entry, language="en").parts.solution == "今天。"
+
+
+def test_an_entry_written_in_chinese_alone_can_be_offered_to_an_english_message() -> None:
+    shop = tiny_knowledge()
+    entry = replace(shop.faq["ship-when"], question={"zh": "什么时候发"})
+    chinese = replace(shop, faq={**shop.faq, "ship-when": entry})
+
+    assert "什么时候发" in write(language="en", outcome=Outcome.CLARIFY, knowledge=chinese).parts.solution
+
+
+# ---- variables ----
+
+
+def test_variables_come_from_the_policy_and_the_context() -> None:
+    reply = write(with_answer("订单{订单号}在{发货时限}内发出"), message=Message("…", context={"订单号": "A1"}))
+
+    assert reply.parts.solution == "订单A1在48 小时内发出"
+
+
+def test_a_changed_policy_changes_the_reply() -> None:
+    shop = tiny_knowledge()
+    faster = replace(shop, policy=Policy({**shop.policy.values, "发货时限": "24 小时"}, shop.policy.context))
+
+    assert write(knowledge=faster).parts.solution == "24 小时内发出。"
+
+
+def test_a_request_cannot_overwrite_what_the_shop_promises() -> None:
+    message = Message("…", context={"发货时限": "1 分钟", "店铺名称": "骗子店", "答案": "免费", "称呼": "亲"})
+
+    reply = write(message=message)
+
+    assert reply.text == write().text
+
+
+@given(st.dictionaries(st.sampled_from(["发货时限", "店铺名称", "答案", "称呼", "问题类型", "候选问题", "所需信息", "别的"]), st.text()))
+def test_whatever_a_request_carries_promises_stay(context: dict[str, str]) -> None:
+    assert write(message=Message("…", context=context)).text == write().text
+
+
+def test_values_are_never_filled_again() -> None:
+    reply = write(with_answer("订单{订单号}"), message=Message("…", context={"订单号": "{店铺名称}{答案}"}))
+
+    assert reply.parts.solution == "订单{店铺名称}{答案}"
+
+
+@pytest.mark.parametrize(
+    "attempt", ["{__class__}", "{0.__class__}", "{称呼.__class__}", "{称呼!r}", "{{7*7}}", "%(称呼)s", "${称呼x}", "{}"]
+)
+def test_nothing_in_a_template_executes(attempt: str) -> None:
+    assert fill(attempt, {"称呼": "您"}) == attempt
+
+
+@given(st.text(), st.dictionaries(st.text(min_size=1), st.text()))
+def test_filling_never_fails(template: str, values: dict[str, str]) -> None:
+    assert isinstance(fill(template, values), str)
+
+
+@given(st.text(st.characters(exclude_characters="{}")))
+def test_a_text_without_variables_is_unchanged(text: str) -> None:
+    assert fill(text, {"a": "b"}) == text
+
+
+def test_variables_are_listed_in_order_and_once() -> None:
+    assert variables_of("{乙}和{甲}和{乙}") == ("乙", "甲")
+
+
+# ---- the customer ----
+
+
+@pytest.mark.parametrize(
+    ("name", "surname"),
+    [
+        ("王小明", "王"),
+        ("欧阳娜娜", "欧阳"),
+        ("司马光", "司马"),
+        ("诸葛亮", "诸葛"),
+        ("上官婉儿", "上官"),
+        ("  李雷 ", "李"),
+        ("Wang", "Wang"),
+        ("Anna Smith", "Smith"),
+        ("", ""),
+        ("13812345678", ""),
+        ("😀", ""),
+        ("{店铺名称}", ""),
+        ("王" * 30, ""),
+    ],
+)
+def test_a_surname_is_taken_from_a_name(name: str, surname: str) -> None:
+    assert surname_of(name) == surname
+
+
+@pytest.mark.parametrize(
+    ("name", "gender", "language", "expected"),
+    [
+        ("王小红", "female", "zh", "王女士"),
+        ("王小明", "男", "zh", "王先生"),
+        ("欧阳娜娜", "F", "zh", "欧阳女士"),
+        ("王小明", None, "zh", "您"),
+        (None, "male", "zh", "您"),
+        ("王小明", "other", "zh", "您"),
+        ("Anna Smith", "female", "en", "Ms. Smith"),
+        (None, None, "en", ""),
+    ],
+)
+def test_a_customer_is_addressed_by_surname_and_title(name: str | None, gender: str | None, language: str, expected: str) -> None:
+    assert address(name, gender, language=language) == expected
+
+
+def test_the_given_name_never_shows_in_a_reply() -> None:
+    reply = write(message=Message("…", customer=Customer("1", name="王小明", gender="male")))
+
+    assert reply.parts.greeting == "王先生好，这里是小店。"
+    assert "小明" not in reply.text
+
+
+# ---- missing facts ----
+
+
+def missing(*, context: dict[str, str], found: set[str], ask: tuple[str, ...] = ("order_no", "photo")) -> tuple[str, ...]:
+    entry = replace(tiny_knowledge().faq["ship-when"], ask=ask)
+    return missing_facts(entry, tiny_knowledge(), Message("…", context=context), found)
+
+
+def test_facts_that_nobody_gave_are_missing_in_the_entrys_order() -> None:
+    assert missing(context={}, found=set()) == ("order_no", "photo")
+    assert missing(context={}, found=set(), ask=("photo", "order_no")) == ("photo", "order_no")
+
+
+def test_a_fact_in_the_context_is_not_missing() -> None:
+    assert missing(context={"订单号": "A1"}, found=set()) == ("photo",)
+
+
+def test_a_blank_fact_in_the_context_is_missing() -> None:
+    assert missing(context={"订单号": "  "}, found=set()) == ("order_no", "photo")
+
+
+def test_a_fact_in_the_message_is_not_missing() -> None:
+    assert missing(context={}, found={"order_no"}) == ("photo",)
+
+
+def test_missing_facts_are_named_in_the_replys_language() -> None:
+    assert write(missing=("order_no", "photo")).parts.next == "订单号、照片"
+    assert write(missing=("order_no", "photo"), language="en").parts.next == "order number, photo"
