@@ -101,6 +101,32 @@ def pruning_text(check: Mapping[str, Any], kept: int) -> str:
     )
 
 
+def evaluation_text(report: Mapping[str, Any]) -> str:
+    """The card's section of measurements."""
+    return f"""## Evaluation
+
+Test files that no stage of training reads (`test-*.jsonl`, `multilingual.jsonl`); verdict: {report["verdict"]}.
+In brackets two-sided 95 % Wilson intervals.
+
+{figures_table(report, "en")}
+
+### Chinese test files by style
+
+{slices_table(report["suites"]["test"])}
+
+### By language
+
+{slices_table(report["suites"].get("multilingual", {"slices": []}))}"""
+
+
+def export_text(export: Mapping[str, Any]) -> str:
+    """What exporting and rounding changed."""
+    return (
+        f"Export: the float graph differs from torch by at most {export['float_max_difference']:.1g}; cosine of int8 to torch\n"
+        f"embeddings mean {export['int8_mean_cosine']}, least {export['int8_min_cosine']} on {export['messages']} messages."
+    )
+
+
 def write_card(manifest: Mapping[str, Any], report: Mapping[str, Any], check: Mapping[str, Any]) -> str:
     """The card in the order of Mitchell et al. 2019, "Model Cards for Model Reporting", arXiv:1810.03993."""
     encoder, promise, training = manifest["encoder"], manifest["promise"], manifest["training"]
@@ -133,27 +159,13 @@ At most {promise["error_budget"]:.0%} of accepted matches wrong, with {promise["
 calibration rows (Learn-then-Test, fixed sequence): threshold {match["threshold"]:.4f}, at which {match["accepted"]} of
 {match["rows"]} calibration rows were accepted and {match["right"]} of those were right.
 
-## Evaluation
-
-Test files that no stage of training reads (`test-*.jsonl`, `multilingual.jsonl`); verdict: {report["verdict"]}.
-In brackets two-sided 95 % Wilson intervals.
-
-{figures_table(report, "en")}
-
-### Chinese test files by style
-
-{slices_table(report["suites"]["test"])}
-
-### By language
-
-{slices_table(report["suites"].get("multilingual", {"slices": []}))}
+{evaluation_text(report)}
 
 ## Base encoder
 
 {pruning_text(check, base["pieces"])}
 
-Export: the float graph differs from torch by at most {encoder["export"]["float_max_difference"]:.1g}; cosine of int8 to torch embeddings
-mean {encoder["export"]["int8_mean_cosine"]}, least {encoder["export"]["int8_min_cosine"]} on {encoder["export"]["messages"]} messages.
+{export_text(encoder["export"])}
 
 ## Limits
 

@@ -98,6 +98,15 @@ def test_a_very_unsure_best_entry_still_ranks_first() -> None:
     assert np.argsort(-result[0], kind="stable")[0] == 1
 
 
+def test_what_an_unsure_best_entry_leaves_is_shared_also_where_the_posterior_is_saturated() -> None:
+    space = build_space([entry(f"e{n}", "A") for n in range(4)], [f"e{n}" for n in range(4)], INTENTS)
+    posterior = log_softmax(np.asarray([[0.0, -18.0, -18.0, -18.0]], np.float32))
+
+    result = confidences(posterior, np.zeros((1, len(FEATURES)), np.float32), ConfidenceModel((0.0,) * len(FEATURES), 0.0), space)
+
+    np.testing.assert_allclose(result, [[0.5, 1 / 6, 1 / 6, 1 / 6]], atol=1e-4)
+
+
 @given(cases())
 def test_nothing_is_nan_where_entries_are_new(case: Case) -> None:
     assert np.isnan(case.views.linear).any(0).tolist() == case.space.is_new.tolist()

@@ -135,6 +135,15 @@ def test_a_changed_policy_changes_the_reply() -> None:
     assert write(knowledge=faster).parts.solution == "24 小时内发出。"
 
 
+def test_a_value_reads_in_the_replys_language_where_the_policy_translates_it() -> None:
+    shop = tiny_knowledge()
+    policy = replace(shop.policy, translations={"en": {"发货时限": "48 hours"}})
+    bilingual = replace(shop, policy=policy)
+
+    assert write(language="en", knowledge=bilingual).parts.solution == "Within 48 hours."
+    assert write(language="zh", knowledge=bilingual).parts.solution == "48 小时内发出。"
+
+
 def test_a_request_cannot_overwrite_what_the_shop_promises() -> None:
     message = Message("…", context={"发货时限": "1 分钟", "店铺名称": "骗子店", "答案": "免费", "称呼": "亲"})
 
