@@ -35,7 +35,8 @@ class Yingda:
         """Standard output and standard error; ``data`` is standard input."""
         self.monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
         run(arguments)
-        return tuple(self.capture.readouterr())
+        out, err = self.capture.readouterr()
+        return out, err
 
     def lines(self, bundle: str, data: bytes, *options: str) -> tuple[list[str], str]:
         """Lines of ``yingda ask -``, and its standard error."""
