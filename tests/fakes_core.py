@@ -205,6 +205,7 @@ def character_tables() -> tuple[Floats, Floats, Floats]:
     embedding = np.eye(len(TOPICS) + 1, len(TOPICS), -1, np.float32)
     intent = np.zeros((len(TOPICS) + 1, len(intents)), np.float32)
     sentiment = np.zeros((len(TOPICS) + 1, len(SENTIMENTS)), np.float32)
+    sentiment[:, SENTIMENTS.index(Sentiment.NEUTRAL)] = 0.2
     for number, topic in enumerate(TOPICS, 1):
         if topic in _INTENT_OF:
             intent[number, intents.index(_INTENT_OF[topic])] = 6.0

@@ -97,7 +97,7 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
 
 def read_examples(path: Path) -> list[Example]:
     """Rows written by ``write_examples``."""
-    lines = _read(path).splitlines()
+    lines = [line for line in _read(path).split("\n") if line]  # splitlines() would also cut at U+2028 inside a text
     return [Example(**{**row, "also": tuple(row["also"])}) for row in map(json.loads, lines)]
 
 

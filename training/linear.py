@@ -42,9 +42,12 @@ def fit_linear(examples: Sequence[Example], classes: int, params: LinearParams) 
         # the number of iterations is a parameter: stopping early regularises, and costs no accuracy here
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(features, labels)
+    coefficients, intercepts = model.coef_, model.intercept_
+    if len(intercepts) == 1:  # for two classes scikit-learn keeps the difference alone
+        coefficients, intercepts = np.concatenate([-coefficients, coefficients]) / 2, np.concatenate([-intercepts, intercepts]) / 2
     weights = np.zeros((features.shape[1], classes), np.float32)
-    bias = np.full(classes, float(model.intercept_.min()), np.float32)
-    weights[:, model.classes_], bias[model.classes_] = model.coef_.T, model.intercept_
+    bias = np.full(classes, float(intercepts.min()), np.float32)
+    weights[:, model.classes_], bias[model.classes_] = coefficients.T, intercepts
     names = list(vectoriser.get_feature_names_out())
     return sparsify(names, vectoriser.idf_, weights, bias, longest=params.longest_gram)
 

@@ -152,10 +152,16 @@ def _read_vocabulary(cursor: _Cursor) -> tuple[tuple[str, ...], NDArray[np.float
     return tuple(blob[a:b].decode() for a, b in pairwise(offsets)), scores
 
 
+def _bytes_of(kind: int, count: int) -> int:
+    return count // BLOCK * _BLOCK_BYTES if kind == _Q4 else 4 * count
+
+
 def _read_directory(cursor: _Cursor) -> dict[str, PackedTensor]:
     tensors = {}
     for _ in range(cursor.integer()):
         name = cursor.take(cursor.integer("H")).decode()
         kind, count, offset, _ = (int(v) for v in cursor.read("BIQQ"))
+        if offset + _bytes_of(kind, count) > len(cursor.data):
+            raise ValueError(name)
         tensors[name] = PackedTensor(name, kind == _Q4, count, offset)
     return tensors

@@ -95,7 +95,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and check ``path``; raises MaterialError that lists every wrong key."""
     try:
         return Params.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise MaterialError(f"{path} cannot be read; run from the repository root") from error
     except yaml.YAMLError as error:
         raise MaterialError(f"{path} is not valid YAML; correct it: {error}") from error

@@ -47,5 +47,5 @@ def find_threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_], *,
         # p-value of "the risk exceeds the budget": the chance of so few errors if it did
         if binom.cdf(wrong, count, budget) > 1 - assurance:
             break
-        best = Promise(round(float(threshold), 6), count, count - wrong, len(right))
+        best = Promise(float(threshold), count, count - wrong, len(right))
     return best

@@ -101,7 +101,11 @@ def _check_manifest(manifest: Any, path: Path) -> None:
 
 
 def _verify(path: Path, expected: Mapping[str, Any]) -> None:
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError:
+        found = False
+    if not found:
         raise BundleError(f"{path}: missing; {_REMEDY}")
     size = path.stat().st_size
     if size != expected["bytes"]:

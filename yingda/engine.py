@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -159,7 +160,7 @@ class Engine:
         ranking = rank_intents(reading.intents[row], self._model.intents, top_k=max(top_k, 2))
         decision = judge(ranking, threshold=thresholds.intent, ambiguity=thresholds.ambiguity)
         given = message.language
-        language = LanguageGuess(given.split("-")[0].lower(), 1.0) if given else detect_language(text)
+        language = LanguageGuess(re.split("[-_]", given)[0].lower(), 1.0) if given else detect_language(text)
         keywords, entities = self._keywords.find(text), find_entities(message.text)
         # an ambiguous message shows both intents, however few the caller asked for
         shown = ranking if decision is Acceptance.AMBIGUOUS else ranking[:top_k]

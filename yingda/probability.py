@@ -29,7 +29,7 @@ def log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def sigmoid(value: NDArray[np.float32]) -> NDArray[np.float32]:
     """Inverse of ``log_odds``."""
-    return np.asarray(1.0 / (1.0 + np.exp(-value)), np.float32)
+    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(value, -80.0, 80.0))), np.float32)
 
 
 def sum_by_group(probabilities: NDArray[np.float32], groups: Sequence[int], *, count: int) -> NDArray[np.float32]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -214,12 +213,9 @@ def test_taxonomy_without_intents_is_one_mistake(tmp_path: Path) -> None:
 # ---- the pack that ships ----
 
 
-def test_retail_pack_is_read_without_a_mistake_in_seconds() -> None:
-    start = time.perf_counter()
+def test_retail_pack_is_read_without_a_mistake() -> None:
     pack = read_pack(RETAIL)
-    elapsed_s = time.perf_counter() - start
     assert len(pack.training) == 18
-    assert elapsed_s < 10  # takes 1 s; the bound only catches growth with the square of the rows
 
 
 def test_every_intent_of_the_retail_pack_has_a_keyword() -> None:

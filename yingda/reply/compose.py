@@ -67,17 +67,26 @@ def _template(request: ReplyRequest, knowledge: Knowledge) -> ReplyTemplate:
 
 def _values(request: ReplyRequest, knowledge: Knowledge) -> Mapping[str, str]:
     language, customer, facts = request.language, request.message.customer, knowledge.templates.facts
-    # the operator's promises come last: a request's context can never overwrite them
-    values = {name: value for name, value in request.message.context.items() if name in knowledge.policy.context}
+    context = request.message.context
+    called = address(customer.name if customer else None, customer.gender if customer else None, language=language)
+    # a context value that the caller did not give is called by its name: a customer must never read a placeholder
+    values = {name: context.get(name) or name for name in knowledge.policy.context}
+    # the operator's promises come later: a request's context can never overwrite them
     values |= knowledge.policy.values_in(language)
     separator = "、" if language == "zh" else ", "
     values |= {
-        "称呼": address(customer.name if customer else None, customer.gender if customer else None, language=language),
+        "称呼": called,
+        "客户姓名": called,  # surname and title only, whatever the context holds
         "问题类型": request.intent.name(language),
         "所需信息": separator.join(facts[fact][language] for fact in request.missing),
-        "候选问题": "\n".join(f"{n}. {entry.question[language]}" for n, entry in enumerate(request.offered, 1)),
+        "候选问题": "\n".join(f"{n}. {_in_language(entry.question, language)}" for n, entry in enumerate(request.offered, 1)),
     }
-    answer = request.entry.answer[language] if request.entry else ""
+    answer = _in_language(request.entry.answer, language) if request.entry else ""
     # an answer may use the same variables, and is filled first so that nothing in a value is filled again
     values["答案"] = fill(answer, {name: values[name] for name in variables_of(answer) if name in values})
     return values
+
+
+def _in_language(texts: Mapping[str, str], language: str) -> str:
+    """The text in ``language``, else in Chinese, which every entry has."""
+    return texts.get(language) or texts["zh"]

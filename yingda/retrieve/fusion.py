@@ -59,7 +59,10 @@ def spread(trained: NDArray[np.float32], space: MatchSpace) -> NDArray[np.float3
 def fuse(views: Views, weights: FusionWeights, space: MatchSpace) -> NDArray[np.float32]:
     """Log posterior [N, C]; a class the n-gram view does not know takes the dense view's word there too."""
     dense = log_softmax(weights.scale * views.cosine)
-    linear = np.where(np.isnan(views.linear), dense, views.linear)
+    known = ~space.is_new
+    linear = dense.copy()
+    if known.any():
+        linear[:, known] = log_softmax(views.linear[:, known]) + np.log(np.exp(dense[:, known]).sum(1, keepdims=True))
     score = weights.dense * dense + weights.linear * linear + weights.intent * views.intent[:, space.intents]
     score[:, : len(space.entries)] += weights.lexical * views.lexical[:, : len(space.entries)]
     score[:, len(space.entries) :] += weights.none
@@ -100,9 +103,11 @@ def confidences(
     entries = np.exp(log_posterior[:, : len(space.entries)])
     rows, best = np.arange(len(entries)), entries.argmax(1)
     sure = sigmoid(judged @ np.asarray(model.weights, np.float32) + np.float32(model.bias))
-    rest = np.maximum(1.0 - entries[rows, best], 1e-9)
-    shared = entries * ((1.0 - sure) / rest)[:, None]
+    others = np.exp(log_posterior.astype(np.float64))
+    others[rows, best] = 0.0
+    rest = np.maximum(others.sum(1), 1e-300)
+    shared = others[:, : len(space.entries)] * ((1.0 - sure) / rest)[:, None]
     # an unsure best entry still ranks first: nothing below it may overtake it
-    shared = np.minimum(shared, sure[:, None])
+    shared = np.minimum(shared.astype(np.float32), np.nextafter(sure, np.float32(0))[:, None])
     shared[rows, best] = sure
     return np.asarray(shared, np.float32)

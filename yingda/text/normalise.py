@@ -36,6 +36,19 @@ def normalise(text: str) -> str:
     folded = unicodedata.normalize("NFKC", _INVISIBLE.sub("", text))
     folded = _INVISIBLE.sub("", folded)
     if _HAN.search(folded) and not _KANA_OR_HANGUL.search(folded):
-        folded = _simplifier().convert(folded)
-    shorter = _REPEATED.sub(lambda run: run.group(1) * MAX_RUN, folded)
-    return _SPACES.sub(" ", shorter).strip()
+        folded = _simplify(folded)
+    return _SPACES.sub(" ", _shorten(folded)).strip()
+
+
+def _shorten(text: str) -> str:
+    return _REPEATED.sub(lambda run: run.group(1) * MAX_RUN, text)
+
+
+def _simplify(text: str) -> str:
+    shorter = _shorten(text)
+    for _ in range(4):
+        again = _shorten(_simplifier().convert(shorter))
+        if again == shorter:
+            break
+        shorter = again
+    return shorter

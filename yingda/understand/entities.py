@@ -11,8 +11,8 @@ _PATTERNS = (
     ("phone", re.compile(r"(?<!\d)1[3-9]\d{9}(?!\d)")),
     ("tracking_no", re.compile(r"(?<![A-Za-z0-9])(?:SF|JD|YT|ZTO|STO|YD|EMS|DB|JT)[A-Z]{0,3}\d{9,18}(?!\d)", re.IGNORECASE)),
     ("order_no", re.compile(r"(?<![A-Za-z0-9])(?:DD|NO|ORD)[-#:]?\d{4,20}(?!\d)|(?<!\d)\d{14,20}(?!\d)", re.IGNORECASE)),
-    ("order_no", re.compile(r"(?<=订单号)[::是为\s]*[A-Za-z]{0,4}\d{4,20}(?!\d)")),
-    ("amount", re.compile(r"(?<![\d.])\d{1,7}(?:\.\d{1,2})?\s?(?:元|块钱|块)(?!\w?[零售])|[¥¥]\s?\d{1,7}(?:\.\d{1,2})?")),
+    ("order_no", re.compile(r"(?<=订单号)[:：是为\s]*[A-Za-z]{0,4}\d{4,20}(?!\d)")),
+    ("amount", re.compile(r"(?<![\d.])\d{1,7}(?:\.\d{1,2})?\s?(?:元|块钱|块)(?!\w?[零售])|[¥￥]\s?\d{1,7}(?:\.\d{1,2})?")),
 )
 _SHOWN = 4
 
@@ -31,7 +31,7 @@ def find_entities(text: str) -> tuple[Entity, ...]:
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start] in "::是为 \t\n":
+    while start < end and text[start] in ":：是为 \t\n":
         start += 1
     return start, end
 
@@ -42,4 +42,5 @@ def _shown(type_: str, value: str) -> str:
         return value
     letters = re.match(r"[A-Za-z]*", value)
     prefix = letters.group(0) if letters else ""
-    return f"{prefix}***{value[-_SHOWN:]}"
+    shown = min(_SHOWN, (len(value) - len(prefix)) // 2)
+    return f"{prefix}***{value[len(value) - shown :]}"
