@@ -76,8 +76,7 @@ class Judged:
 def judge(engine: Answerer, rows: Iterable[Row], *, tick: Callable[[], None]) -> list[Judged]:
     """One Judged a row, in order; ``tick`` is called after each.
 
-    Messages go in one at a time: padding beside neighbours moves confidences by rounding, so that the order of
-    rows would matter, and only then is the time measured the time one customer waits.
+    Messages go in one at a time, so that the time measured is the time one customer waits.
     """
     judged = []
     for row in rows:

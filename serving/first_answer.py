@@ -43,8 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default=os.environ.get("YINGDA_HOST") or "127.0.0.1")
     parser.add_argument("--port", type=int, default=int(os.environ.get("YINGDA_PORT") or 8000))
     args = parser.parse_args(argv)
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline, parent = time.monotonic() + _PATIENCE_S, os.getppid()
     while not is_ready(args.host, args.port):
+        if os.getppid() != parent:
+            return 1  # the server that started us has ended, and has said why
         if time.monotonic() > deadline:
             print("the service did not become ready; its own messages above say why", file=sys.stderr)
             return 1

@@ -30,6 +30,7 @@ class Batch:
 def load_tokenizer(path: str, max_tokens: int) -> Tokenizer:
     """The tokenizer at ``path`` that cuts texts at ``max_tokens``."""
     tokenizer: Tokenizer = Tokenizer.from_file(path)
+    tokenizer.no_padding()
     tokenizer.enable_truncation(max_tokens)
     return tokenizer
 

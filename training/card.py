@@ -18,6 +18,7 @@ from yingda.bundle import open_bundle
 from yingda.domain.errors import MaterialError
 
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
+SHIPPED_REPORT = Path("reports/current")
 READMES = {"en": Path("README.md"), "zh": Path("README.zh.md")}
 _HEADS = {
     "en": "| measure | test (Chinese) | multilingual |\n| --- | --- | --- |",
@@ -155,7 +156,7 @@ Trained in {training["precision"]} on {training["device"]}. Epochs: {epochs}.
 
 ## The promise
 
-At most {promise["error_budget"]:.0%} of accepted matches wrong, with {promise["assurance"]:.0%} assurance on messages like the
+At most {100 * promise["error_budget"]:g} % of accepted matches wrong, with {100 * promise["assurance"]:g} % assurance on messages like the
 calibration rows (Learn-then-Test, fixed sequence): threshold {match["threshold"]:.4f}, at which {match["accepted"]} of
 {match["rows"]} calibration rows were accepted and {match["right"]} of those were right.
 
@@ -175,7 +176,7 @@ messages and no native reader. The promise holds for messages like the calibrati
 
 ## Licence
 
-Apache-2.0; the base weights are MIT (see NOTICE).
+Apache-2.0; licence of the base weights: {base["licence"]} (see NOTICE).
 """
 
 
@@ -207,8 +208,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in ("--bundle", "--report", "--base-check", "--target"):
         parser.add_argument(name, type=Path, required=True)
     args = parser.parse_args(argv)
-    report, check = (json.loads(path.read_text("utf-8")) for path in (args.report, args.base_check))
+    report, check = (json.loads(path.read_text("utf-8")) for path in (args.report / "evaluation.json", args.base_check))
     ship(args.bundle, report, check, args.target)
+    shutil.copytree(args.report, SHIPPED_REPORT, dirs_exist_ok=True)
     write_readmes(report, READMES)
 
 

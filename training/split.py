@@ -44,7 +44,6 @@ def split_rows(groups: NDArray[np.int32], labels: Sequence[str], *, select: floa
     A group belongs to the label of its first row. ``select`` and ``calibrate`` are shares of all rows.
     """
     generator = np.random.default_rng(seed)
-    part = np.zeros(len(labels), np.int8)
     first_row = {int(group): row for row, group in reversed(list(enumerate(groups)))}
     members: dict[str, list[int]] = {}
     for group, row in sorted(first_row.items()):

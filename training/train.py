@@ -50,7 +50,11 @@ class Run:
 
 def bf16_is_fast() -> bool:
     """True where the processor multiplies bfloat16 itself; elsewhere autocast would only slow training down."""
-    return bool(torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported())
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # a private name, so it may go in another torch: without it training is slower, not wrong
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())
 
 
 def device() -> torch.device:
@@ -106,7 +110,7 @@ def start(params: TrainParams, base: Path, rows: Sequence[Example], entries: Seq
     optimiser = torch.optim.AdamW(groups, weight_decay=params.weight_decay)
     steps = params.epochs * math.ceil((len(rows) + len(entries)) / params.batch_size)
     warm = max(1, int(steps * params.warmup_share))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min((s + 1) / warm, max(0.0, (steps - s) / (steps - warm))))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda s: min((s + 1) / warm, max(0.0, (steps - s) / max(1, steps - warm))))
     return Run(network, prototypes, optimiser, schedule, random.Random(), sentiment_weights(rows).to(device()), mark)
 
 
@@ -117,8 +121,10 @@ def loss_of(run: Run, batch: Batch, params: TrainParams) -> Tensor:
         logits = run.prototypes(outputs.embedding)
     smoothing = params.label_smoothing
     match, intent, sentiment = (label.to(device()) for label in (batch.match, batch.intent, batch.sentiment))
-    total = functional.cross_entropy(logits.float(), match, ignore_index=IGNORED, label_smoothing=smoothing)
-    total = total + params.intent_weight * functional.cross_entropy(outputs.intent.float(), intent, label_smoothing=smoothing)
+    total = params.intent_weight * functional.cross_entropy(outputs.intent.float(), intent, label_smoothing=smoothing)
+    # a batch without any label for a head has no loss there: cross_entropy would make it NaN
+    if bool((match != IGNORED).any()):
+        total = total + functional.cross_entropy(logits.float(), match, ignore_index=IGNORED, label_smoothing=smoothing)
     if bool((sentiment != IGNORED).any()):
         feeling = functional.cross_entropy(outputs.sentiment.float(), sentiment, run.sentiment_weights, ignore_index=IGNORED)
         total = total + params.sentiment_weight * feeling
@@ -195,9 +201,11 @@ def resume(run: Run, path: Path) -> None:
 
 
 def fingerprint(data: Path, base: Path, params: Params) -> str:
-    """SHA-256 of all that a run depends on: rows, base weights and parameters."""
-    digest = sha256(json.dumps(params.model_dump(mode="json"), sort_keys=True).encode())
-    for path in (data / "fit.jsonl", data / "entries.jsonl", base / "model.safetensors"):
+    """SHA-256 of all that a run depends on: rows, class numbers, base weights, tokenizer, seed and parameters."""
+    settings = {"seed": params.seed, "train": params.train.model_dump(mode="json")}
+    digest = sha256(json.dumps(settings, sort_keys=True).encode())
+    rows = [data / name for name in ("fit.jsonl", "entries.jsonl", "select.jsonl", "classes.json")]
+    for path in (*rows, *(base / name for name in ("model.safetensors", "tokenizer.json", "config.json"))):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -14,8 +14,8 @@ from safetensors.numpy import load_file
 from yingda import bundle as layout
 from yingda.bundle import Bundle, open_bundle
 from yingda.decide.thresholds import Thresholds
-from yingda.domain.errors import BundleError
-from yingda.domain.knowledge import Sentiment
+from yingda.domain.errors import BundleError, PackError
+from yingda.domain.knowledge import Knowledge, Sentiment
 from yingda.engine import Calibration, Engine, Model
 from yingda.pack import read_knowledge
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights
@@ -36,7 +36,7 @@ def open_engine(bundle: Path, *, pack: Path | None = None) -> Engine:
     no new model, else from the copy inside the bundle. Raises BundleError or PackError.
     """
     verified = open_bundle(bundle)
-    knowledge = read_knowledge(pack or verified.path(layout.KNOWLEDGE))
+    knowledge = read_knowledge(pack) if pack else _own_knowledge(verified)
     labels = _labels(verified)
     unknown = sorted(set(labels["intents"]) ^ set(knowledge.taxonomy.intents))
     if unknown:
@@ -49,6 +49,18 @@ def open_engine(bundle: Path, *, pack: Path | None = None) -> Engine:
 
     index = build_index(space, _vectors(verified), knowledge.faq, normalise=normalise, embed=embed)
     return Engine(model, index, knowledge)
+
+
+def _own_knowledge(bundle: Bundle) -> Knowledge:
+    """The knowledge inside the bundle, exactly as it was when the bundle was made."""
+    path = bundle.path(layout.KNOWLEDGE)
+    try:
+        knowledge = read_knowledge(path)
+    except PackError as error:
+        raise BundleError(f"{path}: written for another version of Yingda; rebuild the bundle with `dvc repro`") from error
+    if knowledge.digest != bundle.manifest.get("knowledge_sha256"):
+        raise BundleError(f"{path}: differs from the knowledge the manifest names; restore the bundle or rebuild it with `dvc repro`")
+    return knowledge
 
 
 def _model(bundle: Bundle, labels: dict[str, list[str]]) -> Model:

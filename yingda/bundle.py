@@ -72,6 +72,7 @@ def open_bundle(root: Path) -> Bundle:
     manifest_path = root / MANIFEST
     manifest = _read_json(manifest_path)
     _check_manifest(manifest, manifest_path)
+    _check_nothing_added(root, manifest["files"])
     for name, expected in manifest["files"].items():
         _verify(root / name, expected)
     return Bundle(root, ModelIdentity(manifest["version"], deciding_digest(manifest)), manifest)
@@ -100,6 +101,13 @@ def _check_manifest(manifest: Any, path: Path) -> None:
         raise BundleError(f"{path}: does not list {', '.join(missing)}; {_REMEDY}")
 
 
+def _check_nothing_added(root: Path, files: Mapping[str, Any]) -> None:
+    present = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    added = sorted(present - set(files) - {MANIFEST})
+    if added:
+        raise BundleError(f"{root / added[0]}: the manifest does not list this file; remove it, or {_REMEDY}")
+
+
 def _verify(path: Path, expected: Mapping[str, Any]) -> None:
     try:
         found = path.is_file()
@@ -107,10 +115,13 @@ def _verify(path: Path, expected: Mapping[str, Any]) -> None:
         found = False
     if not found:
         raise BundleError(f"{path}: missing; {_REMEDY}")
-    size = path.stat().st_size
+    try:
+        size, digest = path.stat().st_size, file_digest(path)
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read; check its permissions, or {_REMEDY}") from error
     if size != expected["bytes"]:
         raise BundleError(f"{path}: has {size:,} bytes, the manifest says {expected['bytes']:,}; {_REMEDY}")
-    if file_digest(path) != expected["sha256"]:
+    if digest != expected["sha256"]:
         raise BundleError(f"{path}: its SHA-256 differs from the manifest; {_REMEDY}")
 
 

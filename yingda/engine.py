@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from yingda.decide.policy import Evidence, decide
+from yingda.decide.policy import COMPLAINT, Evidence, decide
 from yingda.decide.thresholds import Thresholds
 from yingda.domain.decision import (
     Acceptance,
@@ -183,12 +183,13 @@ class Engine:
         accepted = candidates[0] if candidates[0].confidence >= self._model.thresholds.match else None
         entry = self.knowledge.faq[accepted.id] if accepted else None
         intent = self.knowledge.taxonomy.intents[entry.intent if entry else classification.intent.code]
-        evidence = Evidence(message, classification, intent, entry, candidates, self._model.thresholds)
+        complaint = self._share_of(COMPLAINT, reading.intents[row])
+        evidence = Evidence(message, classification, intent, entry, candidates, complaint, self._model.thresholds)
         verdict = decide(evidence)
         answered = entry if verdict.outcome is Outcome.ANSWERED else None
         found = {entity.type for entity in classification.entities}
         missing = self._missing(verdict.outcome, entry, message, found)
-        language = reply_language(classification.language.code)
+        language = reply_language(classification.language)
         offered = tuple(self.knowledge.faq[c.id] for n, c in enumerate(candidates[:3]) if n < 2 or c.confidence >= WORTH_OFFERING)
         request = ReplyRequest(message, language, verdict.outcome, intent, answered, offered, missing)
         reply = compose(request, self.knowledge)
@@ -210,6 +211,11 @@ class Engine:
         if entry is None or outcome not in (Outcome.ANSWERED, Outcome.HANDOFF):
             return ()
         return missing_facts(entry, self.knowledge, message, found)
+
+    def _share_of(self, category: str, intents: NDArray[np.float32]) -> float:
+        """Probability that the message belongs to ``category``."""
+        known = self.knowledge.taxonomy.intents
+        return float(sum(p for code, p in zip(self._model.intents, intents, strict=True) if known[code].category == category))
 
     def _candidates(self, reading: Reading, row: int) -> tuple[Candidate, ...]:
         order = np.argsort(-reading.entries[row], kind="stable")[:CANDIDATES]

@@ -282,7 +282,22 @@ def test_a_sealed_file_of_another_kind_is_refused_by_name(tmp_path: Path, name: 
     root = write_tiny_bundle(tmp_path / "b")
     (root / name).write_bytes(content)
     facts = json.loads((root / MANIFEST).read_text("utf-8"))
-    write_manifest(root, {key: facts[key] for key in ("version", "encoder", "thresholds")})
+    write_manifest(root, {key: facts[key] for key in ("version", "encoder", "thresholds", "knowledge_sha256")})
 
     with pytest.raises(BundleError, match=told):
+        open_engine(root)
+
+
+def test_a_file_that_the_manifest_does_not_list_is_refused_by_name(bundle: Path) -> None:
+    (bundle / "added.yaml").write_text("- id: injected\n", "utf-8")
+    with pytest.raises(BundleError, match=r"added\.yaml: the manifest does not list this file; remove it"):
+        open_bundle(bundle)
+
+
+def test_knowledge_other_than_the_manifest_names_is_refused(tmp_path: Path) -> None:
+    root = write_tiny_bundle(tmp_path / "bundle")
+    manifest = json.loads((root / "manifest.json").read_text("utf-8"))
+    facts = {name: value for name, value in manifest.items() if name not in ("files", "format")}
+    write_manifest(root, {**facts, "knowledge_sha256": "0" * 64})
+    with pytest.raises(BundleError, match="differs from the knowledge"):
         open_engine(root)

@@ -243,3 +243,11 @@ def test_a_pack_with_one_entry_works() -> None:
     single = replace(knowledge, faq={"ship-when": knowledge.faq["ship-when"]})
 
     assert tiny_engine(single).answer(Message("什么时候发货")).outcome is Outcome.ANSWERED
+
+
+@pytest.mark.parametrize("text", ["\u200b", "\ufe0f", "\xad", "\x02\x03"])
+def test_a_message_that_nobody_can_see_gets_no_answer_and_harms_no_other(text: str) -> None:
+    seen, unseen = tiny_engine().answer_many([Message("什么时候发货"), Message(text)])
+
+    assert seen.outcome is Outcome.ANSWERED
+    assert unseen.faq is None

@@ -38,6 +38,7 @@ def evidence(
     candidates: tuple[float, ...] = (0.1, 0.1, 0.1),
     sentiment: SentimentScore = CALM,
     tier: Tier | None = None,
+    complaint: float = 0.0,
 ) -> Evidence:
     """What a decision looks at, with a calm customer and nothing matched unless told otherwise."""
     knowledge = tiny_knowledge()
@@ -59,6 +60,7 @@ def evidence(
         intent=knowledge.taxonomy.intents[intent],
         accepted=knowledge.faq[entry] if entry else None,
         candidates=tuple(Candidate(f"e{n}", confidence, 0.5) for n, confidence in enumerate(candidates)),
+        complaint=complaint,
         thresholds=THRESHOLDS,
     )
 
@@ -191,3 +193,7 @@ def ranking(*confidences: float) -> list[IntentScore]:
 )
 def test_low_confidence_abstains_unless_two_intents_share_it(confidences: tuple[float, ...], decision: Acceptance) -> None:
     assert judge(ranking(*confidences), threshold=0.6, ambiguity=0.4) is decision
+
+
+def test_a_sure_complaint_is_handed_over_though_which_one_is_open() -> None:
+    assert decide(evidence(decision=Acceptance.AMBIGUOUS, complaint=0.99)).handoff.reasons == (Reason.COMPLAINT,)

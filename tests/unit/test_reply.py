@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes_core import tiny_knowledge
-from yingda.domain.decision import Outcome, Reply, ReplyParts
+from yingda.domain.decision import LanguageGuess, Outcome, Reply, ReplyParts
 from yingda.domain.knowledge import FaqEntry, Knowledge, Policy
 from yingda.domain.message import Customer, Message
 from yingda.pack import read_knowledge
@@ -95,7 +95,11 @@ def test_no_reply_of_the_retail_pack_leaves_a_variable_open(outcome: Outcome, la
 
 @pytest.mark.parametrize(("code", "written"), [("zh", "zh"), ("und", "zh"), ("en", "en"), ("ja", "en"), ("ar", "en"), ("fr", "en")])
 def test_customers_of_other_languages_are_answered_in_english(code: str, written: str) -> None:
-    assert reply_language(code) == written
+    assert reply_language(LanguageGuess(code, 0.9)) == written
+
+
+def test_a_mere_guess_of_the_language_is_answered_in_chinese() -> None:
+    assert reply_language(LanguageGuess("en", 0.1)) == "zh"
 
 
 def test_an_english_reply_is_english_throughout() -> None:

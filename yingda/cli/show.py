@@ -32,12 +32,13 @@ def as_table(answer: Answer, knowledge: Knowledge) -> Table:
     )
     table.add_row("情绪 sentiment", f"{classification.sentiment.label}  {classification.sentiment.confidence:.2f}")
     for number, candidate in enumerate(answer.candidates[:3]):
-        question = knowledge.faq[candidate.id].question.get(language, "")
-        table.add_row("" if number else "FAQ", f"{candidate.confidence:.2f}  {question} [dim]{candidate.id}[/dim]")
+        questions = knowledge.faq[candidate.id].question
+        line = Text(f"{candidate.confidence:.2f}  {questions.get(language, questions['zh'])} ")
+        table.add_row("" if number else "FAQ", line.append(candidate.id, style="dim"))
     if answer.missing:
         table.add_row("缺少 missing", ", ".join(answer.missing))
     if classification.keywords:
-        table.add_row("关键词 keywords", ", ".join(sorted({hit.text for hit in classification.keywords})))
+        table.add_row("关键词 keywords", Text(", ".join(sorted({hit.text for hit in classification.keywords}))))
     table.add_row("语言 language", f"{classification.language.code}  {classification.language.confidence:.2f}")
     table.add_row("耗时 time", f"{classification.timing.total:.1f} ms")
     return table

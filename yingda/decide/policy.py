@@ -14,19 +14,25 @@ from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry, Intent, Priority, Se
 from yingda.domain.message import Message, Tier
 
 _SECURITY = "ACCOUNT_SECURITY"
-_COMPLAINT = "COMPLAINT"
+COMPLAINT = "COMPLAINT"
+"""Code of the category whose messages a person always handles."""
+
 _HUMAN = "GENERAL_HUMAN"
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that a decision looks at: the message, what it is about, and the entry the engine stands behind."""
+    """All that a decision looks at: the message, what it is about, and the entry the engine stands behind.
+
+    ``complaint`` is the probability that the message is any complaint: which one may be open where the fact is not.
+    """
 
     message: Message
     classification: Classification
     intent: Intent
     accepted: FaqEntry | None
     candidates: tuple[Candidate, ...]
+    complaint: float
     thresholds: Thresholds
 
     @property
@@ -64,6 +70,11 @@ def _worth_asking(evidence: Evidence) -> bool:
     return evidence.intent.code != OUT_OF_SCOPE and total >= evidence.thresholds.clarify
 
 
+def _complains(evidence: Evidence) -> bool:
+    sure_of_one = evidence.sure and evidence.intent.category == COMPLAINT
+    return sure_of_one or evidence.complaint >= evidence.thresholds.intent
+
+
 def _needs_person(evidence: Evidence) -> bool:
     """True when the entry says so, or when no entry may close its intent."""
     return evidence.accepted is not None and (evidence.accepted.needs_human or not evidence.intent.answerable)
@@ -72,7 +83,7 @@ def _needs_person(evidence: Evidence) -> bool:
 HANDOFF_ROWS: tuple[_Row, ...] = (
     _Row(Reason.REQUESTED, "the customer asks for a person", lambda e: e.sure and e.intent.code == _HUMAN),
     _Row(Reason.SECURITY, "account security", lambda e: e.sure and e.intent.code == _SECURITY),
-    _Row(Reason.COMPLAINT, "a complaint", lambda e: e.sure and e.intent.category == _COMPLAINT),
+    _Row(Reason.COMPLAINT, "a complaint", _complains),
     _Row(Reason.NEGATIVE_SENTIMENT, "the customer is angry", lambda e: e.furious),
     _Row(Reason.NEEDS_HUMAN, "the matching entry needs a person", _needs_person),
 )

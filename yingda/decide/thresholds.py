@@ -1,4 +1,4 @@
-"""The numbers an outcome depends on; they come from the bundle's manifest, never from code."""
+"""The numbers an outcome depends on; they come from the bundle's manifest."""
 
 from __future__ import annotations
 

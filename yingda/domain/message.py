@@ -60,6 +60,10 @@ class Message:
 
 def check_text(text: str) -> None:
     """Raise MessageError when ``text`` is blank, too long, or not valid Unicode; the text is never repeated."""
+    if len(text) > 4 * MAX_CHARACTERS:
+        # before any loop over the text: blanks around a message cost time too
+        detail = f"text has {len(text):,} characters with its blanks; send at most {MAX_CHARACTERS:,}"
+        raise MessageError(detail, code="text_too_long", field="text")
     length = len(text.strip())
     if length == 0:
         raise MessageError("text is empty or blank; send 1 to 2,000 characters", code="text_blank", field="text")

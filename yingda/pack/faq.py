@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +16,9 @@ from yingda.pack.variables import check_variables
 _REQUIRED = ("id", "intent", "question", "similar", "answer")
 _OPTIONAL = ("ask", "needs_human")
 _LANGUAGES = ("zh",)
+
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +44,16 @@ def read_faq(trees: Sequence[Node], names: FaqNames, log: MistakeLog) -> Mapping
             entry = _read_entry(fields, names, seen)
             entries.setdefault(entry.id, entry)
     entries.pop("", None)
+    if trees and not entries:
+        log.add(trees[0].place, "the pack has no FAQ entry; write at least one")
     return MappingProxyType(entries)
 
 
 def _read_entry(fields: Fields, names: FaqNames, seen: FirstSeen) -> FaqEntry:
     code, intent = fields.word("id"), fields.word("intent")
     seen.add(code)
+    if code.text and not _ID.fullmatch(code.text):
+        fields.log.add(code.place, f"entry id '{code.text}' must be letters a-z, digits and hyphens; rename it")
     check_known(intent, names.intents, fields.log, what="intent", home="taxonomy.yaml")
     if intent.text == OUT_OF_SCOPE:
         fields.log.add(intent.place, f"an entry cannot answer {OUT_OF_SCOPE}; give it an intent of the shop's")

@@ -23,6 +23,8 @@ def read_keywords(tree: Node, intents: Collection[str] | None, log: MistakeLog) 
 def _read_keyword(fields: Fields, intents: Collection[str] | None, seen: FirstSeen) -> Keyword:
     term, synonyms, codes = fields.word("term"), fields.words("synonyms"), fields.words("intents")
     for word in (term, *synonyms):
+        if word.text and not normalise(word.text):
+            fields.log.add(word.place, "a keyword holds only characters that nobody sees; write a visible one")
         seen.add(word, key=normalise(word.text).casefold())
     for code in codes:
         check_known(code, intents, fields.log, what="intent", home="taxonomy.yaml")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from yingda.domain.decision import Outcome, Reply, ReplyParts
+from yingda.domain.decision import LanguageGuess, Outcome, Reply, ReplyParts
 from yingda.domain.knowledge import FaqEntry, Intent, Knowledge, ReplyTemplate
 from yingda.domain.message import Message
 from yingda.reply.variables import address, fill, variables_of
@@ -29,9 +29,13 @@ class ReplyRequest:
     missing: tuple[str, ...]
 
 
-def reply_language(code: str) -> str:
-    """The written language for a customer's language ``code``; a message without words is answered in Chinese."""
-    return "zh" if code in ("zh", "und") else "en"
+_SURE = 0.3
+"""Confidence below which a detected language is a guess; English questions have far more."""
+
+
+def reply_language(guess: LanguageGuess) -> str:
+    """The written language for a customer's language; Chinese when it is Chinese, unknown or a mere guess."""
+    return "zh" if guess.code in ("zh", "und") or guess.confidence < _SURE else "en"
 
 
 def missing_facts(entry: FaqEntry, knowledge: Knowledge, message: Message, found: Iterable[str]) -> tuple[str, ...]:

@@ -42,8 +42,8 @@ def address(name: str | None, gender: str | None, *, language: str) -> str:
 def surname_of(name: str) -> str:
     """The surname of a Chinese name (compound ones known), the last word of a Latin one, or nothing."""
     bare = name.strip()
-    if re.fullmatch(r"[\u4e00-\u9fff·]{2,6}", bare):
-        return bare[:2] if bare[:2] in _COMPOUND_SURNAMES and len(bare) > 2 else bare[:1]
+    if re.fullmatch(r"[\u4e00-\u9fff·]{1,6}", bare):
+        return bare[:2] if bare[:2] in _COMPOUND_SURNAMES else bare[:1]
     if re.fullmatch(r"[A-Za-z][A-Za-z .'-]{0,40}", bare):
         return bare.split()[-1]
     return ""

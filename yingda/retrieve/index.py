@@ -43,7 +43,8 @@ class FaqIndex:
         """
         scores = np.zeros((len(texts), self.space.size), np.float32)
         for row, text in enumerate(texts):
-            np.maximum.at(scores[row], self._owners, self._lexical.get_scores(bigrams(text)))
+            if text:  # a message of invisible characters alone has no words to look up
+                np.maximum.at(scores[row], self._owners, self._lexical.get_scores(bigrams(text)))
         return np.log1p(scores)
 
 

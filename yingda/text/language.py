@@ -14,16 +14,19 @@ LATIN_LANGUAGES = ("en", "fr", "de", "es", "pt", "vi", "id")
 UNKNOWN = LanguageGuess("und", 0.0)
 
 _SCRIPTS = {
-    "ja": re.compile("[\u3040-\u30ff]"),
+    "zh": re.compile("[\u3400-\u9fff]"),
+    "ja": re.compile("[\u3041-\u3096\u309d\u309e\u30a1-\u30fa\u30fd-\u30ff]"),  # not ・ and ー, which Chinese borrows
     "ko": re.compile("[\uac00-\ud7af\u3130-\u318f]"),
     "th": re.compile("[\u0e00-\u0e7f]"),
     "ar": re.compile("[\u0600-\u06ff]"),
     "ru": re.compile("[\u0400-\u04ff]"),
-    "zh": re.compile("[\u3400-\u9fff]"),
 }
-_LATIN = re.compile("[A-Za-zÀ-ɏḀ-ỿ]")
-_WEIGHT = {"zh": 3, "ko": 2, "ja": 3}
-"""Letters of Latin text that one character of these scripts is worth: they say more in one character."""
+_NO_WORD = re.compile(r"https?://\S+|[!-~]*\d[!-~]*")  # addresses, order numbers and models are of no language
+_LATIN_WORD = re.compile("[A-Za-zÀ-ɏḀ-ỿ]+")
+_KANA_SHARE = 0.2
+"""Japanese mixes this much kana among its Han characters; a lone の does not make a message Japanese."""
+_SHORTEST_LATIN = 3
+"""Letters below which Latin text (OK, hi) is written in every language."""
 
 
 class _Identifier(Protocol):
@@ -39,14 +42,18 @@ def _latin_identifier() -> _Identifier:
 
 
 def detect_language(text: str) -> LanguageGuess:
-    """The main language of normalised ``text``; digits, emoji and punctuation alone are ``und``.
+    """The main language of normalised ``text``; digits, codes, emoji and punctuation alone are ``und``.
 
-    In mixed text the script with the greater weight wins; Han characters beside kana count as Japanese.
+    In mixed text the script with most characters wins, a Latin word counting as one: product names do not make a
+    Chinese question English.
     """
-    weights = {code: _WEIGHT.get(code, 1) * len(pattern.findall(text)) for code, pattern in _SCRIPTS.items()}
-    if weights["ja"] and weights["zh"]:
-        weights["ja"] += weights.pop("zh")
-    weights["latin"] = len(_LATIN.findall(text))
+    plain = _NO_WORD.sub(" ", text)
+    weights = {code: len(pattern.findall(plain)) for code, pattern in _SCRIPTS.items()}
+    han, kana = weights["zh"], weights["ja"]
+    if kana and kana >= _KANA_SHARE * (kana + han):
+        weights["zh"], weights["ja"] = 0, han + kana
+    words = _LATIN_WORD.findall(plain)
+    weights["latin"] = len(words) if sum(map(len, words)) >= _SHORTEST_LATIN else 0
     total = sum(weights.values())
     if total == 0:
         return UNKNOWN
@@ -54,5 +61,5 @@ def detect_language(text: str) -> LanguageGuess:
     share = weights[code] / total
     if code != "latin":
         return LanguageGuess(code, share)
-    latin, probability = _latin_identifier().classify(text)
+    latin, probability = _latin_identifier().classify(plain)
     return LanguageGuess(latin, share * float(probability))

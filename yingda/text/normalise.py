@@ -17,7 +17,7 @@ _INVISIBLE = re.compile(
 )
 _REPEATED = re.compile(rf"([^\d\s])\1{{{MAX_RUN},}}")  # digits stay: order numbers hold runs of zeros
 _SPACES = re.compile(r"\s+")
-_KANA_OR_HANGUL = re.compile("[\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
+_KANA_OR_HANGUL = re.compile("[\u3041-\u3096\u309d-\u30fa\u30fd-\u30ff\u31f0-\u31ff\uff66-\uff9f\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]")
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff]")
 
 

@@ -18,6 +18,9 @@ class MessageTokenizer:
             self._tokenizer: Tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception for every malformed file
             raise BundleError(f"{path.name} is not a tokenizer file; restore the bundle") from error
+        # a hub model may bring settings of its own; length is handled below, and messages are never padded
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
         self._max_tokens = max_tokens
 
     def encode(self, texts: Sequence[str]) -> list[list[int]]:

@@ -1,4 +1,4 @@
-"""Calibrated intent: the encoder's intent head and the match classes speak with one voice."""
+"""Calibrated intent: the match posterior summed by intent, with the encoder's intent head beside it."""
 
 from __future__ import annotations
 
