@@ -35,6 +35,7 @@ from yingda.understand.linear import LinearView
 from yingda.understand.sentiment import SentimentScaling, scale_logits
 
 Floats = NDArray[np.float32]
+Weights = NDArray[np.float64]
 _SHRINK = 1e-2
 """Pull of the fusion weights towards their start: the calibration rows are few and the weights correlated."""
 
@@ -57,8 +58,8 @@ def fit_intent(views: Views, posterior: Floats, index: FaqIndex, wanted: NDArray
     groups, rows = index.space.intents.tolist(), np.arange(len(wanted))
 
     def loss(values: NDArray[np.float64]) -> float:
-        weights = IntentWeights(float(values[0]), float(values[1]))
-        probabilities = intent_posterior(views.intent, np.exp(posterior), groups, weights)
+        exponents = IntentWeights(float(values[0]), float(values[1]))
+        probabilities = intent_posterior(views.intent, np.exp(posterior), groups, exponents)
         return float(-np.log(probabilities[rows, wanted] + 1e-9).mean())
 
     found = minimize(loss, np.array([0.5, 0.5]), method="Powell", bounds=[(0, 3), (0, 3)], options={"xtol": 1e-3})
@@ -80,13 +81,13 @@ def fit_sentiment(logits: Floats, wanted: NDArray[np.intp]) -> SentimentScaling:
     return scaling(minimize(loss, start, method="Powell", bounds=bounds, options={"xtol": 1e-3}).x)
 
 
-def fit_confidence(judged: Floats, right: NDArray[np.bool_]) -> ConfidenceModel:
+def fit_confidence(judged: Floats, right: NDArray[np.bool_], weights: Weights) -> ConfidenceModel:
     """Logistic regression of "the best entry is right" on the features of the posterior."""
     spread = judged.std(0)
     scaled = judged / np.where(spread > 0, spread, 1.0)
-    model = LogisticRegression(C=1.0, max_iter=1000).fit(scaled, right)
-    weights = model.coef_[0] / np.where(spread > 0, spread, 1.0)
-    return ConfidenceModel(tuple(round(float(w), 6) for w in weights), round(float(model.intercept_[0]), 6))
+    model = LogisticRegression(C=1.0, max_iter=1000).fit(scaled, right, sample_weight=weights)
+    slopes = model.coef_[0] / np.where(spread > 0, spread, 1.0)
+    return ConfidenceModel(tuple(round(float(w), 6) for w in slopes), round(float(model.intercept_[0]), 6))
 
 
 def is_right(best: NDArray[np.intp], rows: Sequence[Example]) -> NDArray[np.bool_]:
@@ -99,20 +100,35 @@ def take(views: Views, rows: NDArray[np.intp]) -> Views:
     return Views(views.cosine[rows], views.linear[rows], views.lexical[rows], views.intent[rows])
 
 
-def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float) -> Calibration:
+def traffic_weights(answerable: NDArray[np.bool_], share: float) -> Weights:
+    """Row weights, mean 1, under which the share of unanswerable rows is ``share``.
+
+    Packs are written about what the shop answers; live traffic holds more of what it does not.
+    """
+    actual = 1.0 - float(answerable.mean())
+    if not 0 < actual < 1:
+        return np.ones(len(answerable))
+    return np.where(answerable, (1 - share) / (1 - actual), share / actual)
+
+
+def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, *, unanswerable: float) -> Calibration:
     """All fitted numbers from calibration ``rows``; ``logits`` are the sentiment head's.
 
-    Rows whose label has no class take no part in fitting the fusion.
+    Rows whose label has no class take no part in fitting the fusion. The confidence of a match is fitted to traffic
+    of which ``unanswerable`` is the share that no entry answers.
     """
+    entries = len(index.space.entries)
+    weights = traffic_weights(np.asarray([0 <= row.match < entries for row in rows]), unanswerable)
     labelled = np.asarray([i for i, row in enumerate(rows) if row.match >= 0], np.intp)
-    fusion = fit_fusion(take(views, labelled), index, np.asarray([rows[i].match for i in labelled.tolist()]), scale)
+    classes = np.asarray([rows[i].match for i in labelled.tolist()])
+    fusion = fit_fusion(take(views, labelled), index, classes, scale)
     posterior = fuse(views, fusion, index.space)
     intent = fit_intent(views, posterior, index, np.asarray([row.intent for row in rows]))
     intents = intent_posterior(views.intent, np.exp(posterior), index.space.intents.tolist(), intent)
     judged = features(posterior, views, intents, index.space)
-    right = is_right(posterior[:, : len(index.space.entries)].argmax(1), rows)
+    right = is_right(posterior[:, :entries].argmax(1), rows)
     sentiment = fit_sentiment(logits, np.asarray([row.sentiment for row in rows]))
-    return Calibration(fusion, fit_confidence(judged, right), intent, sentiment)
+    return Calibration(fusion, fit_confidence(judged, right, weights), intent, sentiment)
 
 
 def promise(
@@ -127,7 +143,9 @@ def promise(
     match_right, intent_right = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     for fold in range(params.folds):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        fitted = fit([rows[i] for i in outside.tolist()], logits[outside], take(views, outside), index, scale)
+        fitted = fit(
+            [rows[i] for i in outside.tolist()], logits[outside], take(views, outside), index, scale, unanswerable=params.unanswerable_share
+        )
         intents, entries = judge_views(take(views, inside), index, fitted)
         chosen = [rows[i] for i in inside.tolist()]
         match_confidence[inside], match_right[inside] = entries.max(1), is_right(entries.argmax(1), chosen)
@@ -179,8 +197,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     vectors = prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)
     scale = float(np.exp(weights["prototypes.log_scale"]))
     views, index, logits = served_views(args, rows, classes, vectors)
-    fitted = fit(rows, logits, views, index, scale)
-    promises = promise(rows, logits, views, index, scale, load_params().calibrate)
+    params = load_params().calibrate
+    fitted = fit(rows, logits, views, index, scale, unanswerable=params.unanswerable_share)
+    promises = promise(rows, logits, views, index, scale, params)
     args.target.mkdir(parents=True, exist_ok=True)
     save_file({"classes": vectors}, args.target / "faq.safetensors")
     write_json(args.target / "calibration.json", calibration_record(fitted))

@@ -7,6 +7,7 @@ import json
 import logging
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
@@ -21,7 +22,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from training.batches import load_tokenizer
-from training.examples import SENTIMENTS, read_classes, read_examples, write_json
+from training.examples import SENTIMENTS, Example, read_classes, read_examples, write_json
 from training.network import Network, load_network
 from training.params import load_params
 from training.quantise import quantise_embeddings, quantise_products
@@ -31,8 +32,9 @@ from yingda.runtime.session import OUTPUTS, EncoderSession
 GRAPH = "encoder.onnx"
 _EXACT = 1e-3
 """Largest difference allowed between torch and the float graph: both compute in float32, in another order."""
-_CLOSE = 0.95
-"""Least cosine allowed between embeddings of the float and the int8 graph; accuracy itself is gated in evaluation."""
+_CLOSE = 0.97
+"""Least mean cosine allowed between embeddings of torch and of the int8 graph: a broken graph is far below. What
+rounding costs in accuracy is measured beside it, and the evaluation judges the int8 graph alone."""
 
 
 class _Served(nn.Module):
@@ -87,19 +89,38 @@ def run_graph(path: Path, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
     return np.concatenate([encodings.embedding, encodings.intent, encodings.sentiment], 1)
 
 
-def prove(network: Network, float_graph: Path, small_graph: Path, ids: Sequence[Sequence[int]], width: int) -> dict[str, float]:
+@dataclass(frozen=True)
+class Proof:
+    """Messages to compare the graphs on: rows, their token ids, and the unit class vectors [C, D]."""
+
+    rows: Sequence[Example]
+    ids: Sequence[Sequence[int]]
+    vectors: NDArray[np.float32]
+
+
+def prove(network: Network, float_graph: Path, small_graph: Path, proof: Proof) -> dict[str, float]:
     """Compare torch, float graph and int8 graph on messages; raises MaterialError when they disagree too much."""
+    ids, width = proof.ids, proof.vectors.shape[1]
     by_torch, by_float, by_small = run_torch(network, ids), run_graph(float_graph, ids), run_graph(small_graph, ids)
     difference = float(np.abs(by_torch - by_float).max())
     cosines = (by_torch[:, :width] * by_small[:, :width]).sum(1)
-    if difference > _EXACT or float(cosines.min()) < _CLOSE:
-        raise MaterialError(f"export differs from torch: float graph by {difference:.2g}, least int8 cosine {cosines.min():.3f}")
+    if difference > _EXACT or float(cosines.mean()) < _CLOSE:
+        raise MaterialError(f"export differs from torch: float graph by {difference:.2g}, mean int8 cosine {cosines.mean():.3f}")
     return {
         "messages": len(ids),
         "float_max_difference": round(difference, 7),
         "int8_min_cosine": round(float(cosines.min()), 4),
         "int8_mean_cosine": round(float(cosines.mean()), 4),
+        "float_match_accuracy": round(nearest_class_accuracy(by_torch[:, :width], proof), 4),
+        "int8_match_accuracy": round(nearest_class_accuracy(by_small[:, :width], proof), 4),
     }
+
+
+def nearest_class_accuracy(embeddings: NDArray[np.float32], proof: Proof) -> float:
+    """Share of messages whose nearest class vector is a right one: the dense view alone, before any fusion."""
+    best = (embeddings @ proof.vectors.T).argmax(1).tolist()
+    right = [b == row.match or b in row.also for b, row in zip(best, proof.rows, strict=True)]
+    return float(np.mean(right))
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -113,18 +134,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     network = load_network(
         args.base, layers=params.layers, intents=len(classes.intents), sentiments=len(SENTIMENTS), dropout=params.dropout
     )
+    weights = load_file(args.weights)
     prefix = "network."
-    weights = {k.removeprefix(prefix): v for k, v in load_file(args.weights).items() if k.startswith(prefix)}
-    network.load_state_dict(weights)
+    network.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
     tokenizer = load_tokenizer(str(args.base / "tokenizer.json"), params.max_tokens)
-    messages = [tokenizer.encode(e.text).ids for e in read_examples(args.data / "select.jsonl")[:200]]
+    rows = read_examples(args.data / "select.jsonl")
+    vectors = nn.functional.normalize(weights["prototypes.vectors"], dim=-1).numpy()
+    proof = Proof(rows, [tokenizer.encode(row.text).ids for row in rows], vectors)
     args.target.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as scratch:
         float_graph, small_graph = Path(scratch) / "float.onnx", Path(scratch) / GRAPH
         export_float(network, float_graph)
         quantise_products(float_graph, small_graph)
         bits = quantise_embeddings(small_graph)
-        facts = prove(network, float_graph, small_graph, messages, network.projection.out_features)
+        facts = prove(network, float_graph, small_graph, proof)
         (args.target / GRAPH).write_bytes(small_graph.read_bytes())
     write_json(args.target / "export.json", {**facts, "embedding_bits": bits, "onnxruntime": onnxruntime.__version__})
     print(json.dumps(facts))

@@ -18,7 +18,9 @@ from scipy.stats import binom
 
 _STEPS = 200
 _LEAST = 200
-"""The strictest threshold tested leaves this many rows: with fewer, a single error more or less decides the test."""
+_START = 0.2
+"""The strictest threshold tested accepts this share of the rows and at least _LEAST of them: with fewer, one error
+more or less decides the test, and a sequence that starts there ends by chance."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def find_threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_], *,
     best = Promise(1.01, 0, 0, len(right))
     if len(right) < _LEAST:
         return best
-    strictest = float(np.sort(confidence)[-_LEAST])
+    strictest = float(np.sort(confidence)[-max(_LEAST, int(_START * len(right)))])
     grid = np.unique(np.quantile(confidence[confidence <= strictest], np.linspace(0, 1, _STEPS)))[::-1]
     for threshold in grid:
         accepted = confidence >= threshold
