@@ -118,3 +118,15 @@ def test_an_altered_file_is_refused_by_name(name: str, tmp_path: Path) -> None:
 def test_the_card_can_be_written_again_from_report_and_manifest(report: dict[str, Any]) -> None:
     manifest = open_bundle(BUNDLE).manifest
     assert "# Model card" in write_card(manifest, report, {})
+
+
+@pytest.mark.parametrize("language", READMES)
+def test_the_example_reply_in_the_readme_is_real(engine: Engine, language: str) -> None:
+    example = json.loads((ROOT / READMES[language]).read_text("utf-8").split("```json\n")[1].split("```")[0])
+    answer = engine.answer(Message("快递三天没动了"))
+    assert answer.faq is not None
+    assert (answer.outcome, answer.faq.id, list(answer.missing)) == (example["outcome"], example["faq"]["id"], example["missing"])
+    assert answer.faq.confidence == pytest.approx(example["faq"]["confidence"], abs=DRIFT)
+    shown = example["classification"]["intent"]
+    assert answer.classification.intent.confidence == pytest.approx(shown["confidence"], abs=DRIFT)
+    assert answer.reply.text.startswith(example["reply"]["text"].removesuffix("…"))
