@@ -48,7 +48,7 @@ RECORD = {"id": "shop", "sha256": HASH, "scopes": ["answer"]}
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ('[\n{"id": "a",\n}]', "keys.json:3: is not valid JSON"),
+        ("[\n\n{]", "keys.json:3: is not valid JSON"),
         ("", "keys.json:1: is not valid JSON"),
         ({"keys": []}, "the file: "),
         ([], "holds no key"),
