@@ -175,7 +175,8 @@ calibration rows (Learn-then-Test, fixed sequence): threshold {match["threshold"
 The test files and the training files were written by different authors in the same manner; real traffic is harder, so read
 coverage there with care. Positive and angry messages are rare in the data. Languages other than Chinese and English have few
 messages and no native reader. Earlier calibration settings of this version missed the gate on these test files and were made
-stricter, so the figures above are somewhat optimistic: fresh labelled messages are the better judge. The promise holds for messages like the calibration rows; another shop must calibrate on its own.
+stricter, so the figures above are somewhat optimistic: fresh labelled messages are the better judge. The promise
+holds for messages like the calibration rows; another shop must calibrate on its own.
 
 ## Licence
 
