@@ -17,8 +17,6 @@ from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.message import Message
 
-_WARM_UP = (Message("你好"), Message("Hello, is anyone there?"))
-
 
 class Engine(Protocol):
     """What serving needs of the engine: blocking, thread-safe calls."""
@@ -30,6 +28,9 @@ class Engine(Protocol):
     @property
     def knowledge(self) -> Knowledge:
         """The pack in use."""
+
+    def warm_up(self) -> None:
+        """Decide messages that make everything load which loads on first use."""
 
     def classify_many(self, messages: Sequence[Message], *, top_k: int = 3) -> list[Classification]:
         """One classification for each message, in order."""
@@ -49,8 +50,8 @@ class Service:
         self._answer_ids = UlidSource()
 
     async def warm_up(self) -> None:
-        """Decide a Chinese and a Latin message, so that the first customer does not wait for lazy work."""
-        await self._workers.run(partial(self.engine.answer_many, _WARM_UP), size=len(_WARM_UP))
+        """Let the engine load what it loads on first use, so that the first customer does not wait for it."""
+        await self._workers.run(self.engine.warm_up, size=1)
         self.ready = True
 
     def close(self) -> None:

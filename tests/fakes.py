@@ -96,6 +96,10 @@ class FakeEngine:
         self._enter(messages)
         return [_classification(message, top_k) for message in messages]
 
+    def warm_up(self) -> None:
+        """Answer one message, as the real engine does."""
+        self.answer_many([Message("你好")])
+
     def answer_many(self, messages: Sequence[Message]) -> list[Answer]:
         """One answer for each message."""
         self._enter(messages)

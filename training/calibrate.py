@@ -146,11 +146,11 @@ def promise(
         fitted = fit(
             [rows[i] for i in outside.tolist()], logits[outside], take(views, outside), index, scale, unanswerable=params.unanswerable_share
         )
-        intents, entries = judge_views(take(views, inside), index, fitted)
+        judged = judge_views(take(views, inside), index, fitted)
         chosen = [rows[i] for i in inside.tolist()]
-        match_confidence[inside], match_right[inside] = entries.max(1), is_right(entries.argmax(1), chosen)
-        intent_confidence[inside] = intents.max(1)
-        intent_right[inside] = intents.argmax(1) == np.asarray([row.intent for row in chosen])
+        match_confidence[inside], match_right[inside] = judged.entries.max(1), is_right(judged.entries.argmax(1), chosen)
+        intent_confidence[inside] = judged.intents.max(1)
+        intent_right[inside] = judged.intents.argmax(1) == np.asarray([row.intent for row in chosen])
     budget = {"budget": params.error_budget, "assurance": params.assurance}
     return {
         "match": find_threshold(match_confidence, match_right, **budget),

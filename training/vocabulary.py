@@ -12,8 +12,6 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
-SERVED_LANGUAGES = ("zh", "en", "ja", "ko", "fr", "de", "es", "pt", "ru", "ar", "th", "vi", "id")
-
 _SPACE = "▁"
 _LATIN_EXTRA = frozenset(
     "àáâãèéêìíòóôõùúýăđĩũơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ"  # vi, which covers most of fr, es, pt

@@ -91,6 +91,14 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """Calibrated probabilities of N messages: ``intents`` [N, I], and ``entries`` [N, entries] that each is right."""
+
+    intents: NDArray[np.float32]
+    entries: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Reading:
     """What the model makes of N messages; row i belongs to message i."""
 
@@ -147,12 +155,12 @@ class Engine:
         encodings = self._model.encoder.run(ids)
         encoded = perf_counter()
         views = gather_views(encodings, self._model.linear, self._index, texts)
-        intents, entries = judge_views(views, self._index, self._model.calibration)
+        judgement = judge_views(views, self._index, self._model.calibration)
         sentiments = score_sentiments(encodings.sentiment, self._model.sentiments, self._model.calibration.sentiment)
         done = perf_counter()
         share = 1000.0 / len(texts)
         timing = Timing(share * (done - start), share * (tokenized - start), share * (encoded - tokenized), share * (done - encoded))
-        return Reading(texts, views, intents, entries, sentiments, timing)
+        return Reading(texts, views, judgement.intents, judgement.entries, sentiments, timing)
 
     def _classify(self, message: Message, reading: Reading, row: int, top_k: int) -> Classification:
         start = perf_counter()
@@ -242,10 +250,10 @@ def gather_views(encodings: Encodings, linear: NgramView, index: FaqIndex, texts
     )
 
 
-def judge_views(views: Views, index: FaqIndex, calibration: Calibration) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Calibrated intent probabilities [N, I] and entry confidences [N, entries]."""
+def judge_views(views: Views, index: FaqIndex, calibration: Calibration) -> Judgement:
+    """What the views say once they are fused and calibrated."""
     space = index.space
     posterior = fuse(views, calibration.fusion, space)
     intents = intent_posterior(views.intent, np.exp(posterior), space.intents.tolist(), calibration.intent)
     judged = features(posterior, views, intents, space)
-    return intents, confidences(posterior, judged, calibration.confidence, space)
+    return Judgement(intents, confidences(posterior, judged, calibration.confidence, space))

@@ -10,9 +10,6 @@ from yingda.domain.knowledge import FaqEntry, Intent, Knowledge, ReplyTemplate
 from yingda.domain.message import Message
 from yingda.reply.variables import address, fill, variables_of
 
-WRITTEN_LANGUAGES = ("zh", "en")
-"""Languages that templates and entries are written in; customers of any other language are answered in English."""
-
 SMALL_TALK = frozenset({"GENERAL_GREETING", "GENERAL_THANKS"})
 
 
@@ -34,7 +31,7 @@ _SURE = 0.3
 
 
 def reply_language(guess: LanguageGuess) -> str:
-    """The written language for a customer's language; Chinese when it is Chinese, unknown or a mere guess."""
+    """Chinese when the customer's language is Chinese, unknown or a mere guess; English, as entries are, for all others."""
     return "zh" if guess.code in ("zh", "und") or guess.confidence < _SURE else "en"
 
 

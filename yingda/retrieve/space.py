@@ -15,14 +15,13 @@ NONE_PREFIX = "none:"
 
 @dataclass(frozen=True)
 class MatchSpace:
-    """``entries`` come first, then one class without an entry for each of ``none_intents``.
+    """``entries`` come first, then one class without an entry for each intent that needs it.
 
     ``intents`` [C] is each class's intent number; ``columns`` [C] its column in the trained views, -1 for an
     entry that was written after training.
     """
 
     entries: tuple[str, ...]
-    none_intents: tuple[str, ...]
     intents: NDArray[np.intp]
     columns: NDArray[np.intp]
 
@@ -49,7 +48,6 @@ def build_space(entries: Iterable[FaqEntry], trained: Sequence[str], intents: Se
     names = [*(entry.id for entry in live), *(NONE_PREFIX + code for code in none)]
     return MatchSpace(
         entries=tuple(entry.id for entry in live),
-        none_intents=tuple(none),
         intents=np.asarray([number[code] for code in (*(entry.intent for entry in live), *none)], np.intp),
         columns=np.asarray([column.get(name, -1) for name in names], np.intp),
     )
