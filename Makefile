@@ -6,7 +6,7 @@ SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format evaluate train clean
+.PHONY: help serve test check format evaluate train retrain audit track clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,12 +37,24 @@ test: check ## everything CI runs: checks, tests, the README's commands
 evaluate: $(DEV_STAMP) ## measure the shipped bundle on the pack's test files
 	$(BIN)/python -m evaluation
 
-train: $(DEV_STAMP) ## rebuild the bundle from the pack (`dvc repro`, up to an hour on 2 cores)
+train: $(DEV_STAMP) ## rebuild the bundle from the pack (`dvc repro`, an hour or two on 2 cores)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+
+# 1 says "keep the champion": a verdict, and no failure of make
+retrain: $(DEV_STAMP) ## train on your own logs and compare: LOGS="a.csv …" [MAPPING=map.yaml] [QUICK=1]
+	@test -n "$(LOGS)" || { echo 'name your logs: make retrain LOGS="a.csv b.xlsx"' >&2; exit 2; }
+	@$(BIN)/python -m training.retrain $(LOGS) $(if $(MAPPING),--mapping $(MAPPING)) $(if $(QUICK),--quick); code=$$?; [ $$code -le 1 ] || exit $$code
+
+audit: $(DEV_STAMP) ## look for likely label errors in the pack, into reports/audit/
+	$(BIN)/python -m training.audit --out reports/audit
+
+track: $(DEV_STAMP) ## keep the shipped bundle and its report in MLflow, under mlruns/
+	$(BIN)/python -m training.track --bundle models/current --report reports/current
 
 format: $(DEV_STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean: ## remove the virtual environment and everything derived but the shipped bundle
-	rm -rf $(VENV) data/processed models/base models/linear models/checkpoints models/export models/calibration models/candidate models/check
+# runs/, mlruns/, data/logs/ and models/previous/ hold what nobody could make again, so they stay
+clean: ## remove the virtual environment and what can be made again; bundles, logs and runs stay
+	rm -rf $(VENV) data/processed models/base models/linear models/checkpoints models/student models/export models/calibration models/candidate models/check

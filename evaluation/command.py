@@ -12,6 +12,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import Progress
 
+from evaluation.diagrams import Drawer, find_drawer
 from evaluation.errors import EvaluationError
 from evaluation.gates import Gate, Verdict, check, read_gates
 from evaluation.markdown import to_markdown, to_screen
@@ -44,8 +45,8 @@ class Suite:
     public: bool
 
 
-def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> int:
-    """Exit code: 0 passed, 1 failed a gate, 2 could not run or could not decide."""
+def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None, draw: Drawer | None = None) -> int:
+    """Exit code: 0 passed, 1 failed a gate, 2 could not run or could not decide. ``draw`` makes the diagrams of the report."""
     args = _parse(argv)
     try:
         conditions = read_gates(gates or Path(__file__).with_name("gates.yaml"))
@@ -53,7 +54,7 @@ def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> in
         suites = gather(args.pack, pack, args.extra)
         engine = opener(args.bundle, pack=args.pack)
         report = evaluate(engine, suites, conditions)
-        write_whole(args.out, {"evaluation.json": to_json(report), "evaluation.md": to_markdown(report)})
+        write_whole(args.out, _files(report, (draw or find_drawer())(report.suites)))
     except YingdaError as error:
         return _refuse(str(error))
     except OSError as error:
@@ -98,6 +99,11 @@ def evaluate(engine: Answerer, suites: Sequence[Suite], gates: Sequence[Gate]) -
     )
 
 
+def _files(report: Report, diagrams: Mapping[str, str]) -> Mapping[str, str]:
+    pages = {"evaluation.json": to_json(report, diagrams=diagrams), "evaluation.md": to_markdown(report, diagrams=diagrams)}
+    return {**pages, **diagrams}
+
+
 def _examine(engine: Answerer, suite: Suite, *, tick: Callable[[], None]) -> list[SuiteResult]:
     judged = judge(engine, (row for file in suite.files for row in file.rows), tick=tick)
     parts: dict[str, list[Judged]] = {suite.name: judged}
@@ -112,9 +118,10 @@ def _refuse(reason: str) -> int:
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__)
+    more = "`python -m evaluation compare A B` holds two bundles against each other."
+    parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__, epilog=more)
     parser.add_argument("--pack", type=Path, default=Path("data/packs/retail"), help="the pack to examine with")
     parser.add_argument("--bundle", type=Path, default=Path("models/current"), help="the bundle under examination")
-    parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for evaluation.json and .md")
+    parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for evaluation.json, .md and diagrams")
     parser.add_argument("--extra", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="more rows")
     return parser.parse_args(argv)

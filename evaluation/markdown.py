@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from evaluation.metrics import Measure
 from evaluation.report import Report
-from evaluation.suites import METRICS, SuiteResult
-from evaluation.suites.suite import SLICED
+from evaluation.suites import HEADLINES, METRICS, SuiteResult
+from evaluation.suites.calibration import HEADS, Calibration
 
 _GLANCE = {
     "intent": "intent_accuracy",
@@ -22,9 +22,9 @@ _GLANCE = {
 }
 
 
-def to_markdown(report: Report) -> str:
-    """The whole report as Markdown."""
-    lines = [*_head(report), *_gates(report), *_measures(report)]
+def to_markdown(report: Report, *, diagrams: Collection[str] = ()) -> str:
+    """The whole report as Markdown; ``diagrams`` names the pictures beside it."""
+    lines = [*_head(report), *_gates(report), *_measures(report), *_calibrations(report.suites), *_diagrams(diagrams)]
     for result in report.suites:
         lines += [*_slices(result), *_mistakes(result)]
     return "\n".join([*lines, *_definitions(), *_run(report)]) + "\n"
@@ -45,28 +45,49 @@ def _head(report: Report) -> Iterator[str]:
     yield f"# Evaluation: {report.verdict}\n"
     yield f"Bundle {report.bundle.version}, SHA-256 `{report.bundle.sha256}`.  "
     yield f"Pack `{report.pack_digest}`.\n"
-    yield from _table(("file", "SHA-256"), ((name, f"`{digest}`") for name, digest in report.files.items()))
+    yield from table(("file", "SHA-256"), ((name, f"`{digest}`") for name, digest in report.files.items()))
 
 
 def _gates(report: Report) -> Iterator[str]:
     yield "## Gates\n"
     rows = ((str(result.gate), result.verdict.value, result.detail) for result in report.gates)
-    yield from _table(("gate", "verdict", "found"), rows)
+    yield from table(("gate", "verdict", "found"), rows)
 
 
 def _measures(report: Report) -> Iterator[str]:
     yield "## Figures\n"
     yield "In brackets the two-sided 95 % Wilson interval; n counts the rows that enter a figure.\n"
     titles = ("metric", *(f"{result.name} ({result.rows} rows)" for result in report.suites))
-    yield from _table(titles, ((name, *(_cell(s.measures[name]) for s in report.suites)) for name in METRICS))
+    yield from table(titles, ((name, *(_cell(s.measures[name]) for s in report.suites)) for name in METRICS))
+
+
+def _calibrations(suites: Sequence[SuiteResult]) -> Iterator[str]:
+    yield "## Calibration\n"
+    yield "Expected calibration error of each confidence with its 95 % bootstrap interval, which takes away what few rows add to the"
+    yield "error: a small error may lie above it. AURC is the area under risk over coverage of match confidence; lower is better.\n"
+    titles = ("suite", "part", "rows", *(f"ECE of {name}" for name in HEADS), "AURC")
+    yield from table(titles, (_calibration_cells(result.name, found) for result in suites for found in result.calibrations))
+
+
+def _calibration_cells(suite: str, found: Calibration) -> Sequence[str]:
+    area = "–" if found.selection is None else f"{found.selection.area:.3f}"
+    return (suite, found.part, str(found.rows), *(interval_cell(found.heads[name].error) for name in HEADS), area)
+
+
+def _diagrams(names: Collection[str]) -> Iterator[str]:
+    yield "## Diagrams\n"
+    if not names:
+        yield "Left out, for matplotlib is not installed: `pip install matplotlib`, then evaluate again.\n"
+    for name in sorted(names):
+        yield f"![{name.partition('.')[0].replace('-', ' ').capitalize()}]({name})\n"
 
 
 def _slices(result: SuiteResult) -> Iterator[str]:
     for by in dict.fromkeys(part.by for part in result.slices):
         yield f"## {result.name} by {by}\n"
         parts = [part for part in result.slices if part.by == by]
-        rows = ((part.value, str(part.rows), *(_figure(part.measures[name]) for name in SLICED)) for part in parts)
-        yield from _table((by, "rows", *SLICED), rows)
+        rows = ((part.value, str(part.rows), *(interval_cell(part.measures[name]) for name in HEADLINES)) for part in parts)
+        yield from table((by, "rows", *HEADLINES), rows)
 
 
 def _mistakes(result: SuiteResult) -> Iterator[str]:
@@ -86,7 +107,7 @@ def _mistakes(result: SuiteResult) -> Iterator[str]:
         )
         for wrong in result.mistakes
     )
-    yield from _table(titles, rows)
+    yield from table(titles, rows)
 
 
 def _definitions() -> Iterator[str]:
@@ -103,10 +124,11 @@ def _run(report: Report) -> Iterator[str]:
     packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items())
     yield f"Commit {environment.commit or 'unknown'}; Python {environment.python}; {packages}.\n"
     rows = ((s.name, f"{s.latency.median:.2f}", f"{s.latency.p99:.2f}") for s in report.suites)
-    yield from _table(("suite", "median ms", "p99 ms"), rows)
+    yield from table(("suite", "median ms", "p99 ms"), rows)
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Lines of a Markdown table, then an empty one."""
     yield _line(titles)
     yield _line(["---"] * len(titles))
     yield from (_line(row) for row in rows)
@@ -117,10 +139,14 @@ def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
 
 
+def interval_cell(measure: Measure) -> str:
+    """``0.967 [0.948, 0.979]``, without an interval where there is none, or a dash."""
+    bounded = measure.low is not None and measure.high is not None
+    return f"{_figure(measure)} [{measure.low:.3f}, {measure.high:.3f}]" if bounded else _figure(measure)
+
+
 def _cell(measure: Measure) -> str:
-    if measure.low is None or measure.high is None:
-        return _figure(measure) if measure.value is None else f"{_figure(measure)}, n {measure.n}"
-    return f"{_figure(measure)} [{measure.low:.3f}, {measure.high:.3f}], n {measure.n}"
+    return _figure(measure) if measure.value is None else f"{interval_cell(measure)}, n {measure.n}"
 
 
 def _figure(measure: Measure) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta, norm
 
+Floats = NDArray[np.float64]
+
 ASSURANCE = 0.95
 """Confidence of every bound and interval."""
 
@@ -29,6 +31,15 @@ class Measure:
     low: float | None = None
     high: float | None = None
     reachable: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EqualMass:
+    """Bins of similar confidence: mean confidence [B], share that is right [B], and rows [B]."""
+
+    confidence: Floats
+    accuracy: Floats
+    rows: NDArray[np.int64]
 
 
 def share(right: Sequence[bool]) -> Measure:
@@ -57,8 +68,8 @@ def clopper_pearson_lower(hits: int, n: int) -> float:
     return 0.0 if hits == 0 else float(beta.ppf(1 - ASSURANCE, hits, n - hits + 1))
 
 
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Two-sided 95 % score interval of a proportion, lower end first.
+def wilson(hits: float, n: int) -> tuple[float, float]:
+    """Two-sided 95 % score interval of a proportion, lower end first; ``hits`` may be a fraction where rows share theirs.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
     """
@@ -66,7 +77,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     rate, scale = hits / n, 1 + z * z / n
     centre = (rate + z * z / (2 * n)) / scale
     half = z * float(np.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))) / scale
-    return (0.0 if hits == 0 else max(0.0, centre - half), 1.0 if hits == n else min(1.0, centre + half))
+    return (0.0 if hits <= 0 else max(0.0, centre - half), 1.0 if hits >= n else min(1.0, centre + half))
 
 
 def macro_f1(gold: Sequence[str], got: Sequence[str], *, classes: Collection[str]) -> Measure:
@@ -90,11 +101,18 @@ def calibration_error(confidence: Sequence[float], right: Sequence[bool]) -> Mea
     """
     if not confidence:
         return Measure(None, 0)
+    found = equal_mass(confidence, right)
+    return Measure(float(abs(found.confidence - found.accuracy) @ found.rows / found.rows.sum()), len(confidence))
+
+
+def equal_mass(confidence: Sequence[float], right: Sequence[bool], *, bins: int = BINS) -> EqualMass:
+    """``bins`` bins with as many rows each, or one more, by rising confidence; one a row where there are fewer rows."""
     levels, level, counts = np.unique(np.asarray(confidence, np.float64), return_inverse=True, return_counts=True)
     accuracy = np.bincount(level, weights=np.asarray(right, np.float64)) / counts
-    gaps = np.repeat(levels - accuracy, counts)
-    bins = np.array_split(gaps, min(BINS, len(gaps)))
-    return Measure(float(sum(abs(part.sum()) for part in bins) / len(gaps)), len(gaps))
+    rows = np.asarray([len(part) for part in np.array_split(level, min(bins, len(level)))], np.int64)
+    starts = np.cumsum(rows) - rows
+    confident, accurate = (np.add.reduceat(np.repeat(values, counts), starts) / rows for values in (levels, accuracy))
+    return EqualMass(confident, accurate, rows)
 
 
 def coverage_at(accuracy: float, *, confidence: Sequence[float], right: Sequence[bool], wanted: Sequence[bool]) -> Measure:

@@ -38,6 +38,11 @@ class Judged:
         return self.answer.classification.intent.code == self.row.intent
 
     @property
+    def sentiment_right(self) -> bool:
+        """True when the mood seen is the labelled one."""
+        return self.answer.classification.sentiment.label is self.row.sentiment
+
+    @property
     def best(self) -> Candidate | None:
         """The best entry, accepted or not."""
         return self.answer.candidates[0] if self.answer.candidates else None
@@ -71,6 +76,14 @@ class Judged:
     def automatic_right(self) -> bool:
         """True when the entry that was sent is right; an answer without an entry is not."""
         return self.automatic and self.answer.faq is not None and self.row.accepts(self.answer.faq.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """How sure the engine was [N], and whether it was right [N]."""
+
+    confidence: list[float]
+    right: list[bool]
 
 
 def judge(engine: Answerer, rows: Iterable[Row], *, tick: Callable[[], None]) -> list[Judged]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from typing import Any
 from evaluation.gates import GateResult, Verdict, overall
 from evaluation.metrics import Measure
 from evaluation.provenance import Environment
-from evaluation.suites import Slice, SuiteResult
+from evaluation.reliability import Bin
+from evaluation.selective import RiskCoverage
+from evaluation.suites import Calibration, Slice, SuiteResult
 from yingda.domain.identity import ModelIdentity
 
 _DIGITS = 6  # finer differences are rounding of the runtime, not of the model
@@ -35,8 +37,11 @@ class Report:
         return overall(self.gates)
 
 
-def to_json(report: Report) -> str:
-    """The report for programs. Everything outside ``run`` is the same whenever bundle, pack and files are."""
+def to_json(report: Report, *, diagrams: Collection[str] = ()) -> str:
+    """The report for programs; ``diagrams`` names the pictures beside it.
+
+    Everything outside ``run`` is the same whenever bundle, pack and files are.
+    """
     tree = {
         "bundle": asdict(report.bundle),
         "pack": {"digest": report.pack_digest},
@@ -48,6 +53,7 @@ def to_json(report: Report) -> str:
             "commit": report.environment.commit,
             "python": report.environment.python,
             "packages": dict(report.environment.packages),
+            "diagrams": sorted(diagrams),
             "latency_ms": {result.name: _rounded(asdict(result.latency)) for result in report.suites},
         },
     }
@@ -84,6 +90,7 @@ def _suite(result: SuiteResult) -> dict[str, Any]:
         "rows": result.rows,
         "measures": {name: _measure(measure) for name, measure in result.measures.items()},
         "slices": [_slice(part) for part in result.slices],
+        "calibration": {found.part: _calibration(found) for found in result.calibrations},
         "wrong_matches": [_rounded(_without_none(asdict(wrong), "text")) for wrong in result.mistakes],
     }
 
@@ -91,6 +98,25 @@ def _suite(result: SuiteResult) -> dict[str, Any]:
 def _slice(part: Slice) -> dict[str, Any]:
     measures = {name: _measure(measure) for name, measure in part.measures.items()}
     return {"by": part.by, "value": part.value, "rows": part.rows, "measures": measures}
+
+
+def _calibration(found: Calibration) -> dict[str, Any]:
+    heads = {name: {"ece": _measure(head.error), "bins": [_bin(part) for part in head.bins]} for name, head in found.heads.items()}
+    selection = found.selection
+    curve = None if selection is None else {"aurc": round(selection.area, _DIGITS), "points": _points(selection.curve)}
+    return {"rows": found.rows, "heads": heads, "risk_coverage": curve}
+
+
+def _bin(part: Bin) -> dict[str, Any]:
+    share = part.accuracy
+    return _rounded({"rows": share.n, "confidence": part.confidence, "accuracy": share.value, "low": share.low, "high": share.high})
+
+
+def _points(curve: RiskCoverage) -> list[dict[str, Any]]:
+    names = ("threshold", "accepted", "coverage", "risk", "low", "high")
+    arrays = (curve.thresholds, curve.accepted, curve.coverage, curve.risk, curve.low, curve.high)
+    columns = (values.tolist() for values in arrays)
+    return [_rounded(dict(zip(names, point, strict=True))) for point in zip(*columns, strict=True)]
 
 
 def _measure(measure: Measure) -> dict[str, Any]:

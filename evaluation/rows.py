@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,7 +21,7 @@ class Row:
     """One labelled message; ``place`` is its file and line, ``sure`` None where nobody said.
 
     ``intent`` is None where the message alone does not tell it. ``faq`` may be None while ``also`` names entries:
-    then no entry is asked for, yet these would not be wrong.
+    then no entry is asked for, yet these would not be wrong. ``category`` is the taxonomy's, of ``intent``.
     """
 
     text: str
@@ -33,6 +33,7 @@ class Row:
     style: str | None = None
     language: str | None = None
     sure: bool | None = None
+    category: str | None = None
 
     def accepts(self, entry: str | None) -> bool:
         """True when answering with ``entry`` would be right."""
@@ -54,7 +55,7 @@ def pack_files(root: Path, pack: Pack) -> tuple[TestFile, ...]:
     """The evaluation files of the pack at ``root``; their places count messages, not lines."""
     if not any(name.startswith("test-") for name in pack.evaluation):
         raise EvaluationError(f"{root / 'utterances'}: the pack has no test-*.jsonl; write one or name another pack")
-    return tuple(_pack_file(root / "utterances" / name, rows) for name, rows in pack.evaluation.items())
+    return tuple(_pack_file(root / "utterances" / name, rows, pack.knowledge) for name, rows in pack.evaluation.items())
 
 
 def read_extra(path: Path, knowledge: Knowledge) -> TestFile:
@@ -75,12 +76,12 @@ def read_extra(path: Path, knowledge: Knowledge) -> TestFile:
     return _not_empty(TestFile(name, sha256(data).hexdigest(), rows), path)
 
 
-def _pack_file(path: Path, utterances: tuple[Utterance, ...]) -> TestFile:
-    rows = tuple(_pack_row(u, f"{path.name}:{number}") for number, u in enumerate(utterances, start=1))
+def _pack_file(path: Path, utterances: tuple[Utterance, ...], knowledge: Knowledge) -> TestFile:
+    rows = tuple(_pack_row(u, f"{path.name}:{number}", knowledge) for number, u in enumerate(utterances, start=1))
     return _not_empty(TestFile(path.name, sha256(path.read_bytes()).hexdigest(), rows), path)
 
 
-def _pack_row(labelled: Utterance, place: str) -> Row:
+def _pack_row(labelled: Utterance, place: str, knowledge: Knowledge) -> Row:
     return Row(
         text=labelled.text,
         intent=labelled.intent,
@@ -90,7 +91,13 @@ def _pack_row(labelled: Utterance, place: str) -> Row:
         also=labelled.also,
         style=labelled.style,
         language=labelled.language,
+        category=_category(labelled.intent, knowledge),
     )
+
+
+def _category(intent: str | None, knowledge: Knowledge) -> str | None:
+    found = None if intent is None else knowledge.taxonomy.intents.get(intent)
+    return None if found is None else found.category
 
 
 def _not_empty(file: TestFile, path: Path) -> TestFile:
@@ -122,7 +129,7 @@ class _RowReader:
             sure=self._sure(fields),
         )
         self._check_labels(row)
-        return row
+        return replace(row, category=_category(row.intent, self.knowledge))
 
     def _object(self, line: str) -> Mapping[str, object]:
         try:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from training.examples import SENTIMENTS, read_classes, write_json
+from training.origins import origins
 from training.params import Params, load_params
 from yingda import bundle as layout
 from yingda.pack import knowledge_files, read_knowledge
 
 _DATA_FILES = ("fit.jsonl", "select.jsonl", "calibrate.jsonl", "entries.jsonl")
+EFFORT = ("seconds", "cpu_seconds", "threads", "processor")
+"""What differs from run to run without changing an answer."""
 _PENDING = "# Model card\n\nNot evaluated yet; `dvc repro` writes this card from the evaluation report.\n"
 
 
@@ -45,12 +48,21 @@ def manifest_facts(args: argparse.Namespace, params: Params) -> dict[str, Any]:
     export = json.loads((args.export / "export.json").read_text("utf-8"))
     training = json.loads((args.weights / "training.json").read_text("utf-8"))
     origin = json.loads((args.base / "origin.json").read_text("utf-8"))
+    effort = {name: training.pop(name) for name in EFFORT if name in training}
     return {
         "version": params.version,
-        "encoder": {"base": origin, "layers": params.train.layers, "max_tokens": params.train.max_tokens, "export": export},
+        "effort": effort,
+        "encoder": {
+            "base": origin,
+            "layers": params.layers,
+            "profile": params.profile,
+            "max_tokens": params.train.max_tokens,
+            "export": export,
+        },
         "thresholds": thresholds(params, promises["promises"]),
         "promise": {"error_budget": params.calibrate.error_budget, "assurance": params.calibrate.assurance, **promises["promises"]},
         "training": {**training, "params": params.model_dump(mode="json")},
+        "data": origins(args.data, params.prepare),
         "data_sha256": data_digest(args.data),
         "knowledge_sha256": read_knowledge(params.prepare.pack).digest,
     }

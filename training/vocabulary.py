@@ -19,7 +19,8 @@ _LATIN_EXTRA = frozenset(
 )
 _CYRILLIC = frozenset("абвгдеёжзийклмнопрстуфхцчшщъыьэюя")
 _NOT_ARABIC = frozenset("پچژگکیێۆڕڵەھےٹڈڑںۇېڭۈۋټډړږښڼۍ")  # letters of Persian, Urdu, Pashto, Kurdish, Uyghur
-_WHOLE_SCRIPTS = frozenset({"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "THAI"})
+# IDEOGRAPHIC is how Unicode names 々 and 〇 and a few marks
+_WHOLE_SCRIPTS = frozenset({"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "THAI"})
 _SHARED_SCRIPTS = frozenset({"LATIN", "CYRILLIC", "ARABIC"})
 
 

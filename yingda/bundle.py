@@ -78,10 +78,14 @@ def open_bundle(root: Path) -> Bundle:
     return Bundle(root, ModelIdentity(manifest["version"], deciding_digest(manifest)), manifest)
 
 
+_TOLD = frozenset({"data", "effort", "evaluation", "files", "training"})
+"""Parts of a manifest that tell where a bundle comes from and how good it is; the files are counted one by one."""
+
+
 def deciding_digest(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 over all that can change an answer: the manifest without the card and the evaluation it reports."""
+    """SHA-256 over all that can change an answer: the manifest without its card and what it tells of data and training."""
     files = {name: facts for name, facts in manifest["files"].items() if name != CARD}
-    deciding = {name: value for name, value in manifest.items() if name not in ("evaluation", "files")} | {"files": files}
+    deciding = {name: value for name, value in manifest.items() if name not in _TOLD} | {"files": files}
     return sha256(json.dumps(deciding, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 

@@ -1,5 +1,7 @@
 """What is measured: each metric is a function of judged rows whose docstring is its definition."""
 
-from evaluation.suites.suite import METRICS, Slice, SuiteResult, examine
+from evaluation.suites.calibration import Calibration
+from evaluation.suites.slices import HEADLINES, Slice
+from evaluation.suites.suite import METRICS, SuiteResult, examine
 
-__all__ = ["METRICS", "Slice", "SuiteResult", "examine"]
+__all__ = ["HEADLINES", "METRICS", "Calibration", "Slice", "SuiteResult", "examine"]

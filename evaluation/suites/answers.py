@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluation.metrics import Measure, calibration_error, coverage_at, share, share_lower_bound
-from evaluation.outcomes import Judged
+from evaluation.outcomes import Judged, Scored
 from yingda.domain.knowledge import OUT_OF_SCOPE
 
 PROMISE = 0.95
@@ -64,7 +64,13 @@ def out_of_scope_refusal(judged: Sequence[Judged]) -> Measure:
 
 def match_ece(judged: Sequence[Judged]) -> Measure:
     """Expected calibration error of the best candidate's confidence (15 bins of equal mass), all rows."""
-    return calibration_error([row.best_confidence for row in judged], [row.best_right for row in judged])
+    scored = match_scored(judged)
+    return calibration_error(scored.confidence, scored.right)
+
+
+def match_scored(judged: Sequence[Judged]) -> Scored:
+    """Confidence of the best candidate, over all rows."""
+    return Scored([row.best_confidence for row in judged], [row.best_right for row in judged])
 
 
 def _answerable(judged: Sequence[Judged]) -> list[Judged]:

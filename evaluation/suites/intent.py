@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evaluation.metrics import Measure, calibration_error, macro_f1, share
-from evaluation.outcomes import Judged
+from evaluation.outcomes import Judged, Scored
 
 
 def intent_accuracy(judged: Sequence[Judged]) -> Measure:
@@ -22,8 +22,14 @@ def intent_macro_f1(judged: Sequence[Judged]) -> Measure:
 
 def intent_ece(judged: Sequence[Judged]) -> Measure:
     """Expected calibration error of the best intent's confidence (15 bins of equal mass)."""
+    scored = intent_scored(judged)
+    return calibration_error(scored.confidence, scored.right)
+
+
+def intent_scored(judged: Sequence[Judged]) -> Scored:
+    """Confidence of the best intent, over rows with a labelled one."""
     rows = _labelled(judged)
-    return calibration_error([row.answer.classification.intent.confidence for row in rows], [row.intent_right for row in rows])
+    return Scored([row.answer.classification.intent.confidence for row in rows], [row.intent_right for row in rows])
 
 
 def _labelled(judged: Sequence[Judged]) -> list[Judged]:

@@ -1,4 +1,4 @@
-"""All metrics of one suite, also by style and language."""
+"""All that is measured over one suite."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import numpy as np
 from evaluation.metrics import Measure
 from evaluation.outcomes import Judged
 from evaluation.suites import answers, intent, sentiment
+from evaluation.suites.calibration import Calibration, calibrations
 from evaluation.suites.mistakes import WrongMatch, surest_mistakes
+from evaluation.suites.slices import Slice, slices
 
 Metric = Callable[[Sequence[Judged]], Measure]
 
@@ -27,29 +29,16 @@ _ALL: tuple[Metric, ...] = (
     answers.coverage_at_95,
     answers.wrong_automatic_answers,
     answers.out_of_scope_refusal,
+    sentiment.sentiment_accuracy,
     sentiment.sentiment_macro_f1,
     sentiment.displeased_recall,
     intent.intent_ece,
     answers.match_ece,
+    sentiment.sentiment_ece,
 )
 
 METRICS: Mapping[str, Metric] = MappingProxyType({metric.__name__: metric for metric in _ALL})
 """Every metric by the name that gates and reports use."""
-
-SLICED = ("intent_accuracy", "faq_top1", "match_accuracy", "coverage")
-"""Metrics also given for parts of a suite."""
-
-_UNMARKED = "unmarked"
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """The rows of one style or language; ``by`` says which of the two."""
-
-    by: str
-    value: str
-    rows: int
-    measures: Mapping[str, Measure]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +57,7 @@ class SuiteResult:
     rows: int
     measures: Mapping[str, Measure]
     slices: tuple[Slice, ...]
+    calibrations: tuple[Calibration, ...]
     mistakes: tuple[WrongMatch, ...]
     latency: Latency
 
@@ -77,26 +67,12 @@ def examine(name: str, judged: Sequence[Judged], *, texts: bool) -> SuiteResult:
     return SuiteResult(
         name=name,
         rows=len(judged),
-        measures=_measure(judged, METRICS),
-        slices=(
-            *_slices(judged, "style", lambda item: item.row.style),
-            *_slices(judged, "language", lambda item: item.row.language),
-        ),
+        measures=MappingProxyType({name: metric(judged) for name, metric in METRICS.items()}),
+        slices=slices(judged),
+        calibrations=calibrations(judged),
         mistakes=surest_mistakes(judged, texts=texts),
         latency=_latency(judged),
     )
-
-
-def _measure(judged: Sequence[Judged], names: Sequence[str] | Mapping[str, Metric]) -> Mapping[str, Measure]:
-    return MappingProxyType({name: METRICS[name](judged) for name in names})
-
-
-def _slices(judged: Sequence[Judged], by: str, key: Callable[[Judged], str | None]) -> tuple[Slice, ...]:
-    values = sorted({key(item) or _UNMARKED for item in judged})
-    if values == [_UNMARKED]:
-        return ()
-    parts = {value: [item for item in judged if (key(item) or _UNMARKED) == value] for value in values}
-    return tuple(Slice(by, value, len(part), _measure(part, SLICED)) for value, part in parts.items())
 
 
 def _latency(judged: Sequence[Judged]) -> Latency:

@@ -33,13 +33,13 @@ def statuses(site: Site, path: str, content: bytes) -> list[int]:
     return [response.status_code, *(result["status"] for result in body.get("results", []))]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), value=VALUES)
 def test_random_json_never_breaks_the_server(site: Site, path: str, value: object) -> None:
     assert set(statuses(site, path, json.dumps(value).encode())) <= {200, 400, 422}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), fields=st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=5))
 def test_a_random_request_never_breaks_the_server(site: Site, path: str, fields: dict[str, object]) -> None:
     body = {"text": "x", **fields}
@@ -47,7 +47,7 @@ def test_a_random_request_never_breaks_the_server(site: Site, path: str, fields:
     assert set(statuses(site, path, json.dumps(content).encode())) <= {200, 400, 422}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=st.sampled_from(PATHS), content=st.binary(max_size=60))
 def test_random_bytes_never_break_the_server(site: Site, path: str, content: bytes) -> None:
     assert set(statuses(site, path, content)) <= {400, 422}

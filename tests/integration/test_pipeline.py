@@ -13,27 +13,44 @@ import torch
 import yaml
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from training import base_encoder, bundle, calibrate, card, export, linear, prepare, train
+from training import base_encoder, bundle, calibrate, card, checkpoint, distil, export, linear, prepare, study, train
 from training.base_encoder import build_tokenizer
+from training.examples import IGNORED, read_examples
+from training.logs import command as logs
 from training.params import load_params
 from yingda.assemble import open_engine
 from yingda.bundle import open_bundle
-from yingda.domain.errors import MaterialError
+from yingda.domain.errors import MaterialError, PackError
 from yingda.domain.message import Message
+from yingda.pack import read_pack
 
 ROOT = Path(__file__).parents[2]
 PACK = ROOT / "data/packs/retail"
 ROWS = 700
+EVALUATION = ("utterances/test-1.jsonl", "utterances/test-2.jsonl", "utterances/multilingual.jsonl", "conversations/public.jsonl")
 
 
 def small_pack(target: Path) -> None:
-    """The retail pack's knowledge with every 26th training message and no evaluation file at all."""
+    """The retail pack's knowledge with some of its training messages; each evaluation file is a trap.
+
+    The traps are folders with the files' names: whatever tries to read one fails.
+    """
     (target / "utterances").mkdir(parents=True)
     for path in PACK.glob("*.yaml"):
         shutil.copyfile(path, target / path.name)
     lines = [line for path in sorted(PACK.glob("utterances/train-*.jsonl")) for line in path.read_text("utf-8").splitlines()]
     chosen = lines[:: len(lines) // ROWS]
     (target / "utterances/train-1.jsonl").write_text("\n".join(chosen) + "\n", "utf-8")
+    for name in EVALUATION:
+        (target / name).mkdir(parents=True)
+
+
+def log_file(target: Path) -> None:
+    """A log in which most labels are missing: rows with an intent alone, with an entry alone, and without a sentiment."""
+    lines = (PACK / "utterances/train-10.jsonl").read_text("utf-8").splitlines()[1:1000:4]
+    rows = [json.loads(line) for line in lines]
+    kept = [({"text": r["text"], "intent": r["intent"]} if n % 2 else {"text": r["text"], "faq": r["faq"]}) for n, r in enumerate(rows)]
+    target.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), "utf-8")
 
 
 def small_encoder(target: Path) -> None:
@@ -56,21 +73,28 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     root = tmp_path_factory.mktemp("workshop")
     params = yaml.safe_load((ROOT / "params.yaml").read_text("utf-8"))
     params["prepare"]["pack"] = "pack"
-    params["train"] |= {"layers": 2, "epochs": 2, "threads": 1}
+    params["prepare"] |= {"logs": ["logs"], "weak_logs": ["nowhere"]}
+    params["profiles"] = {"current": {"layers": 2}, "fast": {"layers": 1}}
+    params["train"] |= {"layers": 2, "epochs": 2, "threads": 1, "contrast_memory": 256}
+    params["distil"] |= {"epochs": 1}
+    params["export"] |= {"every": 10, "allowed_loss": 0.1}  # random weights over few rows: one row is a tenth of a point
     params["linear"] |= {"iterations": 5, "tolerance": 0.001}
     (root / "params.yaml").write_text(yaml.safe_dump(params), "utf-8")
     small_pack(root / "pack")
     small_encoder(root / "hub")
+    log_file(root / "log.jsonl")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         base_encoder.main(["base", "--from-hub", "hub"])
+        assert logs.run(["import", "log.jsonl", "--out", "logs", "--pack", "pack"]) == 0
         prepare.main(["data"])
         train.main(["--data", "data", "--base", "base", "--target", "weights"])
         linear.main(["--data", "data", "--target", "linear"])
-        export.main(["--data", "data", "--base", "base", "--weights", "weights/weights.safetensors", "--target", "export"])
+        distil.main(["--data", "data", "--base", "base", "--teacher", "weights", "--target", "student"])
+        export.main(["--data", "data", "--base", "base", "--weights", "student/weights.safetensors", "--target", "export"])
         shared = ["--data", "data", "--base", "base", "--export", "export", "--linear", "linear"]
-        calibrate.main([*shared, "--weights", "weights/weights.safetensors", "--target", "calibration"])
-        bundle.main([*shared, "--weights", "weights", "--calibration", "calibration", "--target", "candidate"])
+        calibrate.main([*shared, "--weights", "student/weights.safetensors", "--target", "calibration"])
+        bundle.main([*shared, "--weights", "student", "--calibration", "calibration", "--target", "candidate"])
         yield root
 
 
@@ -81,15 +105,43 @@ def test_a_bundle_made_from_material_answers(workshop: Path) -> None:
     assert answer.classification.intent.code in engine.knowledge.taxonomy.intents
 
 
+def test_rows_of_logs_that_lack_labels_take_part(workshop: Path) -> None:
+    rows = {part: read_examples(workshop / f"data/{part}.jsonl") for part in ("fit", "calibrate")}
+    for part in rows.values():
+        assert any(row.style == "log" and row.match == IGNORED for row in part)
+        assert any(row.style == "log" and row.match != IGNORED and row.sentiment == IGNORED for row in part)
+    assert [log["name"] for log in open_bundle(workshop / "candidate").manifest["data"]["logs"]] == ["logs"]
+
+
+def test_studies_measure_unseen_entries_more_data_and_less_depth(workshop: Path, tmp_path: Path) -> None:
+    params = load_params(workshop / "params.yaml")
+    quick = params.model_copy(update={"train": params.train.model_copy(update={"epochs": 1})})
+    shop = study.Workshop(workshop / "data", workshop / "base", tmp_path, quick)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(workshop)
+        unseen = study.held_out(shop)
+        points = study.learning_curve(shop)
+        depths = study.depth(shop, workshop / "weights/weights.safetensors", depths=[1])
+
+    assert unseen["entries"] == round(0.2 * 176)
+    assert 0 <= unseen["top1"] <= unseen["top1_by_text_alone"] <= 1
+    assert [point["share"] for point in points] == list(study.SHARES)
+    assert [(row["layers"], row["precision"]) for row in depths] == [(2, "float32"), (2, "int8"), (1, "float32"), (1, "int8")]
+    assert json.loads((tmp_path / "depth.json").read_text("utf-8")) == depths
+
+
 def test_words_embeddings_of_any_model_are_stored_in_few_bits(workshop: Path) -> None:
     facts = json.loads((workshop / "export/export.json").read_text("utf-8"))
     assert facts["embedding_bits"] == 8  # random weights are no multiples of a 4-bit step
     assert facts["int8_mean_cosine"] > 0.97
 
 
-def test_training_needs_no_evaluation_file(workshop: Path) -> None:
-    assert not list((workshop / "pack").rglob("test-*"))
+def test_no_stage_reads_an_evaluation_file(workshop: Path) -> None:
+    assert all((workshop / "pack" / name).is_dir() for name in EVALUATION)  # the traps stood there while all stages ran
     assert open_bundle(workshop / "candidate").manifest["data_sha256"]
+    with pytest.raises(PackError):
+        read_pack(workshop / "pack")  # a reader of evaluation files does fail on them
 
 
 def test_an_interrupted_training_goes_on_to_the_same_weights(workshop: Path, tmp_path: Path) -> None:
@@ -100,8 +152,8 @@ def test_an_interrupted_training_goes_on_to_the_same_weights(workshop: Path, tmp
     class InterruptedRunError(Exception):
         pass
 
-    def stop_after_first(run: train.Run, path: Path) -> None:
-        train.save_checkpoint(run, path)
+    def stop_after_first(run: checkpoint.Run, path: Path) -> None:
+        checkpoint.save_checkpoint(run, path)
         raise InterruptedRunError
 
     with pytest.raises(InterruptedRunError):

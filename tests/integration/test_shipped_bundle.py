@@ -12,6 +12,7 @@ import pytest
 
 from evaluation.command import run as evaluate
 from training.card import END, READMES, START, figures_table, write_card
+from training.card_parts import calibration_table, slice_tables
 from yingda.assemble import open_engine
 from yingda.bundle import CARD, KNOWLEDGE, open_bundle
 from yingda.domain.decision import Outcome, Reason
@@ -55,6 +56,15 @@ def test_report_and_card_are_about_this_bundle(report: dict[str, Any]) -> None:
     assert figures_table(report, "en") in card
 
 
+def test_the_card_shows_slices_and_calibration_of_the_report_and_links_to_its_diagrams(report: dict[str, Any]) -> None:
+    if "diagrams" not in report["run"]:
+        pytest.skip("the report is older than its diagrams; `dvc repro` writes a new one")
+    card = (BUNDLE / CARD).read_text("utf-8")
+    assert calibration_table(report) in card
+    assert all(part.table in card for part in slice_tables(report))
+    assert all(f"](../../reports/current/{name})" in card and (REPORT.parent / name).is_file() for name in report["run"]["diagrams"])
+
+
 @pytest.mark.parametrize("language", READMES)
 def test_figures_in_the_readme_are_the_reports(report: dict[str, Any], language: str) -> None:
     text = (ROOT / READMES[language]).read_text("utf-8")
@@ -66,6 +76,7 @@ def test_the_committed_report_passed_and_repeats_here(report: dict[str, Any], tm
     assert report["verdict"] == "passed"
     assert evaluate(["--bundle", str(BUNDLE), "--pack", str(PACK), "--out", str(tmp_path)], opener=open_engine) in (0, 1)
     again = json.loads((tmp_path / "evaluation.json").read_text("utf-8"))
+    assert all((tmp_path / name).is_file() for name in again["run"]["diagrams"])
     for suite, found in report["suites"].items():
         for name, measure in found["measures"].items():
             assert again["suites"][suite]["measures"][name]["value"] == pytest.approx(measure["value"], abs=DRIFT)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from yingda.domain.errors import PackError
@@ -39,7 +39,6 @@ def as_bytes(name: str, tree: object) -> bytes:
     return str(yaml.safe_dump(tree, allow_unicode=True)).encode(errors="replace")
 
 
-@settings(deadline=None)  # files are written: a busy machine says nothing about the reader
 @given(st.sampled_from(NAMES), BYTES)
 def test_any_bytes_in_a_file_give_mistakes(name: str, content: bytes) -> None:
     with pytest.raises(PackError) as caught:
@@ -47,7 +46,6 @@ def test_any_bytes_in_a_file_give_mistakes(name: str, content: bytes) -> None:
     assert all(mistake.line >= 1 and mistake.detail for mistake in caught.value.mistakes)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(NAMES), TREES, min_size=1))
 def test_any_tree_in_the_files_gives_mistakes(trees: dict[str, object]) -> None:
     with pytest.raises(PackError) as caught:

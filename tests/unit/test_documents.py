@@ -16,15 +16,17 @@ import pytest
 import yaml
 
 from evaluation.command import _parse as parse_evaluation
+from evaluation.compare import _parse as parse_comparison
 from evaluation.suites import METRICS
 from serving.__main__ import _parser as serving_parser
 from serving.errors import _CODES
 from serving.settings import PREFIX, Settings
+from training.retrain import VARIABLE as PARAMS_VARIABLE
 from yingda.cli.main import build_parser
 
 ROOT = Path(__file__).parents[2]
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh.md"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "data" / "README.md"])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "data" / "README.md", ROOT / "data" / "labels" / "README.md"])
 OWN = ("evaluation", "serving", "training", "yingda")
 VOCABULARIES = frozenset({"tokenizer.json", "linear.json"})
 """Files of a bundle that list pieces of text, which may look like anything."""
@@ -161,7 +163,9 @@ def test_documented_commands_of_the_service_parse(command: Documented) -> None:
 
 @pytest.mark.parametrize("command", [c for c in MODULES if c.whole and c.words[2] == "evaluation"], ids=str)
 def test_documented_commands_of_the_evaluation_parse(command: Documented) -> None:
-    assert isinstance(parse_evaluation(command.words[3:]), argparse.Namespace)
+    words = command.words[3:]
+    parsed = parse_comparison(words[1:]) if words[:1] == ("compare",) else parse_evaluation(words)
+    assert isinstance(parsed, argparse.Namespace)
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.words[0] == "yingda"], ids=str)
@@ -177,7 +181,7 @@ def test_documented_yingda_commands_parse(command: Documented) -> None:
 
 
 def test_documented_variables_are_settings() -> None:
-    known = {*settings_of_server(), *settings_of_cli()}
+    known = {*settings_of_server(), *settings_of_cli(), PARAMS_VARIABLE}
     for document in DOCUMENTS:
         assert set(re.findall(rf"{PREFIX}[A-Z_]+", document.read_text(encoding="utf-8"))) <= known, document.name
 

@@ -28,7 +28,7 @@ def pack(tmp_path: Path) -> Path:
 def command(pack: Path, out: Path, *, engine: FakeEngine | None = None, extra: Sequence[Path] = ()) -> int:
     arguments = ["--pack", str(pack), "--bundle", "models/fake", "--out", str(out)]
     further = ["--extra", *map(str, extra)] if extra else []
-    return run([*arguments, *further], opener=FakeOpener(engine or knows(ROWS)))
+    return run([*arguments, *further], opener=FakeOpener(engine or knows(ROWS)), draw=lambda _: {})
 
 
 def report(out: Path) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_the_report_names_everything_it_depends_on(pack: Path, tmp_path: Path) -
     assert found["pack"] == {"digest": "d" * 64}
     data = (pack / "utterances" / "test-1.jsonl").read_bytes()
     assert found["files"]["test-1.jsonl"] == sha256(data).hexdigest()
-    assert set(found["run"]) == {"commit", "python", "packages", "latency_ms"}
+    assert set(found["run"]) == {"commit", "python", "packages", "diagrams", "latency_ms"}
     assert set(found["run"]["packages"]) == {"numpy", "onnxruntime", "tokenizers"}
 
 

@@ -17,12 +17,14 @@ from training.examples import (
     Example,
     build_classes,
     example_of,
+    example_of_log,
     examples_of_entry,
     read_classes,
     read_examples,
     write_classes,
     write_examples,
 )
+from training.logs.dataset import LogRow
 from yingda.domain.errors import MaterialError
 from yingda.domain.knowledge import Sentiment, Utterance
 
@@ -74,8 +76,17 @@ def test_further_right_entries_are_numbered_and_retired_ones_left_out() -> None:
     assert [built.matches[number] for number in example_of(ROWS[-1], built, "发货").also] == ["cancel-how"]
 
 
-def test_a_row_of_an_intent_too_rare_has_no_match_class() -> None:
-    assert example_of(ROWS[3], classes(), "投诉").match == IGNORED
+def test_an_unanswered_row_of_an_intent_too_rare_counts_as_out_of_scope() -> None:
+    built = classes()
+
+    assert built.match_of(None, "COMPLAINT_SERVICE") == IGNORED
+    assert built.matches[example_of(ROWS[3], built, "投诉").match] == "none:OUT_OF_SCOPE"
+
+
+def test_rows_whose_entry_nobody_knows_make_no_class() -> None:
+    unknown = [LogRow(f"文{n}", "COMPLAINT_SERVICE", None, False, None, (), f"a.csv:{n}") for n in range(9)]
+
+    assert build_classes(tiny_knowledge(), [*ROWS, *unknown]) == classes()
 
 
 def test_an_entrys_own_wordings_have_no_sentiment() -> None:
@@ -126,3 +137,23 @@ def test_a_missing_file_names_the_remedy(tmp_path: Path) -> None:
         read_examples(tmp_path / "rows.jsonl")
     with pytest.raises(MaterialError, match="run `dvc repro prepare`"):
         read_classes(tmp_path / "classes.json")
+
+
+@pytest.mark.parametrize(
+    ("intent", "faq", "known", "match"),
+    [
+        ("ORDER_SHIP_TIME", "ship-when", True, "ship-when"),
+        ("OUT_OF_SCOPE", None, True, "none:OUT_OF_SCOPE"),
+        ("COMPLAINT_SERVICE", None, True, "none:OUT_OF_SCOPE"),  # too rare for a class of its own
+        (None, None, True, "none:OUT_OF_SCOPE"),  # cannot be decided from the message alone
+        ("ORDER_SHIP_TIME", None, False, None),  # nobody said which entry answers
+    ],
+)
+def test_a_row_of_a_log_gets_the_class_it_is_evidence_for(intent: str | None, faq: str | None, known: bool, match: str | None) -> None:
+    built = classes()
+
+    example = example_of_log(LogRow("文", intent, faq, known, None, (), "a.csv:2"), built, "文")
+
+    assert (None if example.match == IGNORED else built.matches[example.match]) == match
+    assert (None if example.intent == IGNORED else built.intents[example.intent]) == intent
+    assert example.sentiment == IGNORED

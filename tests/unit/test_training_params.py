@@ -84,3 +84,21 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, content: bytes) ->
     (tmp_path / "params.yaml").write_bytes(content)
 
     assert str(tmp_path / "params.yaml") in refusal(tmp_path / "params.yaml")
+
+
+def test_an_unknown_profile_is_refused_with_the_known_ones(tmp_path: Path) -> None:
+    message = refusal(changed(tmp_path, lambda fields: fields.update(profile="huge")))
+
+    assert "profile 'huge' is none of accurate, current, fast" in message
+
+
+def test_the_profile_decides_the_depth(tmp_path: Path) -> None:
+    params = load_params(changed(tmp_path, lambda fields: fields.update(profile="fast")))
+
+    assert params.layers == params.profiles["fast"].layers < params.train.layers
+
+
+def test_the_environment_may_name_another_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YINGDA_PARAMS", str(changed(tmp_path, lambda fields: fields.update(version="7"))))
+
+    assert load_params().version == "7"

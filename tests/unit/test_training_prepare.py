@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.fakes_core import tiny_knowledge
 from training.examples import Classes, Example
+from training.logs.dataset import LogRow
 from training.params import Params, load_params
-from training.prepare import prepare
+from training.prepare import Material, prepare, read_logs
 from yingda.domain.knowledge import Sentiment, Utterance
 from yingda.text.normalise import normalise
 
@@ -33,7 +36,7 @@ def params(seed: int = 1) -> Params:
 
 
 def prepared(seed: int = 1, extra: tuple[Utterance, ...] = ()) -> tuple[Classes, dict[str, list[Example]]]:
-    return prepare([*rows(), *extra], tiny_knowledge(), params(seed))
+    return prepare(Material([*rows(), *extra]), tiny_knowledge(), params(seed))
 
 
 def test_every_row_lands_in_exactly_one_part() -> None:
@@ -88,3 +91,30 @@ def test_a_seed_decides_the_parts() -> None:
 
     assert first == again
     assert first[1]["calibrate"] != other[1]["calibrate"]
+
+
+def log_row(text: str, intent: str | None, faq: str | None, *, known: bool = True) -> LogRow:
+    return LogRow(text, intent, faq, known, None, (), "log.csv:1")
+
+
+LOGS = [log_row(f"{word}{number}几号能取消啊", "ORDER_CANCEL", "cancel-how") for number, word in enumerate(_WORDS * 3)]
+
+
+def test_rows_of_logs_are_dealt_like_the_packs_own() -> None:
+    _, parts = prepare(Material(rows(), LOGS), tiny_knowledge(), params())
+
+    dealt = sorted(example.text for name in ("fit", "select", "calibrate") for example in parts[name])
+    assert dealt == sorted(normalise(text) for text in [*(row.text for row in rows()), *(row.text for row in LOGS)])
+
+
+def test_doubtful_rows_teach_and_never_judge() -> None:
+    _, parts = prepare(Material(rows(), weak_logs=LOGS), tiny_knowledge(), params())
+
+    doubtful = {normalise(row.text) for row in LOGS}
+    assert doubtful & {example.text for example in parts["fit"]}
+    assert not doubtful & {example.text for name in ("select", "calibrate") for example in parts[name]}
+
+
+def test_a_dataset_that_is_not_there_is_said_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert read_logs([tmp_path / "nowhere"]) == []
+    assert "nowhere is not there" in capsys.readouterr().err

@@ -58,9 +58,6 @@ def test_single_characters_of_served_scripts_are_kept_however_rare(char: str) ->
     assert keeps(f"▁{char}", shared_rank=0)
 
 
-@pytest.mark.xfail(
-    reason="Unicode names 々 IDEOGRAPHIC; keeping it changes the base encoder, so it waits for the next training", strict=True
-)
 @pytest.mark.parametrize("piece", ["々", "人々", "▁様々な"])
 def test_the_japanese_iteration_mark_is_kept(piece: str) -> None:
     assert keeps(piece)

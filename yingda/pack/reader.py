@@ -31,12 +31,20 @@ _NO_TEMPLATES = TemplateSet("", "", {}, {})
 
 def read_pack(root: Path) -> Pack:
     """The whole pack; raises PackError with every mistake in it."""
+    return _read_pack(root, (*_numbered(root, "test-*.jsonl"), *_numbered(root, "multilingual.jsonl")))
+
+
+def read_training(root: Path) -> Pack:
+    """Knowledge and training messages alone: no evaluation file is opened, so nothing of one can reach a model."""
+    return _read_pack(root, ())
+
+
+def _read_pack(root: Path, exams: Iterable[str]) -> Pack:
     _check_folder(root)
     log = MistakeLog()
     knowledge = _read_knowledge(root, log)
     labels = _labels(knowledge, log)
     training = _read_files(root, _numbered(root, "train-*.jsonl"), labels, log)
-    exams = (*_numbered(root, "test-*.jsonl"), *_numbered(root, "multilingual.jsonl"))
     evaluation = _read_files(root, exams, labels, log)
     check_duplicates(_rows(training), _rows(evaluation), log)
     log.raise_if_any()

@@ -1,0 +1,1 @@
+"""Labelled messages from a shop's own logs: imported, masked, checked and kept as versioned datasets."""
