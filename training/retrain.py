@@ -30,7 +30,7 @@ from yingda.bundle import open_bundle
 from yingda.domain.errors import MaterialError, YingdaError
 
 VARIABLE = "YINGDA_PARAMS"
-QUICK: Mapping[str, Mapping[str, Any]] = {"train": {"layers": 6, "epochs": 2}, "linear": {"iterations": 20}}
+QUICK: Mapping[str, Mapping[str, Any]] = {"train": {"layers": 4, "epochs": 2}, "linear": {"iterations": 20}}
 """A fraction of the work: enough to see that logs, mapping and stages fit together, too little to beat a full champion."""
 
 _PROMOTE, _KEEP, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130

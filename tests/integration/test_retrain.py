@@ -49,11 +49,12 @@ def write(path: Path, tree: object) -> None:
     path.write_text(json.dumps(tree), "utf-8")
 
 
-def comparison(sha256: str, advice: str) -> dict[str, Any]:
+def comparison(champion: str, sha256: str, advice: str) -> dict[str, Any]:
     found = {"champion": 0.4, "candidate": 0.5, "difference": 0.1, "low": 0.05, "high": 0.15}
     return {
         "recommendation": advice,
         "reasons": [f"{advice} it"],
+        "champion": {"bundle": {"version": "1", "sha256": champion}},
         "candidate": {"bundle": {"version": "2", "sha256": sha256}},
         "parts": {"together": {"rows": 9, "differences": {"coverage": found}}},
         "changed": 4,
@@ -62,8 +63,8 @@ def comparison(sha256: str, advice: str) -> dict[str, Any]:
 
 def advise(root: Path, advice: str) -> None:
     """Let the comparison end with ``advice``."""
-    sha256 = open_bundle(root / "made/bundle").identity.sha256
-    write(root / "made/compare/compare.json", comparison(sha256, advice))
+    champion, candidate = (open_bundle(root / folder).identity.sha256 for folder in ("models/current", "made/bundle"))
+    write(root / "made/compare/compare.json", comparison(champion, candidate, advice))
     (root / "made/compare/code").write_text("0" if advice == "promote" else "1", "utf-8")
 
 
@@ -130,6 +131,15 @@ def test_a_candidate_that_is_not_better_is_kept_out(root: Path, capsys: pytest.C
     assert "# Retraining: keep" in capsys.readouterr().out
     assert main(["--promote"]) == 0
     assert "recommended to keep the champion" in capsys.readouterr().err
+
+
+def test_a_champion_that_was_not_compared_with_is_not_replaced(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["logs.csv"]) == 0
+    layout.write_manifest(root / "models/current", {"version": "1.5"})
+
+    assert main(["--promote"]) == 2
+    assert "is no longer the bundle of the comparison" in capsys.readouterr().err
+    assert serving(root) == "1.5"
 
 
 def test_stages_are_told_the_parameters_of_the_run(root: Path) -> None:
