@@ -32,6 +32,16 @@ def table(*rows: tuple[str, ...], header: tuple[str, ...] = HEADER, mark: str = 
     return "".join(mark.join(row) + "\n" for row in (header, *(rows or ROWS)))
 
 
+def row(text: str, **labels: object) -> dict[str, object]:
+    return {"text": text, "intent": "SHIP", **labels}
+
+
+def logs(root: Path, name: str = "logs.csv", text: str | None = None) -> Path:
+    path = root / name
+    path.write_text(text or table(), "utf-8")
+    return path
+
+
 def records(*rows: tuple[str, ...]) -> list[dict[str, str | None]]:
     return [dict(zip(HEADER, (cell or None for cell in row), strict=False)) for row in rows or ROWS]
 

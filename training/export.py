@@ -121,7 +121,7 @@ def prove(network: Network, float_graph: Path, small_graph: Path, proof: Proof, 
     before, after = head_accuracies(by_torch, proof), head_accuracies(by_small, proof)
     for head, accuracy in before.items():
         if accuracy - after[head] > allowed_loss:
-            raise MaterialError(f"int8 costs {accuracy - after[head]:.4f} of {head}, {allowed_loss} is allowed: raise export.smoothing")
+            raise MaterialError(f"int8 costs {accuracy - after[head]:.4f} of {head}, {allowed_loss} is allowed: try another export.smoothing")
     return {
         "messages": len(ids),
         "float_max_difference": round(difference, 7),

@@ -8,26 +8,9 @@ from pathlib import Path
 import datasets
 import pytest
 
-from tests.logs_kit import ROWS, import_rows, imported, table, taken
+from tests.logs_kit import ROWS, import_rows, imported, logs, row, table, taken
 from training.logs.dataset import _swap, as_dataset, read_dataset, read_facts, write_text
 from yingda.domain.errors import MaterialError
-
-
-def row(text: str, **labels: object) -> dict[str, object]:
-    return {"text": text, "intent": "SHIP", **labels}
-
-
-def logs(root: Path, name: str = "logs.csv", text: str | None = None) -> Path:
-    path = root / name
-    path.write_text(text or table(), "utf-8")
-    return path
-
-
-def refused(root: Path, **fields: object) -> tuple[str, str]:
-    """Reason and detail of the only row that is not taken."""
-    import_rows(root, row("好的那一条"), {"text": "坏的那一条", **fields})
-    record = json.loads((root / "out" / "rejected.jsonl").read_text("utf-8"))
-    return record["reason"], record["detail"]
 
 
 def test_the_same_input_has_the_same_version_at_any_time_and_place(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.logs_kit import ROWS, import_rows, imported, pack, reasons, table, taken
+from tests.logs_kit import ROWS, import_rows, imported, logs, pack, reasons, row, table, taken
 from training.logs.command import run
 from training.logs.mapping import read_annotations, read_mapping
 from yingda.domain.errors import MaterialError
@@ -15,16 +15,6 @@ from yingda.domain.knowledge import Sentiment
 
 SECRETS = ("13800138000", "110101199003070038", "wang@example.com", "王小明", "文三路12号", "SF1234567890123")
 PRIVATE = f"我叫王小明，电话{SECRETS[0]}，身份证{SECRETS[1]}，{SECRETS[2]}，寄到杭州市西湖区文三路12号，单号{SECRETS[5]}"
-
-
-def row(text: str, **labels: object) -> dict[str, object]:
-    return {"text": text, "intent": "SHIP", **labels}
-
-
-def logs(root: Path, name: str = "logs.csv", text: str | None = None) -> Path:
-    path = root / name
-    path.write_text(text or table(), "utf-8")
-    return path
 
 
 def refused(root: Path, **fields: object) -> tuple[str, str]:
