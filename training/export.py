@@ -121,7 +121,8 @@ def prove(network: Network, float_graph: Path, small_graph: Path, proof: Proof, 
     before, after = head_accuracies(by_torch, proof), head_accuracies(by_small, proof)
     for head, accuracy in before.items():
         if accuracy - after[head] > allowed_loss:
-            raise MaterialError(f"int8 costs {accuracy - after[head]:.4f} of {head}, {allowed_loss} is allowed: try another export.smoothing")
+            loss = f"int8 costs {accuracy - after[head]:.4f} of {head}, {allowed_loss} is allowed"
+            raise MaterialError(f"{loss}; try another export.smoothing")
     return {
         "messages": len(ids),
         "float_max_difference": round(difference, 7),
