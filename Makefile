@@ -39,6 +39,7 @@ evaluate: $(DEV_STAMP) ## measure the shipped bundle on the pack's test files
 
 train: $(DEV_STAMP) ## rebuild the bundle from the pack (`dvc repro`, an hour or two on 2 cores)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/dvc repro
+	$(BIN)/python -m training.track --bundle models/current --report reports/current
 
 # 1 says "keep the champion": a verdict, and no failure of make
 retrain: $(DEV_STAMP) ## train on your own logs and compare: LOGS="a.csv …" [MAPPING=map.yaml] [QUICK=1]

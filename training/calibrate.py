@@ -8,8 +8,9 @@ best match, and the thresholds that keep the error budget. Every score comes fro
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,10 @@ from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
-from training.examples import IGNORED, Classes, Example, read_classes, read_examples, write_json
+from training.examples import IGNORED, SENTIMENTS, Classes, Example, read_classes, read_examples, write_json
 from training.params import CalibrateParams, load_params
 from training.promise import Promise, find_threshold
+from yingda.domain.knowledge import DISPLEASED
 from yingda.engine import Calibration, gather_views, judge_views
 from yingda.pack import read_knowledge
 from yingda.probability import log_softmax
@@ -66,8 +68,11 @@ def fit_intent(views: Views, posterior: Floats, index: FaqIndex, wanted: NDArray
     return IntentWeights(*(round(float(v), 5) for v in found.x))
 
 
-def fit_sentiment(logits: Floats, wanted: NDArray[np.intp]) -> SentimentScaling:
-    """Temperature and biases that minimise the negative log likelihood; only differences between biases count."""
+def fit_sentiment(logits: Floats, wanted: NDArray[np.intp], *, recall: float) -> SentimentScaling:
+    """Temperature and biases that minimise the negative log likelihood; only differences between biases count.
+
+    The alertness is the least with which a share ``recall`` of the displeased rows gets a displeased label.
+    """
     rows = np.arange(len(wanted))
 
     def scaling(values: NDArray[np.float64]) -> SentimentScaling:
@@ -78,7 +83,19 @@ def fit_sentiment(logits: Floats, wanted: NDArray[np.intp]) -> SentimentScaling:
 
     start = np.array([1.0] + [0.0] * (logits.shape[1] - 1))
     bounds = [(0.2, 5.0)] + [(-4.0, 4.0)] * (logits.shape[1] - 1)
-    return scaling(minimize(loss, start, method="Powell", bounds=bounds, options={"xtol": 1e-3}).x)
+    found = scaling(minimize(loss, start, method="Powell", bounds=bounds, options={"xtol": 1e-3}).x)
+    return replace(found, alertness=fit_alertness(scale_logits(logits, found), wanted, recall=recall))
+
+
+def fit_alertness(scaled: Floats, wanted: NDArray[np.intp], *, recall: float) -> float:
+    """Least log odds in favour of displeasure that gives a share ``recall`` of the displeased rows a displeased label."""
+    displeased = np.asarray([label in DISPLEASED for label in SENTIMENTS])
+    unhappy = scaled[displeased[wanted]]
+    if not len(unhappy):
+        return 0.0
+    needed = np.sort(unhappy[:, ~displeased].max(1) - unhappy[:, displeased].max(1))
+    last = float(needed[math.ceil(recall * len(needed)) - 1])
+    return max(0.0, math.ceil(last * 1e4 + 1) / 1e4)  # rounded up, or the last row would be a draw
 
 
 def fit_confidence(judged: Floats, right: NDArray[np.bool_], weights: Weights) -> ConfidenceModel:
@@ -116,11 +133,11 @@ def labelled(labels: Iterable[int]) -> NDArray[np.intp]:
     return np.asarray([place for place, label in enumerate(labels) if label != IGNORED], np.intp)
 
 
-def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, *, unanswerable: float) -> Calibration:
+def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, params: CalibrateParams) -> Calibration:
     """All fitted numbers from calibration ``rows``; ``logits`` are the sentiment head's.
 
     Each number is fitted to the rows that have the label it needs. The confidence of a match is fitted to traffic of
-    which ``unanswerable`` is the share that no entry answers.
+    which ``params.unanswerable_share`` is the share that no entry answers.
     """
     entries = len(index.space.entries)
     matched, meant, felt = (labelled(column) for column in zip(*((row.match, row.intent, row.sentiment) for row in rows), strict=True))
@@ -132,8 +149,9 @@ def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, 
     intents = intent_posterior(views.intent, np.exp(posterior), index.space.intents.tolist(), intent)
     judged = features(posterior, views, intents, index.space)[matched]
     right = is_right(posterior[matched, :entries].argmax(1), known)
-    weights = traffic_weights(np.asarray([row.match < entries for row in known]), unanswerable)
-    sentiment = fit_sentiment(logits[felt], np.asarray([rows[i].sentiment for i in felt.tolist()]))
+    weights = traffic_weights(np.asarray([row.match < entries for row in known]), params.unanswerable_share)
+    feelings = np.asarray([rows[i].sentiment for i in felt.tolist()])
+    sentiment = fit_sentiment(logits[felt], feelings, recall=params.displeased_recall)
     return Calibration(fusion, fit_confidence(judged, right, weights), intent, sentiment)
 
 
@@ -149,9 +167,7 @@ def promise(
     match_right, intent_right = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
     for fold in range(params.folds):
         inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        fitted = fit(
-            [rows[i] for i in outside.tolist()], logits[outside], take(views, outside), index, scale, unanswerable=params.unanswerable_share
-        )
+        fitted = fit([rows[i] for i in outside.tolist()], logits[outside], take(views, outside), index, scale, params)
         judged = judge_views(take(views, inside), index, fitted)
         chosen = [rows[i] for i in inside.tolist()]
         match_confidence[inside], match_right[inside] = judged.entries.max(1), is_right(judged.entries.argmax(1), chosen)
@@ -205,7 +221,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     scale = float(np.exp(weights["prototypes.log_scale"]))
     views, index, logits = served_views(args, rows, classes, vectors)
     params = load_params().calibrate
-    fitted = fit(rows, logits, views, index, scale, unanswerable=params.unanswerable_share)
+    fitted = fit(rows, logits, views, index, scale, params)
     promises = promise(rows, logits, views, index, scale, params)
     args.target.mkdir(parents=True, exist_ok=True)
     save_file({"classes": vectors}, args.target / "faq.safetensors")

@@ -17,6 +17,8 @@ IGNORED = -100
 """Class number of a label that a row does not have; cross-entropy skips it."""
 
 SENTIMENTS = tuple(Sentiment)
+LOG_STYLE = "log"
+"""Style of a row that comes from a log and not from the pack."""
 _FEW = 3
 """An intent needs this many messages without an entry before it gets a class for them."""
 
@@ -102,7 +104,7 @@ def example_of_log(row: LogRow, classes: Classes, text: str) -> Example:
         match=match,
         sentiment=SENTIMENTS.index(Sentiment(row.sentiment)) if row.sentiment else IGNORED,
         also=tuple(classes.matches.index(entry) for entry in row.also if entry in classes.matches),
-        style="log",
+        style=LOG_STYLE,
     )
 
 

@@ -94,12 +94,13 @@ class LinearParams(_Section):
 
 
 class CalibrateParams(_Section):
-    """The promise: error budget, the confidence with which it holds, and the traffic it is made for."""
+    """The promise: error budget, the confidence with which it holds, the traffic it is made for; and who must be noticed."""
 
     error_budget: float = Field(gt=0, lt=1)
     assurance: float = Field(gt=0.5, lt=1)
     folds: int = Field(ge=2)
     unanswerable_share: float = Field(gt=0, lt=1)
+    displeased_recall: float = Field(gt=0, lt=1)
 
 
 class DecideParams(_Section):

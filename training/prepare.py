@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -42,8 +42,28 @@ class Material:
     weak_logs: Sequence[LogRow] = ()
 
 
+def settle(material: Material) -> Material:
+    """``material`` without the log rows whose normalised text came before: the pack first, then sure logs, then doubtful."""
+    seen = {normalise(row.text) for row in material.pack}
+
+    def new(rows: Sequence[LogRow]) -> list[LogRow]:
+        kept = []
+        for row in rows:
+            text = normalise(row.text)
+            if text not in seen:
+                seen.add(text)
+                kept.append(row)
+        return kept
+
+    return replace(material, logs=new(material.logs), weak_logs=new(material.weak_logs))
+
+
 def prepare(material: Material, knowledge: Knowledge, params: Params) -> tuple[Classes, dict[str, list[Example]]]:
-    """Class numbers, and the examples of each part by name: fit, select, calibrate, and the entries' own texts."""
+    """Class numbers, and the examples of each part by name: fit, select, calibrate, and the entries' own texts.
+
+    Where several rows have one text, the most trustworthy label stands, see ``settle``.
+    """
+    material = settle(material)
     logs = [*material.logs, *material.weak_logs]
     rows: list[Labelled] = [*material.pack, *logs]
     classes = build_classes(knowledge, rows)

@@ -21,10 +21,11 @@ import yaml
 from rich.console import Console
 
 from training.params import PARAMS_FILE, load_params
-from training.pipeline import CANDIDATE, LOGS, PARAMS, Order, stages_of
+from training.pipeline import CANDIDATE, LOGS, PARAMS, REPORT, Order, stages_of
 from training.promotion import promote
 from training.run_lock import RunLock, hold
 from training.stage_runner import Runner, StageError
+from training.track import track
 from training.verdict import card, page, read_verdict
 from yingda.bundle import open_bundle
 from yingda.domain.errors import MaterialError, YingdaError
@@ -89,6 +90,8 @@ def _retrain(args: argparse.Namespace, lock: RunLock) -> int:
     text = page(verdict, args.run, args.champion, profile="quick" if args.quick else "full")
     _write(args.run / "verdict.md", text)
     print(text, end="")
+    if args.track:
+        _keep_record(args.run / CANDIDATE, args.run / REPORT, alias="candidate")
     return _PROMOTE if verdict.is_promote else _KEEP
 
 
@@ -105,7 +108,18 @@ def _promote(args: argparse.Namespace) -> int:
     print(f"{args.champion} is now {done.identity.version} ({done.identity.sha256[:12]})")
     if done.previous:
         print(f"the bundle before it is in {done.previous}; restart the service to answer with the new one")
+    if args.track:
+        _keep_record(args.champion, args.run / REPORT, alias="champion")
     return _PROMOTE
+
+
+def _keep_record(bundle: Path, report: Path, *, alias: str) -> None:
+    """Keep the bundle in MLflow under ``alias``; a store that does not answer costs a note and no verdict."""
+    try:
+        print(track(bundle, report, alias=alias), file=sys.stderr)
+    except YingdaError as error:
+        again = shlex.join(["python", "-m", "training.track", "--bundle", str(bundle), "--report", str(report), "--alias", alias])
+        print(f"note: not kept in MLflow ({error}); later: {again}", file=sys.stderr)
 
 
 def _write_params(args: argparse.Namespace) -> dict[str, Any]:
@@ -146,6 +160,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--run", type=Path, default=Path("runs/retrain"), metavar="DIR", help="folder of this run")
     parser.add_argument("--champion", type=Path, default=Path("models/current"), metavar="DIR", help="the bundle that serves")
     parser.add_argument("--extra", type=Path, action="append", default=[], metavar="FILE", help="more labelled messages to compare on")
+    parser.add_argument("--no-track", dest="track", action="store_false", help="keep no record of the candidate in MLflow")
     parser.add_argument("--promote", action="store_true", help="put the candidate of the run in the champion's place")
     args = parser.parse_args(argv)
     if bool(args.logs) == args.promote:

@@ -15,7 +15,7 @@ STUDIES = ("learning-curve", "depth", "held-out")
 
 _HEADS: Mapping[str, str] = MappingProxyType(
     {
-        "share": "share of training rows",
+        "trained_on": "trained on",
         "select_top1": "top-1 on selection rows",
         "calibrate_top1": "top-1 on calibration rows",
         "calibrate_coverage_at_95": "coverage of calibration rows at 95 % right",

@@ -1,8 +1,9 @@
 """Studies that tell what data and depth are worth: ``python -m training.study NAME --data DIR --base DIR --target DIR``.
 
 ``held-out`` trains without a fifth of the entries and matches against them by their texts alone. ``learning-curve``
-trains on growing shares of the rows. ``depth`` measures students of several depths in float32 and int8. Each writes
-``NAME.json``, which the model card shows; finished parts are kept, so an interrupted study goes on.
+trains on growing shares of the pack's rows, then with its latest wave, then with the logs. ``depth`` measures students
+of several depths in float32 and int8. Each writes ``NAME.json``, which the model card shows; finished parts are kept,
+so an interrupted study goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,6 +26,7 @@ from safetensors.torch import load_file
 from training.distil import distil
 from training.examples import (
     IGNORED,
+    LOG_STYLE,
     SENTIMENTS,
     Classes,
     Example,
@@ -40,14 +42,15 @@ from training.params import Params, load_params
 from training.quantise import quantise_embeddings, quantise_products
 from training.smooth import smooth
 from training.train import embed, train
-from yingda.pack import read_knowledge
+from yingda.domain.errors import MaterialError
+from yingda.pack import read_knowledge, read_training
 from yingda.retrieve.space import NONE_PREFIX
 from yingda.runtime import EncoderSession
 from yingda.text.normalise import normalise
 from yingda.text.tokenizer import MessageTokenizer
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
-DEPTHS = (8, 6, 4)
+DEPTHS = (4, 6, 8)
 _HELD_OUT = 0.2
 _TIMED = 300
 _REPEATS = 3
@@ -157,18 +160,33 @@ def held_out(shop: Workshop) -> dict[str, Any]:
     }
 
 
-def learning_curve(shop: Workshop) -> list[dict[str, Any]]:
-    """The encoder alone, trained on growing shares of the rows; each share holds the smaller ones."""
-    fit, entries, select, judged = (shop.rows(part) for part in ("fit", "entries", "select", "calibrate"))
-    order = random.Random(shop.params.seed).sample(range(len(fit)), len(fit))
+def growing_sets(fit: Sequence[Example], wave: Collection[str], seed: int) -> dict[str, list[Example]]:
+    """Growing training sets by name, each within the next: shares of the pack without ``wave``, with it, with the logs.
+
+    ``wave`` holds the normalised texts of the latest wave of messages.
+    """
+    logs = [row for row in fit if row.style == LOG_STYLE]
+    late = [row for row in fit if row.style != LOG_STYLE and row.text in wave]
+    early = [row for row in fit if row.style != LOG_STYLE and row.text not in wave]
+    order = random.Random(seed).sample(range(len(early)), len(early))
+    sets = {f"{share:.0%}": [early[i] for i in sorted(order[: round(share * len(early))])] for share in SHARES}
+    if late:
+        sets["with the latest wave"] = early + late
+    if logs:
+        sets["with the logs"] = early + late + logs
+    return sets
+
+
+def learning_curve(shop: Workshop, wave: Collection[str]) -> list[dict[str, Any]]:
+    """The encoder alone, trained on growing sets of rows; ``wave`` as ``growing_sets`` takes it."""
+    entries, select, judged = (shop.rows(part) for part in ("entries", "select", "calibrate"))
     points = []
-    for share in SHARES:
-        rows = [fit[i] for i in sorted(order[: round(share * len(fit))])]
-        weights = shop.train_on(f"share-{share}", shop.classes, {"fit": rows, "entries": entries, "select": select})
+    for number, (name, rows) in enumerate(growing_sets(shop.rows("fit"), wave, shop.params.seed).items()):
+        weights = shop.train_on(f"curve-{number}", shop.classes, {"fit": rows, "entries": entries, "select": select})
         top1, coverage = _judge(shop, weights, judged)
         points.append(
             {
-                "share": share,
+                "trained_on": name,
                 "rows": len(rows),
                 "layers": shop.params.train.layers,
                 "epochs": shop.params.train.epochs,
@@ -179,6 +197,14 @@ def learning_curve(shop: Workshop) -> list[dict[str, Any]]:
         )
         write_json(shop.target / "learning-curve.json", points)
     return points
+
+
+def wave_texts(pack: Path, files: Sequence[str]) -> frozenset[str]:
+    """Normalised texts of the pack's training files ``files``; the reader names one that is not there."""
+    training = read_training(pack).training
+    if unknown := [name for name in files if name not in training]:
+        raise MaterialError(f"{pack} has no training file {', '.join(unknown)}; it has {', '.join(training)}")
+    return frozenset(normalise(row.text) for name in files for row in training[name])
 
 
 def _judge(shop: Workshop, weights: dict[str, torch.Tensor], rows: Sequence[Example]) -> tuple[float, float]:
@@ -204,7 +230,8 @@ def depth(shop: Workshop, teacher: Path, depths: Sequence[int] = DEPTHS) -> list
             if not (folder / "training.json").is_file():
                 write_json(folder / "training.json", distil(shop.data, shop.base, teacher, folder, shop.params, layers))
                 (folder / "checkpoint.pt").unlink(missing_ok=True)
-        rows += _measure(shop, load_file(weights), layers)
+        epochs = shop.params.train.epochs if weights == teacher else shop.params.distil.epochs
+        rows += [{"layers": layers, "epochs": epochs, **figures} for figures in _measure(shop, load_file(weights), layers)]
         write_json(shop.target / "depth.json", rows)
     return rows
 
@@ -223,13 +250,12 @@ def _measure(shop: Workshop, weights: dict[str, torch.Tensor], layers: int) -> l
         quantise_products(whole, small)
         for graph in (whole, small):
             quantise_embeddings(graph)
-        return [_row(graph, precision, layers, proof) for graph, precision in ((whole, "float32"), (small, "int8"))]
+        return [_figures(graph, precision, proof) for graph, precision in ((whole, "float32"), (small, "int8"))]
 
 
-def _row(graph: Path, precision: str, layers: int, proof: Proof) -> dict[str, Any]:
+def _figures(graph: Path, precision: str, proof: Proof) -> dict[str, Any]:
     accuracies = head_accuracies(run_graph(graph, proof.ids), proof)
     return {
-        "layers": layers,
         "precision": precision,
         "size_mb": round(graph.stat().st_size / 1e6, 1),
         "cpu_ms": round(cpu_milliseconds(graph, proof.ids[:_TIMED]), 2),
@@ -251,6 +277,15 @@ def cpu_milliseconds(graph: Path, ids: Sequence[Sequence[int]]) -> float:
     return 1000 * min(passes) / len(ids)
 
 
+def _asked(params: Params, args: argparse.Namespace) -> Params:
+    """``params`` with the depth and the epochs of the command line; students of ``depth`` have their own."""
+    if args.study == "depth":
+        changed = {} if args.epochs is None else {"epochs": args.epochs}
+        return params.model_copy(update={"distil": params.distil.model_copy(update=changed)})
+    changed = {name: value for name in ("layers", "epochs") if (value := getattr(args, name)) is not None}
+    return params.model_copy(update={"train": params.train.model_copy(update=changed)})
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.study", description=__doc__)
     parser.add_argument("study", choices=["held-out", "learning-curve", "depth"])
@@ -258,17 +293,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--base", type=Path, default=Path("models/base"))
     parser.add_argument("--teacher", type=Path, default=Path("models/checkpoints/weights.safetensors"))
     parser.add_argument("--target", type=Path, default=Path("models/studies"))
-    parser.add_argument("--layers", type=int, help="depth of the networks that are trained; default: that of params.yaml")
+    parser.add_argument("--layers", type=int, help="held-out, learning-curve: depth of the networks; default: that of params.yaml")
     parser.add_argument("--epochs", type=int, help="default: that of params.yaml")
+    parser.add_argument("--wave", nargs="*", default=[], metavar="FILE", help="learning-curve: the pack's latest training files")
     args = parser.parse_args(argv)
     params = load_params()
-    changed = {name: value for name in ("layers", "epochs") if (value := getattr(args, name)) is not None and args.study != "depth"}
-    params = params.model_copy(update={"train": params.train.model_copy(update=changed)})
+    params = _asked(params, args)
     torch.set_num_threads(params.train.threads)
     shop = Workshop(args.data, args.base, args.target, params)
     studies: dict[str, Callable[[], object]] = {
         "held-out": lambda: held_out(shop),
-        "learning-curve": lambda: learning_curve(shop),
+        "learning-curve": lambda: learning_curve(shop, wave_texts(params.prepare.pack, args.wave)),
         "depth": lambda: depth(shop, args.teacher),
     }
     found = studies[args.study]()

@@ -22,13 +22,15 @@ from yingda.bundle import Bundle, open_bundle
 from yingda.domain.errors import MaterialError, YingdaError
 
 DVC_LOCK = Path("dvc.lock")
+NAME = "yingda"
+"""Registered model and experiment, unless another name is asked for."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Exit code: 0 done, 2 could not run; the reason is one line on standard error."""
     args = _parse(argv)
     try:
-        said = promote(args.name, args.promote) if args.promote else track(args)
+        said = promote(args.name, args.promote) if args.promote else track(args.bundle, args.report, args.training, args.alias, args.name)
     except YingdaError as error:
         sys.stderr.write(f"track: {error}\n")
         return 2
@@ -36,17 +38,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def track(args: argparse.Namespace) -> str:
-    """Log a run and a version unless the store holds this bundle, then set the alias; says what was done."""
-    bundle = open_bundle(args.bundle)
-    report = facts.read_report(args.report, bundle)
-    histories = facts.read_histories(bundle.manifest, args.training)
-    with open_registry(args.name, uri=store_uri(Path.cwd())) as registry:
+def track(bundle_folder: Path, report_folder: Path, training: Sequence[Path] = (), alias: str = "candidate", name: str = NAME) -> str:
+    """Log a run and a version unless the store holds this bundle, then set the alias; says what was done.
+
+    Raises MaterialError where the report is another bundle's or the store does not answer.
+    """
+    bundle = open_bundle(bundle_folder)
+    report = facts.read_report(report_folder, bundle)
+    histories = facts.read_histories(bundle.manifest, training)
+    with open_registry(name, uri=store_uri(Path.cwd())) as registry:
         known = registry.find(bundle)
         version = known or _add(registry, bundle, report, histories)
-        registry.point(args.alias, version)
-    done = "already holds this bundle, nothing was logged again" if known else f"was made from {args.bundle}"
-    return f"{args.name}: version {version} {done}; {args.alias} is version {version}"
+        registry.point(alias, version)
+    done = "already holds this bundle, nothing was logged again" if known else f"was made from {bundle_folder}"
+    return f"{name}: version {version} {done}; {alias} is version {version}"
 
 
 def promote(name: str, version: str) -> str:
@@ -115,7 +120,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--report", type=Path, help="folder of the bundle's evaluation report")
     parser.add_argument("--training", type=Path, nargs="+", default=[], metavar="FILE", help="training.json; the manifest's by default")
     parser.add_argument("--alias", choices=ALIASES, default="candidate", help="what the version is to be called")
-    parser.add_argument("--name", default="yingda", help="registered model and experiment")
+    parser.add_argument("--name", default=NAME, help="registered model and experiment")
     parser.add_argument("--promote", metavar="VERSION", help="only let champion name this version")
     args = parser.parse_args(argv)
     if not args.promote and not (args.bundle and args.report):

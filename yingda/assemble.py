@@ -90,7 +90,9 @@ def read_calibration(fields: dict[str, Any]) -> Calibration:
         fusion=FusionWeights(**fields["fusion"]),
         confidence=ConfidenceModel(tuple(float(w) for w in confidence["weights"]), float(confidence["bias"])),
         intent=IntentWeights(**fields["intent"]),
-        sentiment=SentimentScaling(float(sentiment["temperature"]), tuple(float(b) for b in sentiment["bias"])),
+        sentiment=SentimentScaling(
+            float(sentiment["temperature"]), tuple(float(b) for b in sentiment["bias"]), float(sentiment.get("alertness", 0.0))
+        ),
     )
 
 

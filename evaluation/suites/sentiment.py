@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from evaluation.metrics import Measure, calibration_error, macro_f1, share
 from evaluation.outcomes import Judged, Scored
-from yingda.domain.knowledge import Sentiment
-
-_DISPLEASED = frozenset({Sentiment.NEGATIVE, Sentiment.ANGRY})
+from yingda.domain.knowledge import DISPLEASED
 
 
 def sentiment_accuracy(judged: Sequence[Judged]) -> Measure:
@@ -25,8 +23,8 @@ def sentiment_macro_f1(judged: Sequence[Judged]) -> Measure:
 
 def displeased_recall(judged: Sequence[Judged]) -> Measure:
     """Share of rows labelled negative or angry that the engine calls negative or angry."""
-    displeased = [row for row in judged if row.row.sentiment in _DISPLEASED]
-    return share([row.answer.classification.sentiment.label in _DISPLEASED for row in displeased])
+    displeased = [row for row in judged if row.row.sentiment in DISPLEASED]
+    return share([row.answer.classification.sentiment.label in DISPLEASED for row in displeased])
 
 
 def sentiment_ece(judged: Sequence[Judged]) -> Measure:

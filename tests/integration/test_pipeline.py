@@ -121,12 +121,12 @@ def test_studies_measure_unseen_entries_more_data_and_less_depth(workshop: Path,
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(workshop)
         unseen = study.held_out(shop)
-        points = study.learning_curve(shop)
+        points = study.learning_curve(shop, frozenset())
         depths = study.depth(shop, workshop / "weights/weights.safetensors", depths=[1])
 
     assert unseen["entries"] == round(0.2 * 176)
     assert 0 <= unseen["top1"] <= unseen["top1_by_text_alone"] <= 1
-    assert [point["share"] for point in points] == list(study.SHARES)
+    assert [point["trained_on"] for point in points] == ["25%", "50%", "75%", "100%", "with the logs"]
     assert [(row["layers"], row["precision"]) for row in depths] == [(2, "float32"), (2, "int8"), (1, "float32"), (1, "int8")]
     assert json.loads((tmp_path / "depth.json").read_text("utf-8")) == depths
 

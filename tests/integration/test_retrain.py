@@ -12,6 +12,8 @@ import yaml
 from tests.fakes_core import write_fake_bundle
 from training.retrain import main
 from training.run_lock import hold
+from training.track import NAME
+from training.tracking import open_registry, store_uri
 from yingda import bundle as layout
 from yingda.bundle import open_bundle
 
@@ -122,6 +124,32 @@ def test_logs_become_a_candidate_that_is_promoted_on_request(root: Path, capsys:
     assert "models/current is now 2" in capsys.readouterr().out
     card = (root / "models/current" / layout.CARD).read_text("utf-8")
     assert "Gates: passed" in card and "| coverage |" in card and "runs/retrain" not in card
+
+
+def aliases(root: Path) -> dict[str, str]:
+    """Version of the bundle behind each alias of the registered model."""
+    with open_registry(NAME, uri=store_uri(root)) as registry:
+        found = {
+            alias: registry.client.get_model_version_by_alias(NAME, alias) for alias in registry.client.get_registered_model(NAME).aliases
+        }
+        return {alias: version.tags["bundle_version"] for alias, version in found.items()}
+
+
+def test_the_candidate_is_kept_in_mlflow_and_promoting_makes_it_the_champion(root: Path) -> None:
+    made = open_bundle(root / "made/bundle").identity.sha256
+    write(root / "made/evaluation/evaluation.json", {"verdict": "passed", "suites": {"test": {"measures": {}}}, "bundle": {"sha256": made}})
+
+    assert main(["logs.csv"]) == 0
+    assert aliases(root) == {"candidate": "2"}
+    assert main(["--promote"]) == 0
+    assert aliases(root) == {"candidate": "2", "champion": "2"}
+
+
+def test_a_record_that_cannot_be_kept_costs_no_verdict(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(root / "mlruns/mlflow.db", "no database")
+
+    assert main(["logs.csv"]) == 0
+    assert "note: not kept in MLflow" in capsys.readouterr().err
 
 
 def test_a_candidate_that_is_not_better_is_kept_out(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

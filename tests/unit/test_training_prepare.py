@@ -11,7 +11,7 @@ from tests.fakes_core import tiny_knowledge
 from training.examples import Classes, Example
 from training.logs.dataset import LogRow
 from training.params import Params, load_params
-from training.prepare import Material, prepare, read_logs
+from training.prepare import Material, prepare, read_logs, settle
 from yingda.domain.knowledge import Sentiment, Utterance
 from yingda.text.normalise import normalise
 
@@ -118,3 +118,17 @@ def test_doubtful_rows_teach_and_never_judge() -> None:
 def test_a_dataset_that_is_not_there_is_said_and_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert read_logs([tmp_path / "nowhere"]) == []
     assert "nowhere is not there" in capsys.readouterr().err
+
+
+def test_the_most_trustworthy_label_of_a_text_stands() -> None:
+    own, sure, doubtful = Utterance("取消這單", "ORDER_CANCEL", "cancel-how", Sentiment.NEUTRAL), "发货了没有呀", "哪天能到货呢"
+    logs = [log_row("取消这单", "ORDER_SHIP_TIME", "ship-when"), log_row(sure, "ORDER_SHIP_TIME", "ship-when")]
+    weak = [
+        log_row(sure, "ORDER_CANCEL", "cancel-how"),
+        log_row(doubtful, "ORDER_SHIP_TIME", "ship-when"),
+        log_row(doubtful, "ORDER_CANCEL", None),
+    ]
+
+    settled = settle(Material([own], logs, weak))
+
+    assert settled == Material([own], logs[1:], weak[1:2])

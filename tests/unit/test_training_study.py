@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.examples import IGNORED, Classes, Example
-from training.study import coverage_at, renumber, split_entries, without
+from tests.pack_kit import write_pack
+from training.examples import IGNORED, LOG_STYLE, Classes, Example
+from training.study import coverage_at, growing_sets, renumber, split_entries, wave_texts, without
+from yingda.domain.errors import MaterialError
 
 CLASSES = Classes(("A", "B"), (*(f"entry-{n}" for n in range(10)), "none:A"), (*("A" for _ in range(10)), "A"))
 
@@ -32,6 +37,29 @@ def test_rows_keep_their_class_under_its_new_number() -> None:
     assert left.matches[kept[0].match] == "entry-4"
     assert [left.matches[also] for also in kept[0].also] == ["none:A"]
     assert kept[1].match == IGNORED
+
+
+def test_each_training_set_holds_the_one_before() -> None:
+    early = [Example(f"early {n}", 0, 0, 0) for n in range(8)]
+    late, logs = [Example("late", 0, 0, 0)], [Example("log", 0, 0, 0, style=LOG_STYLE), Example("late", 0, 0, 0, style=LOG_STYLE)]
+
+    sets = growing_sets([*logs, *late, *early], {"late"}, seed=1)
+
+    assert {name: len(rows) for name, rows in sets.items()} == {
+        "25%": 2, "50%": 4, "75%": 6, "100%": 8, "with the latest wave": 9, "with the logs": 11,
+    }  # fmt: skip
+    rows = list(sets.values())
+    assert all(set(smaller) < set(larger) for smaller, larger in pairwise(rows))
+    assert list(growing_sets(early, set(), seed=1)) == ["25%", "50%", "75%", "100%"]
+
+
+def test_a_wave_is_named_by_its_files(tmp_path: Path) -> None:
+    write_pack(tmp_path)
+
+    assert wave_texts(tmp_path, []) == frozenset()
+    assert wave_texts(tmp_path, ["train-1.jsonl"])
+    with pytest.raises(MaterialError, match=r"has no training file train-9\.jsonl; it has train-1\.jsonl"):
+        wave_texts(tmp_path, ["train-9.jsonl"])
 
 
 def test_coverage_in_hindsight() -> None:

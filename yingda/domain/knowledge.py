@@ -19,6 +19,10 @@ class Sentiment(StrEnum):
     ANGRY = "angry"
 
 
+DISPLEASED = frozenset({Sentiment.NEGATIVE, Sentiment.ANGRY})
+"""The feelings that a service team must not overlook."""
+
+
 class Priority(StrEnum):
     """Where triage starts."""
 
