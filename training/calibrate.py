@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +38,9 @@ from yingda.understand.sentiment import SentimentScaling, scale_logits
 
 Floats = NDArray[np.float32]
 Weights = NDArray[np.float64]
+BUDGETS = (0.01, 0.02, 0.03, 0.05, 0.08, 0.1)
+"""Error budgets whose thresholds the manifest lists."""
+
 _SHRINK = 1e-2
 """Pull of the fusion weights towards their start: the calibration rows are few and the weights correlated."""
 
@@ -155,10 +158,22 @@ def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, 
     return Calibration(fusion, fit_confidence(judged, right, weights), intent, sentiment)
 
 
-def promise(
+@dataclass(frozen=True)
+class HeldOut:
+    """Confidences [N] of the best entry or the best intent, and whether it is right [N], by numbers fitted to other rows."""
+
+    confidence: Floats
+    right: NDArray[np.bool_]
+
+    def promise(self, budget: float, assurance: float) -> Promise:
+        """The threshold that keeps ``budget``."""
+        return find_threshold(self.confidence, self.right, budget=budget, assurance=assurance)
+
+
+def held_out(
     rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, params: CalibrateParams
-) -> dict[str, Promise]:
-    """The promised thresholds of matches and intents, each from the rows that have its label.
+) -> dict[str, HeldOut]:
+    """Matches and intents of the rows that have such a label.
 
     A row's confidence comes from numbers fitted to the other folds only, so that no row vouches for itself.
     """
@@ -173,12 +188,16 @@ def promise(
         match_confidence[inside], match_right[inside] = judged.entries.max(1), is_right(judged.entries.argmax(1), chosen)
         intent_confidence[inside] = judged.intents.max(1)
         intent_right[inside] = judged.intents.argmax(1) == np.asarray([row.intent for row in chosen])
-    budget = {"budget": params.error_budget, "assurance": params.assurance}
     matched, meant = labelled(row.match for row in rows), labelled(row.intent for row in rows)
     return {
-        "match": find_threshold(match_confidence[matched], match_right[matched], **budget),
-        "intent": find_threshold(intent_confidence[meant], intent_right[meant], **budget),
+        "match": HeldOut(match_confidence[matched], match_right[matched]),
+        "intent": HeldOut(intent_confidence[meant], intent_right[meant]),
     }
+
+
+def prices(matches: HeldOut, assurance: float) -> list[dict[str, float]]:
+    """What each of ``BUDGETS`` would promise, so that an operator sees what a stricter or a looser one costs."""
+    return [{"error_budget": budget, **asdict(matches.promise(budget, assurance))} for budget in BUDGETS]
 
 
 def calibration_record(fitted: Calibration) -> dict[str, object]:
@@ -222,13 +241,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     views, index, logits = served_views(args, rows, classes, vectors)
     params = load_params().calibrate
     fitted = fit(rows, logits, views, index, scale, params)
-    promises = promise(rows, logits, views, index, scale, params)
+    judged = held_out(rows, logits, views, index, scale, params)
     args.target.mkdir(parents=True, exist_ok=True)
     save_file({"classes": vectors}, args.target / "faq.safetensors")
     write_json(args.target / "calibration.json", calibration_record(fitted))
     facts = {
         "rows": len(rows),
-        "promises": {name: asdict(promise) for name, promise in promises.items()},
+        "promises": {name: asdict(found.promise(params.error_budget, params.assurance)) for name, found in judged.items()},
+        "prices": prices(judged["match"], params.assurance),
     }
     write_json(args.target / "promises.json", facts)
 

@@ -17,12 +17,14 @@ from training import base_encoder, bundle, calibrate, card, checkpoint, distil, 
 from training.base_encoder import build_tokenizer
 from training.examples import IGNORED, read_examples
 from training.logs import command as logs
+from training.origins import PARTS
 from training.params import load_params
 from yingda.assemble import open_engine
-from yingda.bundle import open_bundle
+from yingda.bundle import TRAINED, open_bundle
 from yingda.domain.errors import MaterialError, PackError
 from yingda.domain.message import Message
 from yingda.pack import read_pack
+from yingda.text.fingerprint import fingerprints, read_fingerprints
 
 ROOT = Path(__file__).parents[2]
 PACK = ROOT / "data/packs/retail"
@@ -111,6 +113,14 @@ def test_rows_of_logs_that_lack_labels_take_part(workshop: Path) -> None:
         assert any(row.style == "log" and row.match == IGNORED for row in part)
         assert any(row.style == "log" and row.match != IGNORED and row.sentiment == IGNORED for row in part)
     assert [log["name"] for log in open_bundle(workshop / "candidate").manifest["data"]["logs"]] == ["logs"]
+
+
+def test_a_bundle_recognises_every_row_it_was_made_from(workshop: Path) -> None:
+    assert TRAINED in open_bundle(workshop / "candidate").manifest["files"]
+    trained = read_fingerprints(workshop / "candidate" / TRAINED)
+    texts = [row.text for part in PARTS for row in read_examples(workshop / f"data/{part}.jsonl")]
+    assert set(trained.tolist()) == set(fingerprints(texts).tolist())
+    assert len(trained) == len(set(texts))  # texts of the data are normalised
 
 
 def test_studies_measure_unseen_entries_more_data_and_less_depth(workshop: Path, tmp_path: Path) -> None:

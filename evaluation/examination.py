@@ -1,0 +1,23 @@
+"""What an examination beyond labelled rows gives to the report and to the gates: its own measures, facts and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evaluation.metrics import Measure
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """The result of one examination, such as robustness.
+
+    ``measures`` are what gates may name, by metric. ``facts`` is all that was found, ready for JSON and the same
+    whenever bundle, pack and files are. ``page`` holds lines of Markdown without the heading.
+    """
+
+    name: str
+    measures: Mapping[str, Measure]
+    facts: Mapping[str, Any]
+    page: Sequence[str]
