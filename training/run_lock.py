@@ -114,4 +114,13 @@ def _lives(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return not _is_dead(Path(f"/proc/{pid}/stat"))
+
+
+def _is_dead(status: Path) -> bool:
+    """True for a killed process that nobody has reaped yet: it keeps its number and does nothing more (Linux)."""
+    try:
+        state = status.read_text("ascii", errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state in ("Z", "X")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -265,6 +267,33 @@ def test_the_lock_of_a_dead_process_is_taken_over(folder: Path) -> None:
     (folder / "run" / "lock").write_text(json.dumps({"pid": int(gone.stdout), "stage": None}), "utf-8")
 
     assert "done" in run_all(folder, two_stages(folder))
+
+
+_HOLDS_ON = """
+import fcntl, os, signal, sys
+fcntl.flock(os.open(sys.argv[1], os.O_RDWR), fcntl.LOCK_EX)
+print("held", flush=True)
+signal.pause()
+"""
+
+
+def test_a_killed_driver_that_nobody_has_reaped_does_not_live(folder: Path) -> None:
+    (folder / "run").mkdir()
+    lock = folder / "run" / "lock"
+    lock.touch()
+    with (
+        subprocess.Popen([sys.executable, "-c", "pass"]) as driver_killed,
+        subprocess.Popen(
+            [sys.executable, "-c", _HOLDS_ON, str(lock)], stdout=subprocess.PIPE, text=True, start_new_session=True
+        ) as stage_left,
+    ):
+        os.waitid(os.P_PID, driver_killed.pid, os.WEXITED | os.WNOWAIT)  # it is a zombie from here on
+        assert stage_left.stdout and stage_left.stdout.readline() == "held\n"
+        lock.write_text(json.dumps({"pid": driver_killed.pid, "stage": stage_left.pid}), "utf-8")
+
+        assert "done" in run_all(folder, two_stages(folder))
+
+    assert stage_left.returncode == -signal.SIGTERM
 
 
 def test_the_time_left_comes_from_the_run_before(folder: Path) -> None:
