@@ -12,16 +12,18 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import Progress
 
-from evaluation.command import Suite, gather
 from evaluation.comparison import TOGETHER, Pairs, changes, compare_parts, duels
 from evaluation.comparison_report import Comparison, Contender, to_json, to_markdown, to_screen
+from evaluation.contamination import examine_contamination
 from evaluation.errors import EvaluationError
-from evaluation.gates import Gate, check, read_gates
+from evaluation.examination import Examination
+from evaluation.gates import SUITES, Gate, check, read_gates
+from evaluation.material import Suite, gather
 from evaluation.outcomes import Answerer, Judged, judge
 from evaluation.provenance import read_environment
 from evaluation.recommendation import Advice, recommend
 from evaluation.report import write_whole
-from evaluation.suites import examine
+from evaluation.suites import SuiteResult, examine
 from yingda.domain.errors import YingdaError
 from yingda.pack import read_pack
 
@@ -44,7 +46,8 @@ def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> in
         engines = {path: opener(path) for path in (args.champion, args.candidate)}
         # what the champion does not know yet, it misses: that is a reason to retrain; a candidate must know it
         check_labels(args.candidate, engines[args.candidate], suites)
-        found = compare(engines[args.champion], engines[args.candidate], suites, conditions)
+        seen = examine_contamination(args.candidate, [file for suite in suites for file in suite.files])
+        found = compare(engines[args.champion], engines[args.candidate], suites, conditions, seen=seen)
         write_whole(args.out, {"compare.json": to_json(found), "compare.md": to_markdown(found)})
     except YingdaError as error:
         return _refuse(str(error))
@@ -65,15 +68,21 @@ def check_labels(path: Path, engine: Answerer, suites: Sequence[Suite]) -> None:
             raise _unknown(path, "entry", unknown[0], row.place)
 
 
-def compare(champion: Answerer, candidate: Answerer, suites: Sequence[Suite], gates: Sequence[Gate]) -> Comparison:
-    """One pass of both engines over every suite, held against each other and against ``gates``."""
+def compare(
+    champion: Answerer, candidate: Answerer, suites: Sequence[Suite], gates: Sequence[Gate], *, seen: Examination | None = None
+) -> Comparison:
+    """One pass of both engines over every suite, held against each other and against ``gates``.
+
+    ``seen`` tells which test rows the candidate was trained on; a champion of old need not know. Other examinations than that
+    are no part of a comparison, and their gates are left out.
+    """
     before, after = _judge_all({"champion": champion, "candidate": candidate}, suites)
     files = [Pairs(file.name, before[file.name], after[file.name], public=suite.public) for suite in suites for file in suite.files]
+    own = [gate for gate in gates if gate.suite in SUITES]
+    asked = [gate for gate in gates if gate in own or (seen is not None and gate.suite == seen.name)]
     contenders = [
-        Contender(
-            engine.identity, check(gates, [examine(s.name, [row for f in s.files for row in judged[f.name]], texts=False) for s in suites])
-        )
-        for engine, judged in ((champion, before), (candidate, after))
+        Contender(champion.identity, check(own, _results(suites, before))),
+        Contender(candidate.identity, check(asked, _results(suites, after), [seen] if seen else [])),
     ]
     parts = compare_parts(files)
     together = next(part for part in parts if part.name == TOGETHER)
@@ -87,6 +96,10 @@ def compare(champion: Answerer, candidate: Answerer, suites: Sequence[Suite], ga
         recommendation=recommend(champion=contenders[0].gates, candidate=contenders[1].gates, differences=together.differences),
         environment=read_environment(),
     )
+
+
+def _results(suites: Sequence[Suite], judged: Mapping[str, Sequence[Judged]]) -> list[SuiteResult]:
+    return [examine(suite.name, [row for file in suite.files for row in judged[file.name]], texts=False) for suite in suites]
 
 
 def _judge_all(engines: Mapping[str, Answerer], suites: Sequence[Suite]) -> list[dict[str, list[Judged]]]:

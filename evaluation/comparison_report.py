@@ -11,9 +11,9 @@ from typing import Any
 from evaluation.bootstrap import RESAMPLES, SEED
 from evaluation.comparison import LOWER_IS_BETTER, Change, Difference, Duel, Part, Sent
 from evaluation.gates import GateResult, Verdict, overall
-from evaluation.markdown import table
 from evaluation.provenance import Environment
 from evaluation.recommendation import Recommendation
+from evaluation.tables import table
 from yingda.domain.identity import ModelIdentity
 
 _DIGITS = 6

@@ -6,25 +6,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
+from evaluation import contamination, promised
 from evaluation.errors import EvaluationError
+from evaluation.examination import Examination
 from evaluation.metrics import Measure
+from evaluation.power import power_statement
+from evaluation.robustness import metrics as robustness
 from evaluation.suites import METRICS, SuiteResult
 
 SUITES = ("test", "multilingual")
-"""Suites of a pack, the only ones a gate may name."""
+"""Suites of a pack that a gate may name."""
+EXAMINATIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {module.NAME: module.METRICS for module in (promised, robustness, contamination)}
+)
+"""Further examinations that a gate may name: their metrics, each with its definition."""
 
-_KEYS = frozenset({"suite", "metric", "at_least", "at_most"})
+_KEYS = frozenset({"suite", "metric", "at_least", "at_most", "optional"})
 
 
 class Verdict(StrEnum):
-    """Undecided means that the rows do not tell."""
+    """Undecided means that the rows do not tell; skipped, that an optional gate found no row to be held against."""
 
     PASSED = "passed"
     FAILED = "failed"
     UNDECIDED = "undecided"
+    SKIPPED = "skipped"
 
 
 class Side(StrEnum):
@@ -36,12 +46,13 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition."""
+    """One condition; an optional one is left out where the pack has no row for it."""
 
     suite: str
     metric: str
     side: Side
     limit: float
+    optional: bool = False
 
     def __str__(self) -> str:
         return f"{self.suite}: {self.metric} {self.side.replace('_', ' ')} {self.limit:g}"
@@ -67,29 +78,41 @@ def read_gates(path: Path) -> tuple[Gate, ...]:
     return tuple(_gate(fields, f"{path}: gate {number}") for number, fields in enumerate(tree["gates"], start=1))
 
 
-def check(gates: Iterable[Gate], results: Sequence[SuiteResult]) -> tuple[GateResult, ...]:
+def check(gates: Iterable[Gate], results: Sequence[SuiteResult], examinations: Sequence[Examination] = ()) -> tuple[GateResult, ...]:
     """One result a gate, in order."""
-    suites = {result.name: result for result in results}
-    return tuple(_check(gate, suites) for gate in gates)
+    measures = {found.name: found.measures for found in results} | {found.name: found.measures for found in examinations}
+    return tuple(_check(gate, measures) for gate in gates)
 
 
 def overall(results: Iterable[GateResult]) -> Verdict:
-    """Failed when one gate failed, else undecided when one is, else passed."""
+    """Failed when one gate failed, else undecided when one is, else passed; what was skipped says nothing."""
     verdicts = {result.verdict for result in results}
     return next((v for v in (Verdict.FAILED, Verdict.UNDECIDED) if v in verdicts), Verdict.PASSED)
 
 
-def _check(gate: Gate, suites: Mapping[str, SuiteResult]) -> GateResult:
-    if gate.suite not in suites:
-        return GateResult(gate, Verdict.UNDECIDED, f"the pack has no suite '{gate.suite}'")
-    measure = suites[gate.suite].measures[gate.metric]
+def _check(gate: Gate, measures: Mapping[str, Mapping[str, Measure]]) -> GateResult:
+    if gate.suite not in measures:
+        return _no_rows(gate, f"the pack has no suite '{gate.suite}'")
+    measure = measures[gate.suite][gate.metric]
     if measure.value is None:
-        return GateResult(gate, Verdict.UNDECIDED, "no row counts for this metric, so it could not be computed")
+        return _no_rows(gate, "no row counts for this metric, so it could not be computed")
     if _out_of_reach(gate, measure):
         detail = f"the set is too small to decide: {measure.n} rows, all of them right, would give {measure.reachable:.3f}"
         return GateResult(gate, Verdict.UNDECIDED, detail)
     holds = measure.value >= gate.limit if gate.side is Side.AT_LEAST else measure.value <= gate.limit
-    return GateResult(gate, Verdict.PASSED if holds else Verdict.FAILED, f"{measure.value:.4f} over {measure.n} rows")
+    return GateResult(
+        gate, Verdict.PASSED if holds else Verdict.FAILED, f"{measure.value:.4f} over {measure.n} rows{_power(gate, measure)}"
+    )
+
+
+def _no_rows(gate: Gate, reason: str) -> GateResult:
+    return GateResult(gate, Verdict.SKIPPED if gate.optional else Verdict.UNDECIDED, reason)
+
+
+def _power(gate: Gate, measure: Measure) -> str:
+    """What the rows can decide, for a gate on a lower bound."""
+    is_bound = gate.side is Side.AT_LEAST and measure.reachable is not None
+    return f"; {power_statement(measure, gate.limit)}" if is_bound else ""
 
 
 def _out_of_reach(gate: Gate, measure: Measure) -> bool:
@@ -102,15 +125,18 @@ def _gate(fields: object, place: str) -> Gate:
     unknown = sorted(str(key) for key in fields if key not in _KEYS)
     if unknown:
         raise EvaluationError(f"{place}: unknown key '{unknown[0]}'; use {', '.join(sorted(_KEYS))}")
-    suite = _one_of(fields.get("suite"), SUITES, f"{place}: unknown suite")
-    metric = _one_of(fields.get("metric"), METRICS, f"{place}: unknown metric")
+    suite = _one_of(fields.get("suite"), (*SUITES, *EXAMINATIONS), f"{place}: unknown suite")
+    metric = _one_of(fields.get("metric"), EXAMINATIONS.get(suite, METRICS), f"{place}: unknown metric")
     sides = [side for side in Side if side in fields]
     if len(sides) != 1:
         raise EvaluationError(f"{place}: name either at_least or at_most")
     limit = fields[sides[0].value]
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
         raise EvaluationError(f"{place}: {sides[0]} is {limit!r}; write a number from 0 to 1")
-    return Gate(suite, metric, sides[0], float(limit))
+    optional = fields.get("optional", False)
+    if not isinstance(optional, bool):
+        raise EvaluationError(f"{place}: optional is {optional!r}; write true or leave it out")
+    return Gate(suite, metric, sides[0], float(limit), optional)
 
 
 def _one_of(value: object, known: Iterable[str], complaint: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from evaluation.examination import Examination
+from evaluation.gates import EXAMINATIONS, GateResult, Verdict
 from evaluation.metrics import Measure
 from evaluation.report import Report
 from evaluation.suites import HEADLINES, METRICS, SuiteResult
 from evaluation.suites.calibration import HEADS, Calibration
+from evaluation.tables import figure, interval_cell, table
 
 _GLANCE = {
     "intent": "intent_accuracy",
@@ -25,6 +28,8 @@ _GLANCE = {
 def to_markdown(report: Report, *, diagrams: Collection[str] = ()) -> str:
     """The whole report as Markdown; ``diagrams`` names the pictures beside it."""
     lines = [*_head(report), *_gates(report), *_measures(report), *_calibrations(report.suites), *_diagrams(diagrams)]
+    for found in report.examinations:
+        lines += [*_examination(found)]
     for result in report.suites:
         lines += [*_slices(result), *_mistakes(result)]
     return "\n".join([*lines, *_definitions(), *_run(report)]) + "\n"
@@ -32,13 +37,18 @@ def to_markdown(report: Report, *, diagrams: Collection[str] = ()) -> str:
 
 def to_screen(report: Report) -> str:
     """Gates, then the main figures of each suite on one line."""
-    lines = [f"{result.verdict:<9} {result.gate}: {result.detail}" for result in report.gates]
+    lines = [f"{result.verdict:<9} {result.gate}: {_in_short(result)}" for result in report.gates]
     width = min(44, max(len(result.name) for result in report.suites))
     lines += ["", f"{'suite':<{width}}  rows" + "".join(f"{title:>7}" for title in _GLANCE)]
     for result in report.suites:
-        figures = "".join(f"{_figure(result.measures[metric]):>7}" for metric in _GLANCE.values())
+        figures = "".join(f"{figure(result.measures[metric]):>7}" for metric in _GLANCE.values())
         lines.append(f"{result.name[-width:]:<{width}} {result.rows:>5}{figures}")
     return "\n".join([*lines, "", f"{report.verdict} (bundle {report.bundle.version})"]) + "\n"
+
+
+def _in_short(result: GateResult) -> str:
+    """The whole detail of a gate that did not pass, the figure alone of one that did."""
+    return result.detail.partition(";")[0] if result.verdict is Verdict.PASSED else result.detail
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -80,6 +90,16 @@ def _diagrams(names: Collection[str]) -> Iterator[str]:
         yield "Left out, for matplotlib is not installed: `pip install matplotlib`, then evaluate again.\n"
     for name in sorted(names):
         yield f"![{name.partition('.')[0].replace('-', ' ').capitalize()}]({name})\n"
+
+
+def _examination(found: Examination) -> Iterator[str]:
+    yield f"## {found.name.capitalize()}\n"
+    meanings = EXAMINATIONS[found.name]
+    yield from table(
+        ("metric", "found", "what it is"), ((name, _cell(measure), meanings[name]) for name, measure in found.measures.items())
+    )
+    yield from found.page
+    yield ""
 
 
 def _slices(result: SuiteResult) -> Iterator[str]:
@@ -127,27 +147,5 @@ def _run(report: Report) -> Iterator[str]:
     yield from table(("suite", "median ms", "p99 ms"), rows)
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """Lines of a Markdown table, then an empty one."""
-    yield _line(titles)
-    yield _line(["---"] * len(titles))
-    yield from (_line(row) for row in rows)
-    yield ""
-
-
-def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in cells) + " |"
-
-
-def interval_cell(measure: Measure) -> str:
-    """``0.967 [0.948, 0.979]``, without an interval where there is none, or a dash."""
-    bounded = measure.low is not None and measure.high is not None
-    return f"{_figure(measure)} [{measure.low:.3f}, {measure.high:.3f}]" if bounded else _figure(measure)
-
-
 def _cell(measure: Measure) -> str:
-    return _figure(measure) if measure.value is None else f"{interval_cell(measure)}, n {measure.n}"
-
-
-def _figure(measure: Measure) -> str:
-    return "–" if measure.value is None else f"{measure.value:.3f}"
+    return figure(measure) if measure.value is None else f"{interval_cell(measure)}, n {measure.n}"

@@ -13,6 +13,9 @@ PRIZES = ("coverage", "faq_top1")
 """Metrics of which at least one must surely rise before customers get another model."""
 
 
+_SHORT = frozenset({Verdict.FAILED, Verdict.UNDECIDED})
+
+
 class Advice(StrEnum):
     """What to do with the candidate."""
 
@@ -62,11 +65,11 @@ def _signed(value: float) -> str:
 
 
 def _gate_objections(results: Sequence[GateResult]) -> list[str]:
-    return [f"the candidate {_verdict(result)}" for result in results if result.verdict is not Verdict.PASSED]
+    return [f"the candidate {_verdict(result)}" for result in results if result.verdict in _SHORT]
 
 
 def _short_of(results: Sequence[GateResult]) -> str:
-    return "; ".join(_verdict(result) for result in results if result.verdict is not Verdict.PASSED)
+    return "; ".join(_verdict(result) for result in results if result.verdict in _SHORT)
 
 
 def _verdict(result: GateResult) -> str:

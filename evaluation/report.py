@@ -9,12 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from evaluation.examination import Examination
 from evaluation.gates import GateResult, Verdict, overall
 from evaluation.metrics import Measure
 from evaluation.provenance import Environment
 from evaluation.reliability import Bin
 from evaluation.selective import RiskCoverage
-from evaluation.suites import Calibration, Slice, SuiteResult
+from evaluation.suites import Calibration, Slice, SuiteResult, confusion_json, latency_json
 from yingda.domain.identity import ModelIdentity
 
 _DIGITS = 6  # finer differences are rounding of the runtime, not of the model
@@ -30,6 +31,7 @@ class Report:
     suites: tuple[SuiteResult, ...]
     gates: tuple[GateResult, ...]
     environment: Environment
+    examinations: tuple[Examination, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -49,12 +51,13 @@ def to_json(report: Report, *, diagrams: Collection[str] = ()) -> str:
         "verdict": report.verdict,
         "gates": [_gate(result) for result in report.gates],
         "suites": {result.name: _suite(result) for result in report.suites},
+        "examinations": {found.name: _examination(found) for found in report.examinations},
         "run": {
             "commit": report.environment.commit,
             "python": report.environment.python,
             "packages": dict(report.environment.packages),
             "diagrams": sorted(diagrams),
-            "latency_ms": {result.name: _rounded(asdict(result.latency)) for result in report.suites},
+            "latency_ms": {result.name: latency_json(result.latency) for result in report.suites},
         },
     }
     return json.dumps(tree, ensure_ascii=False, indent=2) + "\n"
@@ -91,8 +94,13 @@ def _suite(result: SuiteResult) -> dict[str, Any]:
         "measures": {name: _measure(measure) for name, measure in result.measures.items()},
         "slices": [_slice(part) for part in result.slices],
         "calibration": {found.part: _calibration(found) for found in result.calibrations},
+        "confusion": confusion_json(result.confusion),
         "wrong_matches": [_rounded(_without_none(asdict(wrong), "text")) for wrong in result.mistakes],
     }
+
+
+def _examination(found: Examination) -> dict[str, Any]:
+    return {"measures": {name: _measure(measure) for name, measure in found.measures.items()}, **found.facts}
 
 
 def _slice(part: Slice) -> dict[str, Any]:

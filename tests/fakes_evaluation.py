@@ -134,6 +134,14 @@ def write_pack(root: Path, exams: Mapping[str, Sequence[Mapping[str, object]]]) 
     return root
 
 
+def write_gates(path: Path) -> Path:
+    """The two gates that any pack can be held against; returns ``path``."""
+    bound = {"suite": "test", "metric": "match_accuracy_lower_bound", "at_least": 0.95}
+    wrong = {"suite": "test", "metric": "wrong_automatic_answers", "at_most": 0.02}
+    _write(path, {"gates": [bound, wrong]})
+    return path
+
+
 def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     """A JSON Lines file; returns ``path``."""
     path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")

@@ -5,16 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from training.examples import SENTIMENTS, read_classes, write_json
+from training.examples import SENTIMENTS, read_classes, read_examples, write_json
 from training.origins import origins
 from training.params import Params, load_params
 from yingda import bundle as layout
 from yingda.pack import knowledge_files, read_knowledge
+from yingda.text.fingerprint import write_fingerprints
 
 _DATA_FILES = ("fit.jsonl", "select.jsonl", "calibrate.jsonl", "entries.jsonl")
 EFFORT = ("seconds", "cpu_seconds", "threads", "processor")
@@ -28,6 +29,12 @@ def data_digest(data: Path) -> str:
     for name in _DATA_FILES:
         total.update(name.encode() + b"\0" + layout.file_digest(data / name).encode())
     return total.hexdigest()
+
+
+def trained_texts(data: Path) -> Iterator[str]:
+    """The text of every row that the models were trained, chosen and calibrated on; raises MaterialError."""
+    for name in _DATA_FILES:
+        yield from (row.text for row in read_examples(data / name))
 
 
 def thresholds(params: Params, promises: dict[str, Any]) -> dict[str, float]:
@@ -61,6 +68,7 @@ def manifest_facts(args: argparse.Namespace, params: Params) -> dict[str, Any]:
         },
         "thresholds": thresholds(params, promises["promises"]),
         "promise": {"error_budget": params.calibrate.error_budget, "assurance": params.calibrate.assurance, **promises["promises"]},
+        "promise_prices": promises["prices"],
         "training": {**training, "params": params.model_dump(mode="json")},
         "data": origins(args.data, params.prepare),
         "data_sha256": data_digest(args.data),
@@ -88,6 +96,7 @@ def gather(args: argparse.Namespace, params: Params) -> None:
     classes = read_classes(args.data / "classes.json")
     labels = {"intents": classes.intents, "matches": classes.matches, "sentiments": list(SENTIMENTS)}
     write_json(partial / layout.LABELS, labels)
+    write_fingerprints(partial / layout.TRAINED, trained_texts(args.data))
     (partial / layout.CARD).write_text(_PENDING, "utf-8")
     layout.write_manifest(partial, manifest_facts(args, params))
     shutil.rmtree(args.target, ignore_errors=True)

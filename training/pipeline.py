@@ -27,7 +27,7 @@ LOGS, AUDIT = Path("logs"), Path("audit")
 CANDIDATE, REPORT, COMPARISON = Path("models/candidate"), Path("reports/candidate"), Path("reports/compare")
 PARAMS = "params.yaml"
 
-_EXAMS = ("test-*.jsonl", "multilingual.jsonl")
+_EXAMS = ("test-*.jsonl", "multilingual.jsonl", "robustness.yaml")
 _CONVERSATIONS = "conversations"
 _BASE, _PREPARE, _EVALUATE = "base_encoder", "prepare", "evaluate"
 _VERDICTS = {_EVALUATE: frozenset({0, 1, 2}), "compare": frozenset({0, 1})}  # exit codes: a verdict is no failure

@@ -23,6 +23,8 @@ LINEAR_WEIGHTS = "linear.safetensors"
 FAQ_VECTORS = "faq.safetensors"
 KNOWLEDGE = "knowledge"
 CARD = "MODEL_CARD.md"
+TRAINED = "trained.safetensors"
+"""Fingerprints of the rows that the models and the calibration saw; bundles made before there were any lack it."""
 REQUIRED = (ENCODER, TOKENIZER, LABELS, CALIBRATION, LINEAR_GRAMS, LINEAR_WEIGHTS, FAQ_VECTORS, CARD)
 
 _REMEDY = "restore the bundle from the repository or rebuild it with `dvc repro`"
@@ -78,13 +80,15 @@ def open_bundle(root: Path) -> Bundle:
     return Bundle(root, ModelIdentity(manifest["version"], deciding_digest(manifest)), manifest)
 
 
-_TOLD = frozenset({"data", "effort", "evaluation", "files", "training"})
+_TOLD = frozenset({"data", "effort", "evaluation", "files", "promise_prices", "training"})
 """Parts of a manifest that tell where a bundle comes from and how good it is; the files are counted one by one."""
+_TOLD_FILES = frozenset({CARD, TRAINED})
+"""Files that tell likewise; the rows themselves count, through the manifest's ``data_sha256``."""
 
 
 def deciding_digest(manifest: Mapping[str, Any]) -> str:
-    """SHA-256 over all that can change an answer: the manifest without its card and what it tells of data and training."""
-    files = {name: facts for name, facts in manifest["files"].items() if name != CARD}
+    """SHA-256 over all that can change an answer: the manifest without what it and its files tell of data, training and quality."""
+    files = {name: facts for name, facts in manifest["files"].items() if name not in _TOLD_FILES}
     deciding = {name: value for name, value in manifest.items() if name not in _TOLD} | {"files": files}
     return sha256(json.dumps(deciding, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-import numpy as np
-
 from evaluation.metrics import Measure
 from evaluation.outcomes import Judged
-from evaluation.suites import answers, intent, sentiment
+from evaluation.suites import answers, intent, least_found, sentiment
 from evaluation.suites.calibration import Calibration, calibrations
+from evaluation.suites.confusion import NO_CATEGORIES, Confusion, confusion
+from evaluation.suites.latency import Latency, latency
 from evaluation.suites.mistakes import WrongMatch, surest_mistakes
 from evaluation.suites.slices import Slice, slices
 
@@ -21,6 +21,7 @@ _ALL: tuple[Metric, ...] = (
     intent.intent_accuracy,
     intent.intent_macro_f1,
     answers.faq_top1,
+    least_found.least_found_intent,
     answers.match_accuracy,
     answers.match_accuracy_lower_bound,
     answers.automatic_accuracy,
@@ -42,14 +43,6 @@ METRICS: Mapping[str, Metric] = MappingProxyType({metric.__name__: metric for me
 
 
 @dataclass(frozen=True, slots=True)
-class Latency:
-    """Milliseconds of engine time a message; informative, no gate reads it."""
-
-    median: float
-    p99: float
-
-
-@dataclass(frozen=True, slots=True)
 class SuiteResult:
     """Everything measured over one suite."""
 
@@ -60,10 +53,14 @@ class SuiteResult:
     calibrations: tuple[Calibration, ...]
     mistakes: tuple[WrongMatch, ...]
     latency: Latency
+    confusion: Confusion
 
 
-def examine(name: str, judged: Sequence[Judged], *, texts: bool) -> SuiteResult:
-    """The result over ``judged`` (at least one row); ``texts`` tells whether messages may be quoted."""
+def examine(name: str, judged: Sequence[Judged], *, texts: bool, categories: Mapping[str, str] = NO_CATEGORIES) -> SuiteResult:
+    """The result over ``judged`` (at least one row); ``texts`` tells whether messages may be quoted.
+
+    ``categories`` gives the category of each intent that the engine may name.
+    """
     return SuiteResult(
         name=name,
         rows=len(judged),
@@ -71,10 +68,6 @@ def examine(name: str, judged: Sequence[Judged], *, texts: bool) -> SuiteResult:
         slices=slices(judged),
         calibrations=calibrations(judged),
         mistakes=surest_mistakes(judged, texts=texts),
-        latency=_latency(judged),
+        latency=latency(judged),
+        confusion=confusion(judged, categories),
     )
-
-
-def _latency(judged: Sequence[Judged]) -> Latency:
-    median, p99 = np.quantile([item.answer.classification.timing.total for item in judged], [0.5, 0.99])
-    return Latency(float(median), float(p99))

@@ -20,6 +20,7 @@ from yingda.assemble import open_engine
 from yingda.bundle import MANIFEST, REQUIRED, open_bundle, write_manifest
 from yingda.domain.errors import BundleError
 from yingda.domain.message import Message
+from yingda.text.fingerprint import write_fingerprints
 
 REMEDY = "restore the bundle from the repository or rebuild it with `dvc repro`"
 
@@ -30,8 +31,13 @@ def refusal(root: Path) -> str:
     return str(caught.value)
 
 
+def read_manifest(root: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((root / MANIFEST).read_text("utf-8"))
+    return manifest
+
+
 def edit_manifest(root: Path, change: Callable[[dict[str, Any]], object]) -> None:
-    manifest = json.loads((root / MANIFEST).read_text("utf-8"))
+    manifest = read_manifest(root)
     change(manifest)
     (root / MANIFEST).write_text(json.dumps(manifest), "utf-8")
 
@@ -95,6 +101,16 @@ def test_identity_changes_with_every_other_file(bundle: Path, name: str) -> None
     assert open_bundle(bundle).identity.sha256 != before
 
 
+def test_identity_ignores_the_fingerprints_of_trained_rows(bundle: Path) -> None:
+    before = open_bundle(bundle).identity
+    (bundle / layout.TRAINED).write_bytes(b"fingerprints")
+
+    write_manifest(bundle, {"version": "1.0", "thresholds": {"match": 0.5}})
+
+    assert open_bundle(bundle).identity == before
+    assert layout.TRAINED in open_bundle(bundle).manifest["files"]
+
+
 def test_identity_changes_with_a_threshold(bundle: Path) -> None:
     before = open_bundle(bundle).identity.sha256
 
@@ -134,6 +150,20 @@ def test_an_altered_file_is_refused_by_name(bundle: Path, name: str) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"!")
 
     assert refusal(bundle) == f"{path}: its SHA-256 differs from the manifest; {REMEDY}"
+
+
+@pytest.mark.parametrize(("content", "told"), [(b"fingerprint!", "its SHA-256 differs"), (b"", "has 0 bytes"), (None, "missing")])
+def test_altered_fingerprints_are_refused_though_no_bundle_needs_them(bundle: Path, content: bytes | None, told: str) -> None:
+    path = bundle / layout.TRAINED
+    path.write_bytes(b"fingerprints")
+    write_manifest(bundle, {"version": "1.0"})
+
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+
+    assert refusal(bundle).startswith(f"{path}: {told}")
 
 
 def test_a_folder_in_place_of_a_file_is_refused(bundle: Path) -> None:
@@ -242,6 +272,19 @@ def test_a_whole_bundle_becomes_an_engine(tmp_path: Path) -> None:
 
     assert answer.faq is not None
     assert answer.faq.id == "ship-when"
+
+
+def test_fingerprints_of_trained_rows_change_no_answer(tmp_path: Path) -> None:
+    root = write_tiny_bundle(tmp_path / "b")
+    before = open_engine(root)
+    write_fingerprints(root / layout.TRAINED, ["什么时候发货"])
+    facts = {name: value for name, value in read_manifest(root).items() if name not in ("files", "format")}
+    write_manifest(root, facts)
+
+    after = open_engine(root)
+
+    assert after.identity == before.identity
+    assert after.answer(Message("什么时候发货")).candidates == before.answer(Message("什么时候发货")).candidates
 
 
 def test_a_pack_beside_the_bundle_overrides_its_copy(tmp_path: Path) -> None:

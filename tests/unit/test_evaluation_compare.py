@@ -12,7 +12,7 @@ import pytest
 
 from evaluation.__main__ import main
 from evaluation.compare import run
-from tests.fakes_evaluation import FakeEngine, Said, exam, knows, write_pack, write_rows
+from tests.fakes_evaluation import FakeEngine, Said, exam, knows, write_gates, write_pack, write_rows
 from yingda.domain.decision import Outcome
 from yingda.domain.errors import BundleError
 from yingda.pack import read_knowledge
@@ -58,7 +58,7 @@ def shy(rows: Sequence[Mapping[str, object]], *, every: int) -> FakeEngine:
 def command(pack: Path, out: Path, a: FakeEngine, b: FakeEngine, *further: str) -> int:
     known = read_knowledge(pack)
     shelf = FakeShelf({name: replace(engine, knowledge=known) for name, engine in (("a", a), ("b", b))})
-    return run(["a", "b", "--pack", str(pack), "--out", str(out), *further], opener=shelf)
+    return run(["a", "b", "--pack", str(pack), "--out", str(out), *further], opener=shelf, gates=write_gates(out.parent / "gates.yaml"))
 
 
 def report(out: Path) -> dict[str, Any]:
@@ -180,7 +180,10 @@ def test_what_only_the_candidate_knows_the_champion_misses(pack: Path, tmp_path:
     poorer = replace(known, faq={code: entry for code, entry in known.faq.items() if code != "coupon-use"})
     shelf = FakeShelf({"a": replace(knows(ROWS), knowledge=poorer), "b": replace(knows(ROWS), knowledge=known)})
 
-    assert run(["a", "b", "--pack", str(pack), "--out", str(tmp_path / "out")], opener=shelf) in (0, 1)
+    assert run(["a", "b", "--pack", str(pack), "--out", str(tmp_path / "out")], opener=shelf, gates=write_gates(tmp_path / "gates.yaml")) in (
+        0,
+        1,
+    )
 
 
 def test_a_candidate_that_does_not_know_a_label_is_refused(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,7 +191,7 @@ def test_a_candidate_that_does_not_know_a_label_is_refused(pack: Path, tmp_path:
     poorer = replace(known, faq={code: entry for code, entry in known.faq.items() if code != "coupon-use"})
     shelf = FakeShelf({"a": replace(knows(ROWS), knowledge=known), "b": replace(knows(ROWS), knowledge=poorer)})
 
-    assert run(["a", "b", "--pack", str(pack), "--out", str(tmp_path / "out")], opener=shelf) == 2
+    assert run(["a", "b", "--pack", str(pack), "--out", str(tmp_path / "out")], opener=shelf, gates=write_gates(tmp_path / "gates.yaml")) == 2
 
     complaint = capsys.readouterr().err.splitlines()
     assert complaint == [

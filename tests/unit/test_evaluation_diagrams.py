@@ -87,7 +87,7 @@ def test_diagrams_lie_beside_the_report_that_shows_them(tmp_path: Path) -> None:
 def test_without_matplotlib_the_report_is_whole_and_says_so(tmp_path: Path) -> None:
     out = evaluate(tmp_path, find_drawer(missing("matplotlib")))
 
-    assert {path.name for path in out.iterdir()} == {"evaluation.json", "evaluation.md"}
+    assert {path.name for path in out.iterdir()} == {"evaluation.html", "evaluation.json", "evaluation.md"}
     assert report(out)["run"]["diagrams"] == []
     assert "matplotlib is not installed" in (out / "evaluation.md").read_text(encoding="utf-8")
 

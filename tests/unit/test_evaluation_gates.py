@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,23 @@ def test_a_suite_the_pack_has_not_is_undecided() -> None:
     assert verdict(gate, make_judged()) is Verdict.UNDECIDED
 
 
+def test_an_optional_gate_without_rows_is_skipped() -> None:
+    absent = Gate("multilingual", "coverage", Side.AT_LEAST, 0.5, optional=True)
+    refused = make_judged(accepted=False, outcome=Outcome.NO_ANSWER)
+
+    assert verdict(absent, make_judged()) is Verdict.SKIPPED
+    assert verdict(replace(BOUND, optional=True), refused) is Verdict.SKIPPED
+    assert verdict(replace(BOUND, optional=True), *[make_judged()] * 58) is Verdict.UNDECIDED
+    assert overall(check([absent, WRONG], results(make_judged()))) is Verdict.PASSED
+
+
+def test_a_gate_on_a_bound_says_what_its_rows_can_decide() -> None:
+    found = check([BOUND, WRONG], results(*[make_judged()] * 59))
+
+    assert found[0].detail.startswith("0.9505 over 59 rows; over 59 rows an engine must be right 99.7% of the time")
+    assert found[1].detail == "0.0000 over 59 rows"
+
+
 def test_a_failed_gate_outweighs_an_undecided_one() -> None:
     wrong = make_judged(make_row(faq="cancel-how"))
 
@@ -88,6 +106,8 @@ def test_the_shipped_gates_hold_the_promise() -> None:
         ("gates: [{suite: test, metric: coverage, at_least: 95}]", "from 0 to 1"),
         ("gates: [{suite: test, metric: coverage, at_least: .nan}]", "from 0 to 1"),
         ("gates: [{suite: test, metric: coverage, at_least: yes}]", "from 0 to 1"),
+        ("gates: [{suite: test, metric: coverage, at_least: 0.5, optional: 1}]", "optional is 1"),
+        ("gates: [{suite: contamination, metric: coverage, at_least: 0.5}]", "unknown metric 'coverage'"),
         ("gates: [coverage]", "must be a mapping"),
         ("gates: []", "at least one gate"),
         ("gates: []\nmore: 1", "one key 'gates'"),

@@ -110,7 +110,7 @@ def test_material_leaves_every_exam_out() -> None:
     names = {path.name for path in material(ROOT / PACK)}
 
     assert {"taxonomy.yaml", "train-1.jsonl"} <= names
-    assert not any(name.startswith(("test-", "multilingual", "public")) for name in names)
+    assert not any(name.startswith(("test-", "multilingual", "public", "robustness")) for name in names)
 
 
 def test_a_repository_without_the_pipeline_is_refused(tmp_path: Path) -> None:

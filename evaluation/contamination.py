@@ -1,0 +1,121 @@
+"""Whether the bundle has seen test messages before: what a model was trained on says little about new customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from evaluation.examination import Examination
+from evaluation.metrics import Measure, share
+from evaluation.rows import TestFile
+from yingda.bundle import TRAINED
+from yingda.text.fingerprint import Fingerprints, fingerprints, read_fingerprints
+from yingda.text.normalise import normalise
+
+NAME = "contamination"
+SHORTEST = 4
+"""Characters of a normalised text from which on it tells where it comes from.
+
+你好 or 在吗 is what any author writes: to meet one among the training rows does not show that a test row was copied.
+"""
+METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        "contaminated_rows": (
+            f"Share of test messages, of those with at least {SHORTEST} characters, whose normalised text is one that "
+            "the models or the calibration of the bundle saw."
+        )
+    }
+)
+_SHOWN = 20
+"""Places of one file on the page; the report in JSON holds all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """The rows of one file: all, those too short to tell, those of them seen, and the places of longer rows seen."""
+
+    name: str
+    rows: int
+    short: int
+    short_seen: int
+    places: tuple[str, ...]
+
+    @property
+    def telling(self) -> int:
+        return self.rows - self.short
+
+
+def examine_contamination(bundle: Path, files: Sequence[TestFile]) -> Examination:
+    """Rows of ``files`` that the bundle at ``bundle`` has seen, by equality of normalised texts.
+
+    The bundle is taken as verified, which opening its engine does. One that keeps no fingerprints gives a measure without a
+    value. Raises BundleError when the fingerprints cannot be read.
+    """
+    if not (bundle / TRAINED).is_file():
+        return _unknown()
+    trained = read_fingerprints(bundle / TRAINED)
+    counted = [_count(file, trained) for file in files]
+    return Examination(
+        name=NAME,
+        measures={"contaminated_rows": _share(counted)},
+        facts=_facts(counted, trained_texts=len(trained)),
+        page=tuple(_page(counted, trained_texts=len(trained))),
+    )
+
+
+def _unknown() -> Examination:
+    reason = (
+        f"Not known: this bundle holds no `{TRAINED}`, so it does not say which texts it was trained on. `dvc repro` makes one that does."
+    )
+    facts: Mapping[str, Any] = {"trained_texts": None, "shortest": SHORTEST, "files": {}, "places": []}
+    return Examination(NAME, {"contaminated_rows": Measure(None, 0)}, facts, (reason,))
+
+
+def _count(file: TestFile, trained: Fingerprints) -> _Counted:
+    texts = [normalise(row.text) for row in file.rows]
+    seen = np.isin(fingerprints(texts), trained).tolist()
+    short = [len(text) < SHORTEST for text in texts]
+    found = list(zip(file.rows, seen, short, strict=True))
+    return _Counted(
+        name=file.name,
+        rows=len(file.rows),
+        short=sum(short),
+        short_seen=sum(is_seen and is_short for _, is_seen, is_short in found),
+        places=tuple(row.place for row, is_seen, is_short in found if is_seen and not is_short),
+    )
+
+
+def _share(counted: Sequence[_Counted]) -> Measure:
+    seen = sum(len(file.places) for file in counted)
+    return share([True] * seen + [False] * (sum(file.telling for file in counted) - seen))
+
+
+def _facts(counted: Sequence[_Counted], *, trained_texts: int) -> Mapping[str, Any]:
+    files = {
+        file.name: {"rows": file.rows, "contaminated": len(file.places), "short": file.short, "short_seen": file.short_seen}
+        for file in counted
+    }
+    places = [place for file in counted for place in file.places]
+    return {"trained_texts": trained_texts, "shortest": SHORTEST, "files": files, "places": places}
+
+
+def _page(counted: Sequence[_Counted], *, trained_texts: int) -> Iterator[str]:
+    seen, telling, short = (
+        sum(len(file.places) for file in counted),
+        sum(file.telling for file in counted),
+        sum(file.short for file in counted),
+    )
+    yield f"{seen} of {telling} test messages are among the {trained_texts} texts that the models or the calibration saw, once normalised."
+    yield f"Left out: {short} with fewer than {SHORTEST} characters, which any author writes."
+    contaminated = [file for file in counted if file.places]
+    if contaminated:
+        yield ""
+    for file in contaminated:
+        more = len(file.places) - _SHOWN
+        shown = ", ".join(f"`{place}`" for place in file.places[:_SHOWN])
+        yield f"- {file.name}, {len(file.places)} of {file.telling}: {shown}" + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,109 @@
+"""What the promised error budget costs: every budget of the manifest held against test rows, and coverage by intent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from evaluation.examination import Examination
+from evaluation.metrics import Measure, share, share_lower_bound
+from evaluation.outcomes import Judged
+from evaluation.tables import interval_cell, table
+
+NAME = "promise"
+METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        "wrong_accepted": "Share of accepted matches that are wrong: what the error budget promises to bound.",
+        "intents_never_matched": "Share of the intents with labelled entries of whose messages not one gets a match accepted.",
+    }
+)
+
+
+def examine_promise(prices: Sequence[Mapping[str, Any]], judged: Sequence[Judged]) -> Examination:
+    """``prices`` are budgets with their thresholds as ``manifest.json`` lists them, ``judged`` the rows they are verified on.
+
+    The thresholds come from calibration rows by Learn then Test (Angelopoulos et al. 2021, arXiv:2110.01052); nothing here is
+    chosen on the rows it is shown for. A manifest without such a list gives no table.
+    """
+    kept = [_kept(price, judged) for price in prices]
+    by_intent = _by_intent(judged)
+    silent = [found["covered"].value == 0 for found in by_intent.values()]
+    return Examination(
+        name=NAME,
+        measures={
+            "wrong_accepted": share([not row.accepted_right for row in judged if row.accepted]),
+            "intents_never_matched": share(silent),
+        },
+        facts={
+            "budgets": [{name: _plain(value) for name, value in found.items()} for found in kept],
+            "intents": {intent: {name: _plain(value) for name, value in found.items()} for intent, found in by_intent.items()},
+        },
+        page=tuple(_page(kept, by_intent)),
+    )
+
+
+def _kept(price: Mapping[str, Any], judged: Sequence[Judged]) -> dict[str, Any]:
+    threshold = float(price["threshold"])
+    accepted = [row for row in judged if row.best_confidence >= threshold]
+    return {
+        "error_budget": float(price["error_budget"]),
+        "threshold": threshold,
+        "covered": share([row.best_confidence >= threshold for row in judged if row.row.faq is not None]),
+        "right": share([row.best_right for row in accepted]),
+        "bound": share_lower_bound([row.best_right for row in accepted]),
+    }
+
+
+def _by_intent(judged: Sequence[Judged]) -> dict[str, dict[str, Measure]]:
+    """Coverage and match accuracy at the served threshold, by labelled intent, the least covered first."""
+    wanted: dict[str, list[Judged]] = {}
+    for row in judged:
+        if row.row.faq is not None and row.row.intent is not None:
+            wanted.setdefault(row.row.intent, []).append(row)
+    found = {
+        intent: {
+            "covered": share([row.accepted for row in rows]),
+            "right": share([row.accepted_right for row in rows if row.accepted]),
+        }
+        for intent, rows in wanted.items()
+    }
+    return dict(sorted(found.items(), key=lambda item: (item[1]["covered"].value or 0.0, item[0])))
+
+
+def _page(kept: Sequence[Mapping[str, Any]], by_intent: Mapping[str, Mapping[str, Measure]]) -> Iterator[str]:
+    if kept:
+        yield "Thresholds were chosen on calibration rows, one for each budget; the figures are those of the test rows."
+        yield ""
+        titles = ("error budget", "threshold", "coverage", "match accuracy", "its lower bound")
+        yield from table(titles, (_price_cells(found) for found in kept))
+    else:
+        yield "This bundle lists no thresholds for other budgets; `dvc repro` makes one that does."
+        yield ""
+    yield "At the served threshold, by labelled intent, the least covered first:"
+    yield ""
+    rows = (
+        (intent, str(found["covered"].n), interval_cell(found["covered"]), interval_cell(found["right"]))
+        for intent, found in by_intent.items()
+    )
+    yield from table(("intent", "rows", "coverage", "match accuracy"), rows)
+
+
+def _price_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
+    threshold = f"{found['threshold']:.4f}" if found["threshold"] <= 1 else "none"
+    bound = found["bound"].value
+    return (
+        f"{found['error_budget']:.0%}",
+        threshold,
+        interval_cell(found["covered"]),
+        interval_cell(found["right"]),
+        "–" if bound is None else f"{bound:.3f}",
+    )
+
+
+def _plain(value: object) -> object:
+    """A measure as its fields for JSON; anything else as it is."""
+    if not isinstance(value, Measure):
+        return value
+    fields = {"value": value.value, "n": value.n, "low": value.low, "high": value.high}
+    return {name: round(found, 6) if isinstance(found, float) else found for name, found in fields.items()}

@@ -1,0 +1,86 @@
+"""The robustness of an engine, as one examination for report and gates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from evaluation.examination import Examination
+from evaluation.metrics import Measure, share
+from evaluation.outcomes import Answerer
+from evaluation.robustness import trials
+from evaluation.robustness.cases import Case
+from evaluation.robustness.fate import Failure, Fate, Tally
+from evaluation.robustness.invariance import Invariance, draw, examine_invariance, invariance_workload
+from evaluation.robustness.metrics import NAME
+from evaluation.robustness.page import write_page
+from evaluation.robustness.perturbations import SEED
+from evaluation.robustness.trials import Trial, try_cases
+from evaluation.rows import Row
+from yingda.domain.knowledge import Taxonomy
+
+_DIGITS = 6  # finer differences are rounding of the runtime, not of the model
+
+
+def examine_robustness(engine: Answerer, rows: Sequence[Row], cases: Sequence[Case], *, tick: Callable[[], None]) -> Examination:
+    """How ``engine`` bears small changes of ``rows``, and whether it does what ``cases`` expect; the same each time.
+
+    Facts and page quote the messages, so ``rows`` must be public: a pack's own test messages. ``tick`` is called as often
+    as ``workload`` says.
+    """
+    invariance = examine_invariance(engine, draw(rows, engine.knowledge.taxonomy), tick=tick)
+    tried = try_cases(engine, cases, tick=tick)
+    measures = _measures(invariance, tried)
+    return Examination(NAME, measures, _facts(invariance, tried), write_page(invariance, tried))
+
+
+def workload(rows: Sequence[Row], cases: Sequence[Case], taxonomy: Taxonomy) -> int:
+    """Calls of ``tick`` that an examination takes, for a progress bar."""
+    return invariance_workload(draw(rows, taxonomy)) + sum(len(case.texts) for case in cases)
+
+
+def _measures(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, Measure]:
+    fates = invariance.fates()
+    pairs = [trial.fate is Fate.RIGHT for trial in tried if trial.case.is_directional]
+    single = [trial.fate is Fate.RIGHT for trial in tried if not trial.case.is_directional]
+    return {
+        "invariance": share([fate is not Fate.WRONG for fate in fates]),
+        "invariance_kept": share([fate is Fate.RIGHT for fate in fates]),
+        "directional": share(pairs),
+        "minimum_function": share(single),
+    }
+
+
+def _facts(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, Any]:
+    return {
+        "invariance": {
+            "seed": SEED,
+            "drawn": invariance.drawn,
+            "perturbed": invariance.perturbed,
+            "perturbations": [_perturbation(found, invariance) for found in invariance.tallies()],
+            "failures": [_told(failure) for failure in invariance.failures()],
+        },
+        "cases": {
+            "kinds": [_counted(found) for found in trials.tallies(tried)],
+            "failures": [_told(failure) for failure in trials.failures(tried)],
+        },
+    }
+
+
+def _counted(found: Tally) -> dict[str, Any]:
+    shares = {fate.value: _interval(measure) for fate, measure in found.shares.items()}
+    return {"kind": found.kind, "tests": found.tests, **shares}
+
+
+def _perturbation(found: Tally, invariance: Invariance) -> dict[str, Any]:
+    return {**_counted(found), "best_right": _interval(invariance.best_right(found.kind))}
+
+
+def _interval(measure: Measure) -> dict[str, float | None]:
+    fields = {"value": measure.value, "low": measure.low, "high": measure.high}
+    return {name: None if value is None else round(value, _DIGITS) for name, value in fields.items()}
+
+
+def _told(failure: Failure) -> dict[str, Any]:
+    return {**asdict(failure), "fate": failure.fate.value}

@@ -1,0 +1,119 @@
+"""Invariance tests: a message the engine gets right, perturbed, must still be got right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from evaluation.metrics import Measure, share
+from evaluation.outcomes import Answerer, Judged, judge
+from evaluation.robustness.fate import Failure, Fate, Tally, describe, sent, tally
+from evaluation.robustness.perturbations import PERTURBATIONS, SEED, perturb
+from evaluation.rows import Row
+from yingda.domain.decision import Outcome
+from yingda.domain.knowledge import Taxonomy
+
+DRAWN = 270
+"""Messages drawn; those whose entry the engine accepts rightly are perturbed, some 150 when it accepts every other one."""
+
+_SMALL_TALK = "none"
+"""Kind of intents such as greetings, which an order number or a story before them turns into something else."""
+
+_HAN = re.compile("[\u4e00-\u9fff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbed:
+    """A message as it was and as it became, with what the engine made of both."""
+
+    perturbation: str
+    before: Judged
+    after: Judged
+
+    @property
+    def fate(self) -> Fate:
+        """Wrong when a wrong entry is sent; silent when no right one is accepted, or a person must send what was sent before."""
+        if sent(self.after.answer) is not None and not self.after.automatic_right:
+            return Fate.WRONG
+        as_before = self.after.answer.outcome in (self.before.answer.outcome, Outcome.ANSWERED)
+        return Fate.RIGHT if self.after.accepted_right and as_before else Fate.SILENT
+
+
+@dataclass(frozen=True, slots=True)
+class Invariance:
+    """How many messages were drawn and how many of them were perturbed, and every perturbed message."""
+
+    drawn: int
+    perturbed: int
+    tests: tuple[Perturbed, ...]
+
+    def fates(self) -> list[Fate]:
+        """One a test, in order."""
+        return [test.fate for test in self.tests]
+
+    def tallies(self) -> list[Tally]:
+        """One a perturbation, in the order of PERTURBATIONS."""
+        return [tally(name, [test.fate for test in self.tests if test.perturbation == name]) for name in PERTURBATIONS]
+
+    def best_right(self, perturbation: str) -> Measure:
+        """Share whose best entry is right, accepted or not: where it is high, silence is a want of confidence alone."""
+        return share([test.after.best_right for test in self.tests if test.perturbation == perturbation])
+
+    def failures(self) -> list[Failure]:
+        """Every test that failed, in order."""
+        return [_failure(test) for test in self.tests if test.fate is not Fate.RIGHT]
+
+
+def draw(rows: Sequence[Row], taxonomy: Taxonomy) -> tuple[Row, ...]:
+    """At most DRAWN Chinese messages that an entry answers, small talk left out; the same ones whatever the order of ``rows``.
+
+    They are the first by a seeded digest of their text, so that a row added to the pack replaces at most one of them.
+    """
+    suitable = (row for row in rows if _is_suitable(row, taxonomy))
+    return tuple(sorted(suitable, key=lambda row: (sha256(f"{SEED}/{row.text}".encode()).digest(), row.place))[:DRAWN])
+
+
+def examine_invariance(engine: Answerer, rows: Sequence[Row], *, tick: Callable[[], None]) -> Invariance:
+    """Ask every message of ``rows``, then every perturbation of those that are accepted rightly.
+
+    ``tick`` is called as often as ``invariance_workload`` says, also for perturbations that need not be asked.
+    """
+    perturbed, tests = 0, []
+    for row in rows:
+        before, variants = judge(engine, [row], tick=tick)[0], perturb(row.text)
+        if not before.accepted_right:
+            for _ in variants:
+                tick()
+            continue
+        perturbed += 1
+        after = judge(engine, (replace(row, text=text) for text in variants.values()), tick=tick)
+        tests += [Perturbed(name, before, judged) for name, judged in zip(variants, after, strict=True)]
+    return Invariance(len(rows), perturbed, tuple(tests))
+
+
+def invariance_workload(rows: Sequence[Row]) -> int:
+    """Calls of ``tick`` that examining ``rows`` takes."""
+    return sum(1 + len(perturb(row.text)) for row in rows)
+
+
+def _is_suitable(row: Row, taxonomy: Taxonomy) -> bool:
+    if row.language not in (None, "zh") or not _HAN.search(row.text) or (row.faq is None and not row.also):
+        return False
+    intent = None if row.intent is None else taxonomy.intents.get(row.intent)
+    return intent is None or intent.kind != _SMALL_TALK
+
+
+def _failure(test: Perturbed) -> Failure:
+    row = test.before.row
+    entries = dict.fromkeys([*([] if row.faq is None else [row.faq]), *row.also])
+    return Failure(
+        kind=test.perturbation,
+        name=row.place,
+        fate=test.fate,
+        before=row.text,
+        after=test.after.row.text,
+        expected=f"{test.before.answer.outcome.value}, {' or '.join(entries)}",
+        came=describe(test.after.answer),
+    )

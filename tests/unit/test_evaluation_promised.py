@@ -1,0 +1,65 @@
+"""What other error budgets would cost, on rows that chose no threshold."""
+
+from __future__ import annotations
+
+import pytest
+
+from evaluation.outcomes import Judged
+from evaluation.promised import examine_promise
+from tests.fakes_evaluation import make_judged, make_row
+
+PRICES = [
+    {"error_budget": 0.01, "threshold": 1.01, "accepted": 0, "right": 0, "rows": 9},
+    {"error_budget": 0.05, "threshold": 0.8, "accepted": 8, "right": 8, "rows": 9},
+    {"error_budget": 0.1, "threshold": 0.5, "accepted": 9, "right": 8, "rows": 9},
+]
+
+
+def judged() -> list[Judged]:
+    """Two sure and right, one less sure and wrong, one that no entry answers."""
+    return [
+        make_judged(confidence=0.9),
+        make_judged(confidence=0.8),
+        make_judged(make_row(intent="CANCEL", faq="cancel-how"), confidence=0.6, accepted=False),
+        make_judged(make_row(intent="OUT_OF_SCOPE", faq=None), confidence=0.1, accepted=False),
+    ]
+
+
+def test_each_budget_is_held_against_the_rows() -> None:
+    none, strict, loose = examine_promise(PRICES, judged()).facts["budgets"]
+
+    assert none["covered"]["value"] == 0 and none["right"]["value"] is None
+    assert (strict["covered"]["value"], strict["right"]["value"]) == (pytest.approx(2 / 3, abs=1e-6), 1.0)
+    assert (loose["covered"]["value"], loose["right"]["value"]) == (1.0, pytest.approx(2 / 3, abs=1e-6))
+    assert loose["bound"]["value"] < loose["right"]["value"]
+
+
+def test_the_least_covered_intent_comes_first() -> None:
+    found = examine_promise(PRICES, judged())
+
+    assert list(found.facts["intents"]) == ["CANCEL", "SHIP"]
+    assert found.measures["intents_never_matched"].value == 0.5
+    assert found.facts["intents"]["SHIP"]["covered"]["value"] == 1.0
+
+
+def test_what_is_accepted_and_wrong_breaks_the_promise() -> None:
+    wrong = make_judged(make_row(faq="cancel-how"))
+
+    found = examine_promise([], [wrong, *[make_judged()] * 3])
+
+    assert found.measures["wrong_accepted"].value == 0.25
+
+
+def test_the_page_shows_a_line_for_each_budget_and_intent() -> None:
+    page = "\n".join(examine_promise(PRICES, judged()).page)
+
+    assert "| 1% | none | 0.000" in page
+    assert "| 5% | 0.8000 | 0.667" in page
+    assert page.index("| CANCEL | 1 |") < page.index("| SHIP | 2 |")
+
+
+def test_a_manifest_without_a_list_says_so() -> None:
+    found = examine_promise([], judged())
+
+    assert found.facts["budgets"] == []
+    assert "lists no thresholds for other budgets" in found.page[0]

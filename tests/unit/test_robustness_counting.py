@@ -1,0 +1,263 @@
+"""What counts as a failure, and how failures are counted and told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from evaluation.robustness.cases import Case, CaseKind
+from evaluation.robustness.examine import examine_robustness, workload
+from evaluation.robustness.fate import Failure, Fate
+from evaluation.robustness.invariance import DRAWN, Perturbed, draw
+from evaluation.robustness.metrics import METRICS
+from evaluation.robustness.page import SHOWN, in_turn
+from evaluation.robustness.perturbations import PERTURBATIONS, perturb
+from evaluation.robustness.trials import Trial
+from tests.fakes_evaluation import FakeEngine, Said, make_answer, make_judged, make_row
+from yingda.domain.decision import Handoff, Outcome, Reason
+from yingda.domain.knowledge import Intent, Priority, Sentiment, Taxonomy
+
+WRONG = Said(entry="coupon-use")
+SILENT = Said(accepted=False, outcome=Outcome.CLARIFY)
+HANDED_OVER = Said(outcome=Outcome.HANDOFF)
+NOTHING_KNOWN = Taxonomy(1, (), {})
+
+
+@dataclass
+class Ticks:
+    """Counts its calls."""
+
+    count: int = 0
+
+    def __call__(self) -> None:
+        self.count += 1
+
+
+def perturbed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Perturbed:
+    return Perturbed("emoji", make_judged(**before), make_judged(make_row("多久发货😊"), **after))
+
+
+def trial(case: Case, *said: Said) -> Trial:
+    return Trial(case, tuple(make_answer(one) for one in said))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "fate"),
+    [
+        ({}, {}, Fate.RIGHT),
+        ({}, {"entry": "coupon-use"}, Fate.WRONG),
+        ({}, {"accepted": False, "outcome": Outcome.CLARIFY}, Fate.SILENT),
+        ({}, {"accepted": False, "outcome": Outcome.NO_ANSWER}, Fate.SILENT),
+        ({}, {"outcome": Outcome.HANDOFF}, Fate.SILENT),
+        ({}, {"entry": "coupon-use", "outcome": Outcome.HANDOFF}, Fate.SILENT),
+        ({"outcome": Outcome.HANDOFF}, {"outcome": Outcome.HANDOFF}, Fate.RIGHT),
+        ({"outcome": Outcome.HANDOFF}, {}, Fate.RIGHT),
+        ({"outcome": Outcome.HANDOFF}, {"accepted": False, "outcome": Outcome.HANDOFF}, Fate.SILENT),
+    ],
+)
+def test_fate_of_a_perturbed_message(before: Mapping[str, Any], after: Mapping[str, Any], fate: Fate) -> None:
+    assert perturbed(before, after).fate is fate
+
+
+@pytest.mark.parametrize(
+    ("expects", "said", "fate"),
+    [
+        ({"answers": ("ship-when",)}, Said(), Fate.RIGHT),
+        ({"answers": ("ship-when",)}, WRONG, Fate.WRONG),
+        ({"answers": ("ship-when",)}, SILENT, Fate.SILENT),
+        ({"answers": ("ship-when",)}, HANDED_OVER, Fate.SILENT),
+        ({"never": ("ship-when",)}, Said(), Fate.WRONG),
+        ({"never": ("ship-when",)}, WRONG, Fate.RIGHT),
+        ({"never": ("ship-when",)}, SILENT, Fate.RIGHT),
+        ({"never": ("ship-when",)}, HANDED_OVER, Fate.RIGHT),
+        ({"outcome_not": (Outcome.HANDOFF,)}, HANDED_OVER, Fate.WRONG),
+        ({"outcome_not": (Outcome.HANDOFF,)}, SILENT, Fate.RIGHT),
+        ({"outcome_not": (Outcome.ANSWERED, Outcome.CLARIFY)}, Said(), Fate.WRONG),
+        ({"outcome_not": (Outcome.ANSWERED, Outcome.CLARIFY)}, SILENT, Fate.SILENT),
+        ({"outcome_not": (Outcome.ANSWERED, Outcome.CLARIFY)}, HANDED_OVER, Fate.RIGHT),
+    ],
+)
+def test_fate_of_a_case(expects: Mapping[str, Any], said: Said, fate: Fate) -> None:
+    case = Case("a", CaseKind.TIME, ("好",), **expects)
+
+    assert trial(case, said).fate is fate
+
+
+@pytest.mark.parametrize(
+    ("expects", "moods", "fate"),
+    [
+        ({"stays_upset": True}, (Sentiment.NEGATIVE, Sentiment.NEGATIVE), Fate.RIGHT),
+        ({"stays_upset": True}, (Sentiment.NEUTRAL, Sentiment.ANGRY), Fate.RIGHT),
+        ({"stays_upset": True}, (Sentiment.NEGATIVE, Sentiment.NEUTRAL), Fate.WRONG),
+        ({"stays_upset": True}, (Sentiment.NEUTRAL, Sentiment.POSITIVE), Fate.WRONG),
+        ({"stays_calm": True}, (Sentiment.ANGRY, Sentiment.NEGATIVE), Fate.RIGHT),
+        ({"stays_calm": True}, (Sentiment.NEUTRAL, Sentiment.NEGATIVE), Fate.WRONG),
+    ],
+)
+def test_a_mood_may_not_move_against_what_was_added(expects: Mapping[str, Any], moods: tuple[Sentiment, ...], fate: Fate) -> None:
+    case = Case("a", CaseKind.MOOD, ("没到", "没到，气人"), **expects)
+
+    assert trial(case, *(Said(sentiment=mood) for mood in moods)).fate is fate
+
+
+@pytest.mark.parametrize(("reason", "fate"), [(Reason.NEEDS_HUMAN, Fate.RIGHT), (Reason.NEGATIVE_SENTIMENT, Fate.SILENT)])
+def test_a_person_is_right_where_the_pack_leaves_the_entry_to_one(reason: Reason, fate: Fate) -> None:
+    case = Case("a", CaseKind.TIME, ("丢了怎么办",), answers=("ship-when",))
+    handed_over = replace(make_answer(HANDED_OVER), handoff=Handoff(True, (reason,), None, Priority.LOW))
+
+    assert Trial(case, (handed_over,)).fate is fate
+    assert Trial(replace(case, answers=("cancel-how",)), (handed_over,)).fate is Fate.SILENT
+
+
+def test_only_the_last_message_of_a_pair_counts() -> None:
+    case = Case("a", CaseKind.NEGATION, ("我要退", "我不退"), never=("ship-when",))
+
+    assert trial(case, Said(), SILENT).fate is Fate.RIGHT
+    assert trial(case, SILENT, Said()).fate is Fate.WRONG
+
+
+def test_the_same_messages_are_drawn_whatever_their_order() -> None:
+    rows = [make_row(f"第{number}单多久发货", place=f"test-1.jsonl:{number}") for number in range(DRAWN + 30)]
+
+    drawn = draw(rows, NOTHING_KNOWN)
+
+    assert len(drawn) == DRAWN
+    assert drawn == draw(rows[::-1], NOTHING_KNOWN)
+    assert drawn != tuple(rows[:DRAWN])
+
+
+def test_only_chinese_messages_with_an_entry_that_are_no_small_talk_are_drawn() -> None:
+    talk = Intent("HELLO", "GENERAL", {"zh": "问候"}, "none", Priority.LOW, "presales", "", "")
+    good = make_row("多久发货")
+    others = [
+        make_row("where is it"),
+        make_row("这是 mixed", language="en"),
+        make_row("天气", faq=None),
+        make_row("你好", intent="HELLO"),
+    ]
+
+    assert draw([*others, good], Taxonomy(1, (), {"HELLO": talk})) == (good,)
+
+
+def test_only_messages_that_are_got_right_are_perturbed_and_every_one_ticks() -> None:
+    rows = [make_row("多久发货呀", place="t:1"), make_row("哪天发货呀", place="t:2")]
+    ticks = Ticks()
+
+    found = examine_robustness(FakeEngine({"哪天发货呀": WRONG}), rows, [], tick=ticks)
+
+    invariance = found.facts["invariance"]
+    assert (invariance["drawn"], invariance["perturbed"]) == (2, 1)
+    assert found.measures["invariance"].n == len(perturb("多久发货呀"))
+    assert ticks.count == workload(rows, [], NOTHING_KNOWN)
+
+
+def test_shares_count_hard_and_soft_failures_apart() -> None:
+    row = make_row("多久发货呀，急用")
+    variants = perturb(row.text)
+    engine = FakeEngine({variants["emoji"]: WRONG, variants["story"]: SILENT, variants["polite"]: HANDED_OVER})
+
+    found = examine_robustness(engine, [row], [], tick=Ticks())
+
+    n = len(variants)
+    assert found.measures["invariance"].value == pytest.approx((n - 1) / n)
+    assert found.measures["invariance_kept"].value == pytest.approx((n - 3) / n)
+    kinds = {item["kind"]: item for item in found.facts["invariance"]["perturbations"]}
+    assert list(kinds) == list(PERTURBATIONS)
+    assert kinds["emoji"]["wrong"]["value"] == pytest.approx(1)
+    assert kinds["story"]["silent"]["value"] == pytest.approx(1)
+    assert kinds["story"]["best_right"]["value"] == pytest.approx(1)
+    assert (kinds["width"]["tests"], kinds["width"]["right"]["value"]) == (1, pytest.approx(1))
+
+
+def test_a_failure_shows_both_texts_what_was_expected_and_what_came() -> None:
+    row = make_row("多久发货呀", place="test-1.jsonl:7", also=("cancel-how",))
+    after = perturb(row.text)["story"]
+
+    found = examine_robustness(FakeEngine({after: WRONG}), [row], [], tick=Ticks())
+
+    told = {
+        "kind": "story",
+        "name": "test-1.jsonl:7",
+        "fate": "wrong",
+        "before": row.text,
+        "after": after,
+        "expected": "answered, ship-when or cancel-how",
+        "came": "answered, coupon-use (0.99)",
+    }
+    assert found.facts["invariance"]["failures"] == [told]
+    assert any(all(value in line for value in told.values()) for line in found.page)
+
+
+def test_pairs_are_directional_and_single_messages_minimum_function_tests() -> None:
+    cases = [
+        Case("pair", CaseKind.NEGATION, ("我要取消", "我不取消了"), never=("cancel-how",)),
+        Case("bad-pair", CaseKind.NEGATION, ("我要用券", "我不用券了"), never=("coupon-use",)),
+        Case("mood", CaseKind.MOOD, ("没到", "没到，气人"), stays_upset=True),
+        Case("single", CaseKind.TIME, ("几号发",), answers=("ship-when",)),
+        Case("silent", CaseKind.TIME, ("几时发",), answers=("ship-when",), never=("coupon-use",), outcome_not=(Outcome.NO_ANSWER,)),
+    ]
+    engine = FakeEngine({"我不用券了": WRONG, "几时发": SILENT, "没到": Said(sentiment=Sentiment.NEGATIVE)})
+    ticks = Ticks()
+
+    found = examine_robustness(engine, [], cases, tick=ticks)
+
+    assert [found.measures[name].n for name in ("directional", "minimum_function")] == [3, 2]
+    assert [found.measures[name].value for name in ("directional", "minimum_function")] == pytest.approx([1 / 3, 1 / 2])
+    assert found.measures["invariance"].value is None
+    assert [item["kind"] for item in found.facts["cases"]["kinds"]] == ["negation", "time", "mood"]
+    assert [(item["name"], item["fate"]) for item in found.facts["cases"]["failures"]] == [
+        ("bad-pair", "wrong"),
+        ("mood", "wrong"),
+        ("silent", "silent"),
+    ]
+    mood, silent = found.facts["cases"]["failures"][1:]
+    assert mood["came"] == "answered, ship-when (0.99); mood neutral after negative"
+    assert silent["expected"] == "ship-when; not coupon-use; outcome not no_answer"
+    assert (silent["before"], silent["came"]) == (None, "clarify, best ship-when (0.99)")
+    assert ticks.count == workload([], cases, NOTHING_KNOWN) == 8
+
+
+def test_measures_are_those_with_a_definition_and_a_second_run_finds_the_same() -> None:
+    rows = [make_row("多久发货呀，急用")]
+    cases = [Case("single", CaseKind.TIME, ("几号发",), answers=("cancel-how",))]
+
+    one, other = (examine_robustness(FakeEngine(), rows, cases, tick=Ticks()) for _ in range(2))
+
+    assert one == other
+    assert one.name == "robustness"
+    assert list(one.measures) == list(METRICS)
+
+
+def test_the_page_shows_hard_failures_first_and_every_kind_in_turn() -> None:
+    rows = [make_row(f"第{number}单多久发货呀", place=f"t:{number}") for number in range(30)]
+    variants = [perturb(row.text) for row in rows]
+    says = {one["story"]: SILENT for one in variants} | {one["emoji"]: SILENT for one in variants} | {variants[0]["polite"]: WRONG}
+
+    page = examine_robustness(FakeEngine(says), rows, [], tick=Ticks()).page
+
+    shown = [line.split(" | ")[:2] for line in page if line.startswith(("| wrong |", "| silent |"))]
+    assert len(shown) == SHOWN
+    assert shown[0] == ["| wrong", "polite"]
+    assert {kind for _, kind in shown[1:3]} == {"emoji", "story"}
+    assert f"Failures: {SHOWN} of 61 are shown, hard ones first.\n" in page
+
+
+def test_the_page_says_when_nothing_failed_and_when_there_are_no_cases() -> None:
+    page = examine_robustness(FakeEngine(), [make_row()], [], tick=Ticks()).page
+
+    assert "No test failed.\n" in page
+    assert "The pack has no written cases.\n" in page
+    assert any("CheckList" in line for line in page)
+
+
+def test_turns_end_when_all_are_told() -> None:
+    def failure(kind: str, name: str) -> Failure:
+        return Failure(kind, name, Fate.WRONG, None, "", "", "")
+
+    found = in_turn([failure("a", "1"), failure("a", "2"), failure("b", "3"), failure("a", "4")])
+
+    assert [item.name for item in found] == ["1", "3", "2", "4"]
+    assert in_turn([]) == []
