@@ -6,7 +6,7 @@ SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format evaluate train retrain audit track clean
+.PHONY: help serve test check format evaluate train retrain audit benchmark peers clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,8 +49,12 @@ retrain: $(DEV_STAMP) ## train on your own logs and compare: LOGS="a.csv …" [M
 audit: $(DEV_STAMP) ## look for likely label errors in the pack, into reports/audit/
 	$(BIN)/python -m training.audit --out reports/audit
 
-track: $(DEV_STAMP) ## keep the shipped bundle and its report in MLflow, under mlruns/
-	$(BIN)/python -m training.track --bundle models/current --report reports/current
+benchmark: $(DEV_STAMP) ## the same recipe on public data sets (hours): DATA=folder [SETS="banking77 …"]
+	@test -n "$(DATA)" || { echo 'name the folder of data sets: make benchmark DATA=folder' >&2; exit 2; }
+	$(BIN)/python -m training.benchmark $(DATA) $(if $(SETS),--sets $(SETS))
+
+peers: $(DEV_STAMP) ## Yingda beside other ways to do it, on the same messages, into reports/peers/
+	$(BIN)/python -m evaluation.peers
 
 format: $(DEV_STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .

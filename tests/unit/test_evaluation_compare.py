@@ -58,6 +58,10 @@ def shy(rows: Sequence[Mapping[str, object]], *, every: int) -> FakeEngine:
 def command(pack: Path, out: Path, a: FakeEngine, b: FakeEngine, *further: str) -> int:
     known = read_knowledge(pack)
     shelf = FakeShelf({name: replace(engine, knowledge=known) for name, engine in (("a", a), ("b", b))})
+    return compared(pack, out, shelf, *further)
+
+
+def compared(pack: Path, out: Path, shelf: FakeShelf, *further: str) -> int:
     return run(["a", "b", "--pack", str(pack), "--out", str(out), *further], opener=shelf, gates=write_gates(out.parent / "gates.yaml"))
 
 
@@ -180,10 +184,7 @@ def test_what_only_the_candidate_knows_the_champion_misses(pack: Path, tmp_path:
     poorer = replace(known, faq={code: entry for code, entry in known.faq.items() if code != "coupon-use"})
     shelf = FakeShelf({"a": replace(knows(ROWS), knowledge=poorer), "b": replace(knows(ROWS), knowledge=known)})
 
-    assert run(["a", "b", "--pack", str(pack), "--out", str(tmp_path / "out")], opener=shelf, gates=write_gates(tmp_path / "gates.yaml")) in (
-        0,
-        1,
-    )
+    assert compared(pack, tmp_path / "out", shelf) in (0, 1)
 
 
 def test_a_candidate_that_does_not_know_a_label_is_refused(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -191,7 +192,7 @@ def test_a_candidate_that_does_not_know_a_label_is_refused(pack: Path, tmp_path:
     poorer = replace(known, faq={code: entry for code, entry in known.faq.items() if code != "coupon-use"})
     shelf = FakeShelf({"a": replace(knows(ROWS), knowledge=known), "b": replace(knows(ROWS), knowledge=poorer)})
 
-    assert run(["a", "b", "--pack", str(pack), "--out", str(tmp_path / "out")], opener=shelf, gates=write_gates(tmp_path / "gates.yaml")) == 2
+    assert compared(pack, tmp_path / "out", shelf) == 2
 
     complaint = capsys.readouterr().err.splitlines()
     assert complaint == [

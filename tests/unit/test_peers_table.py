@@ -1,0 +1,77 @@
+"""The table of peers and its command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from evaluation.metrics import Measure
+from evaluation.peers.command import run
+from evaluation.peers.results import PeerResult, State
+from evaluation.peers.table import Comparison, to_json, to_markdown
+from evaluation.peers.timing import Cost, Plan
+from evaluation.provenance import Environment
+from tests.fakes_evaluation import FakeOpener, exam, knows, write_pack
+
+SCORES = {"test": {"faq_top1": Measure(0.5, 10, 0.2, 0.8), "intent_accuracy": Measure(0.75, 12), "coverage_at_95": Measure(None, 0)}}
+RESULTS = (
+    PeerResult("yingda", "itself", State.MEASURED, "2026.1", 250.4, SCORES, Cost((4.0, 2.0, 3.0))),
+    PeerResult("svm", "C = 1", State.MEASURED, "sk 1.9", None, SCORES, Cost((1.5, 1.5, 1.5))),
+    PeerResult("rasa", "DIET", State.SKIPPED, reason="name a Python"),
+)
+
+
+def comparison(*results: PeerResult) -> Comparison:
+    return Comparison(results or RESULTS, "d" * 64, "m" * 64, 5, {"test-1.jsonl": "e" * 64}, Plan(), Environment("abc", "3.11.7", {}))
+
+
+def test_a_line_has_accuracy_cost_and_its_ratio_to_yingda() -> None:
+    page = to_markdown(comparison())
+
+    assert "| yingda | 0.500 [0.200, 0.800] | 0.750 | – | 3 (2 to 4) | 1.00 |" in page
+    assert "| svm | 0.500 [0.200, 0.800] | 0.750 | – | 1.5 (1.5 to 1.5) | 0.50 |" in page
+    assert "| yingda | 2026.1 | 250 | itself | measured |" in page
+
+
+def test_a_peer_that_did_not_run_is_in_every_table_with_its_reason() -> None:
+    page = to_markdown(comparison())
+
+    assert "| rasa | – | – | – | – | – |" in page
+    assert "| rasa | – | – | DIET | skipped: name a Python |" in page
+
+
+def test_without_yingda_there_is_no_ratio() -> None:
+    assert "| 1.5 (1.5 to 1.5) | – |" in to_markdown(comparison(RESULTS[1]))
+
+
+def test_the_json_holds_every_pass_and_what_it_depends_on() -> None:
+    found = json.loads(to_json(comparison()))
+
+    assert found["peers"][1]["cpu_ms"] == {"median": 1.5, "low": 1.5, "high": 1.5, "passes": [1.5] * 3, "ratio_to_yingda": 0.5}
+    assert found["peers"][0]["suites"]["test"]["coverage_at_95"] == {"n": 0}
+    assert found["peers"][2]["reason"] == "name a Python" and found["peers"][2]["cpu_ms"] is None
+    assert (found["files"], found["lessons"]["rows"], found["timing"]["messages"]) == ({"test-1.jsonl": "e" * 64}, 5, 200)
+
+
+def test_the_command_compares_and_writes_both_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = exam(9)
+    pack = write_pack(tmp_path / "pack", {"test-1.jsonl": rows})
+    words = ["--pack", str(pack), "--out", str(tmp_path / "out"), "--only", "bm25", "yingda", "rasa", "--passes", "1"]
+
+    assert run(words, opener=FakeOpener(knows(rows))) == 0
+
+    found = json.loads((tmp_path / "out" / "peers.json").read_text(encoding="utf-8"))
+    assert [(peer["name"], peer["state"]) for peer in found["peers"]] == [("yingda", "measured"), ("bm25", "measured"), ("rasa", "skipped")]
+    assert found["peers"][0]["suites"]["test"]["faq_top1"]["value"] == 1.0
+    assert capsys.readouterr().out == (tmp_path / "out" / "peers.md").read_text(encoding="utf-8")
+
+
+def test_an_unknown_peer_is_refused_with_the_names_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--only", "dialogflow", "--out", str(tmp_path)], opener=FakeOpener(knows([]))) == 2
+
+    assert capsys.readouterr().err == (
+        "peers could not run: unknown peer 'dialogflow'; use one or more of: "
+        "yingda, keywords, bm25, bm25-messages, svm, encoder, setfit, rasa, chatterbot\n"
+    )
