@@ -46,7 +46,7 @@ def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> in
         engines = {path: opener(path) for path in (args.champion, args.candidate)}
         # what the champion does not know yet, it misses: that is a reason to retrain; a candidate must know it
         check_labels(args.candidate, engines[args.candidate], suites)
-        seen = examine_contamination(args.candidate, [file for suite in suites for file in suite.files])
+        seen = examine_contamination(args.candidate, [file for suite in suites if suite.public for file in suite.files])
         found = compare(engines[args.champion], engines[args.candidate], suites, conditions, seen=seen)
         write_whole(args.out, {"compare.json": to_json(found), "compare.md": to_markdown(found)})
     except YingdaError as error:

@@ -13,7 +13,7 @@ import numpy as np
 from evaluation.examination import Examination
 from evaluation.metrics import Measure, share
 from evaluation.rows import TestFile
-from yingda.bundle import TRAINED
+from yingda.bundle import TRAINED, file_digest
 from yingda.text.fingerprint import Fingerprints, fingerprints, read_fingerprints
 from yingda.text.normalise import normalise
 
@@ -50,22 +50,20 @@ class _Counted:
         return self.rows - self.short
 
 
-def examine_contamination(bundle: Path, files: Sequence[TestFile]) -> Examination:
+def examine_contamination(bundle: Path, files: Sequence[TestFile], *, further: Sequence[TestFile] = ()) -> Examination:
     """Rows of ``files`` that the bundle at ``bundle`` has seen, by equality of normalised texts.
 
+    Those of ``further``, such as live traffic that repeats what training said, are reported and do not enter the measure.
     The bundle is taken as verified, which opening its engine does. One that keeps no fingerprints gives a measure without a
     value. Raises BundleError when the fingerprints cannot be read.
     """
     if not (bundle / TRAINED).is_file():
         return _unknown()
     trained = read_fingerprints(bundle / TRAINED)
-    counted = [_count(file, trained) for file in files]
-    return Examination(
-        name=NAME,
-        measures={"contaminated_rows": _share(counted)},
-        facts=_facts(counted, trained_texts=len(trained)),
-        page=tuple(_page(counted, trained_texts=len(trained))),
-    )
+    own, others = ([_count(file, trained) for file in part] for part in (files, further))
+    facts = {"fingerprints_sha256": file_digest(bundle / TRAINED), **_facts([*own, *others], trained_texts=len(trained))}
+    page = (*_page(own, trained_texts=len(trained)), *_listed(others))
+    return Examination(name=NAME, measures={"contaminated_rows": _share(own)}, facts=facts, page=page)
 
 
 def _unknown() -> Examination:
@@ -73,7 +71,7 @@ def _unknown() -> Examination:
         f"Not known: this bundle holds no `{TRAINED}`, so it does not say which texts it was trained on. `dvc repro` makes one that does."
     )
     facts: Mapping[str, Any] = {"trained_texts": None, "shortest": SHORTEST, "files": {}, "places": []}
-    return Examination(NAME, {"contaminated_rows": Measure(None, 0)}, facts, (reason,))
+    return Examination(NAME, {"contaminated_rows": Measure(None, 0)}, facts, (reason,), missing=reason)
 
 
 def _count(file: TestFile, trained: Fingerprints) -> _Counted:
@@ -112,6 +110,10 @@ def _page(counted: Sequence[_Counted], *, trained_texts: int) -> Iterator[str]:
     )
     yield f"{seen} of {telling} test messages are among the {trained_texts} texts that the models or the calibration saw, once normalised."
     yield f"Left out: {short} with fewer than {SHORTEST} characters, which any author writes."
+    yield from _listed(counted)
+
+
+def _listed(counted: Sequence[_Counted]) -> Iterator[str]:
     contaminated = [file for file in counted if file.places]
     if contaminated:
         yield ""

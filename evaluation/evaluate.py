@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.progress import Progress
@@ -20,7 +17,6 @@ from evaluation.provenance import read_environment
 from evaluation.report import Report
 from evaluation.robustness.examine import examine_robustness, workload
 from evaluation.suites import SuiteResult, examine
-from yingda.bundle import MANIFEST
 
 
 def evaluate(engine: Answerer, material: Material, gates: Sequence[Gate]) -> Report:
@@ -28,9 +24,9 @@ def evaluate(engine: Answerer, material: Material, gates: Sequence[Gate]) -> Rep
     judged, robustness = _ask(engine, material)
     results = tuple(found for suite in material.suites for found in _examine(suite, judged[suite.name], engine))
     examinations = (
-        examine_promise(_prices(material.bundle), judged[TEST]),
+        examine_promise(material.prices, judged[TEST]),
         robustness,
-        examine_contamination(material.bundle, material.files),
+        examine_contamination(material.bundle, material.own_files, further=material.further_files),
     )
     return Report(
         bundle=engine.identity,
@@ -55,13 +51,6 @@ def _ask(engine: Answerer, material: Material) -> tuple[dict[str, list[Judged]],
 
         judged = {suite.name: judge(engine, (row for file in suite.files for row in file.rows), tick=tick) for suite in material.suites}
         return judged, examine_robustness(engine, rows, cases, tick=tick)
-
-
-def _prices(bundle: Path) -> Sequence[Mapping[str, Any]]:
-    """Thresholds for other error budgets as the manifest lists them; none for a bundle made before there was such a list."""
-    path = bundle / MANIFEST
-    found: Sequence[Mapping[str, Any]] = json.loads(path.read_text("utf-8")).get("promise_prices", []) if path.is_file() else []
-    return found
 
 
 def _examine(suite: Suite, judged: list[Judged], engine: Answerer) -> list[SuiteResult]:

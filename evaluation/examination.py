@@ -14,10 +14,12 @@ class Examination:
     """The result of one examination, such as robustness.
 
     ``measures`` are what gates may name, by metric. ``facts`` is all that was found, ready for JSON and the same
-    whenever bundle, pack and files are. ``page`` holds lines of Markdown without the heading.
+    whenever bundle, pack and files are. ``page`` holds lines of Markdown without the heading. ``missing`` says why a measure
+    has no value, where that is not for want of rows.
     """
 
     name: str
     measures: Mapping[str, Measure]
     facts: Mapping[str, Any]
     page: Sequence[str]
+    missing: str = ""

@@ -71,6 +71,8 @@ def read_gates(path: Path) -> tuple[Gate, ...]:
     """The gates of ``path``; raises EvaluationError on anything unknown."""
     try:
         tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise EvaluationError(f"{path}: is not UTF-8; save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise EvaluationError(f"{path}: is not valid YAML; correct it ({error})") from error
     if not isinstance(tree, dict) or set(tree) != {"gates"} or not isinstance(tree["gates"], list) or not tree["gates"]:
@@ -81,21 +83,23 @@ def read_gates(path: Path) -> tuple[Gate, ...]:
 def check(gates: Iterable[Gate], results: Sequence[SuiteResult], examinations: Sequence[Examination] = ()) -> tuple[GateResult, ...]:
     """One result a gate, in order."""
     measures = {found.name: found.measures for found in results} | {found.name: found.measures for found in examinations}
-    return tuple(_check(gate, measures) for gate in gates)
+    reasons = {found.name: found.missing for found in examinations if found.missing}
+    return tuple(_check(gate, measures, reasons) for gate in gates)
 
 
 def overall(results: Iterable[GateResult]) -> Verdict:
     """Failed when one gate failed, else undecided when one is, else passed; what was skipped says nothing."""
     verdicts = {result.verdict for result in results}
-    return next((v for v in (Verdict.FAILED, Verdict.UNDECIDED) if v in verdicts), Verdict.PASSED)
+    # where every gate was skipped, nothing was shown
+    return next((v for v in (Verdict.FAILED, Verdict.UNDECIDED, Verdict.PASSED) if v in verdicts), Verdict.UNDECIDED)
 
 
-def _check(gate: Gate, measures: Mapping[str, Mapping[str, Measure]]) -> GateResult:
+def _check(gate: Gate, measures: Mapping[str, Mapping[str, Measure]], reasons: Mapping[str, str]) -> GateResult:
     if gate.suite not in measures:
         return _no_rows(gate, f"the pack has no suite '{gate.suite}'")
     measure = measures[gate.suite][gate.metric]
     if measure.value is None:
-        return _no_rows(gate, "no row counts for this metric, so it could not be computed")
+        return _no_rows(gate, reasons.get(gate.suite, "no row counts for this metric, so it could not be computed"))
     if _out_of_reach(gate, measure):
         detail = f"the set is too small to decide: {measure.n} rows, all of them right, would give {measure.reachable:.3f}"
         return GateResult(gate, Verdict.UNDECIDED, detail)

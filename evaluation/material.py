@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from evaluation.errors import EvaluationError
+from evaluation.promised import Price, read_prices
 from evaluation.robustness.cases import CASES, Case, read_cases
 from evaluation.rows import Row, TestFile, pack_files, read_extra
 from yingda.domain.knowledge import Pack
@@ -33,11 +34,22 @@ class Material:
     suites: tuple[Suite, ...]
     cases: tuple[Case, ...]
     cases_digest: Mapping[str, str]
+    prices: tuple[Price, ...]
 
     @property
     def files(self) -> tuple[TestFile, ...]:
         """The files of all suites, in order."""
         return tuple(file for suite in self.suites for file in suite.files)
+
+    @property
+    def own_files(self) -> tuple[TestFile, ...]:
+        """The pack's own files, which may be quoted."""
+        return tuple(file for suite in self.suites if suite.public for file in suite.files)
+
+    @property
+    def further_files(self) -> tuple[TestFile, ...]:
+        """Files that somebody else keeps."""
+        return tuple(file for suite in self.suites if not suite.public for file in suite.files)
 
     @property
     def public_rows(self) -> tuple[Row, ...]:
@@ -49,7 +61,7 @@ def read_material(bundle: Path, root: Path, pack: Pack, extra: Sequence[Path]) -
     """All that the pack at ``root`` and the files ``extra`` hold; raises EvaluationError."""
     suites, path = gather(root, pack, extra), root / CASES
     digest = {path.name: sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
-    return Material(bundle, suites, tuple(read_cases(path, pack.knowledge)), digest)
+    return Material(bundle, suites, tuple(read_cases(path, pack.knowledge)), digest, read_prices(bundle))
 
 
 def gather(root: Path, pack: Pack, extra: Sequence[Path]) -> tuple[Suite, ...]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from evaluation.errors import EvaluationError
 from evaluation.examination import Examination
 from evaluation.metrics import Measure, share, share_lower_bound
 from evaluation.outcomes import Judged
 from evaluation.tables import interval_cell, table
+from yingda.bundle import MANIFEST
 
 NAME = "promise"
 METRICS: Mapping[str, str] = MappingProxyType(
@@ -20,8 +25,29 @@ METRICS: Mapping[str, str] = MappingProxyType(
 )
 
 
-def examine_promise(prices: Sequence[Mapping[str, Any]], judged: Sequence[Judged]) -> Examination:
-    """``prices`` are budgets with their thresholds as ``manifest.json`` lists them, ``judged`` the rows they are verified on.
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An error budget and the threshold that keeps it on calibration rows; above 1 nothing is accepted."""
+
+    error_budget: float
+    threshold: float
+
+
+def read_prices(bundle: Path) -> tuple[Price, ...]:
+    """The budgets that the manifest of ``bundle`` lists; none for a bundle made before there was such a list.
+
+    Raises EvaluationError where the list has another form.
+    """
+    path = bundle / MANIFEST
+    try:
+        listed = json.loads(path.read_text("utf-8")).get("promise_prices", []) if path.is_file() else []
+        return tuple(Price(float(fields["error_budget"]), float(fields["threshold"])) for fields in listed)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise EvaluationError(f"{path}: its promise_prices cannot be read; rebuild the bundle with `dvc repro`") from error
+
+
+def examine_promise(prices: Sequence[Price], judged: Sequence[Judged]) -> Examination:
+    """What each of ``prices`` gives on ``judged``, the rows they are verified on.
 
     The thresholds come from calibration rows by Learn then Test (Angelopoulos et al. 2021, arXiv:2110.01052); nothing here is
     chosen on the rows it is shown for. A manifest without such a list gives no table.
@@ -43,11 +69,11 @@ def examine_promise(prices: Sequence[Mapping[str, Any]], judged: Sequence[Judged
     )
 
 
-def _kept(price: Mapping[str, Any], judged: Sequence[Judged]) -> dict[str, Any]:
-    threshold = float(price["threshold"])
+def _kept(price: Price, judged: Sequence[Judged]) -> dict[str, Any]:
+    threshold = price.threshold
     accepted = [row for row in judged if row.best_confidence >= threshold]
     return {
-        "error_budget": float(price["error_budget"]),
+        "error_budget": price.error_budget,
         "threshold": threshold,
         "covered": share([row.best_confidence >= threshold for row in judged if row.row.faq is not None]),
         "right": share([row.best_right for row in accepted]),

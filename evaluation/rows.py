@@ -64,6 +64,8 @@ def read_extra(path: Path, knowledge: Knowledge) -> TestFile:
     The name keeps the file's folder and no more of its path. Raises EvaluationError at the first bad row.
     """
     name = f"{path.resolve().parent.name}/{path.name}"
+    if not _is_writable(name):
+        raise EvaluationError(f"{name.encode(errors='replace').decode()}: the name of file or folder is not UTF-8; rename it")
     try:
         data = path.read_bytes()
         text = data.decode()
@@ -104,6 +106,11 @@ def _not_empty(file: TestFile, path: Path) -> TestFile:
     if not file.rows:
         raise EvaluationError(f"{path}: the test set is empty; fill it or leave it out")
     return file
+
+
+def _is_writable(text: str) -> bool:
+    """False for text with half a character, which no report could be written with."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +164,8 @@ class _RowReader:
         value = fields.get(name)
         if value is not None and not isinstance(value, str):
             raise self._mistake(f"field '{name}' must be a text or null")
+        if value is not None and not _is_writable(value):
+            raise self._mistake(f"field '{name}' holds half a character; write it anew")
         return value
 
     def _sentiment(self, fields: Mapping[str, object]) -> Sentiment:

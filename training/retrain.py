@@ -90,7 +90,7 @@ def _retrain(args: argparse.Namespace, lock: RunLock) -> int:
     text = page(verdict, args.run, args.champion, profile="quick" if args.quick else "full")
     _write(args.run / "verdict.md", text)
     print(text, end="")
-    if args.track:
+    if args.track and not args.quick:  # a trial is no candidate
         _keep_record(args.run / CANDIDATE, args.run / REPORT, alias="candidate")
     return _PROMOTE if verdict.is_promote else _KEEP
 
@@ -117,7 +117,8 @@ def _keep_record(bundle: Path, report: Path, *, alias: str) -> None:
     """Keep the bundle in MLflow under ``alias``; a store that does not answer costs a note and no verdict."""
     try:
         print(track(bundle, report, alias=alias), file=sys.stderr)
-    except YingdaError as error:
+    except Exception as error:
+        # the verdict is out, or the champion exchanged: nothing that MLflow does may take that back
         again = shlex.join(["python", "-m", "training.track", "--bundle", str(bundle), "--report", str(report), "--alias", alias])
         print(f"note: not kept in MLflow ({error}); later: {again}", file=sys.stderr)
 

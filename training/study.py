@@ -12,8 +12,9 @@ import argparse
 import json
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,6 +43,7 @@ from training.params import Params, load_params
 from training.quantise import quantise_embeddings, quantise_products
 from training.smooth import smooth
 from training.train import embed, train
+from yingda.bundle import file_digest
 from yingda.domain.errors import MaterialError
 from yingda.pack import read_knowledge, read_training
 from yingda.retrieve.space import NONE_PREFIX
@@ -105,7 +107,7 @@ class Workshop:
 
     def train_on(self, name: str, classes: Classes, parts: dict[str, list[Example]]) -> dict[str, torch.Tensor]:
         """Weights trained on ``parts`` (fit, entries, select); a part of the study trained before is taken as it is."""
-        folder = self.target / "parts" / name
+        folder = self.target / "parts" / f"{name}-{self._mark(parts)}"
         write_classes(folder / "data/classes.json", classes)
         for part, rows in parts.items():
             write_examples(folder / f"data/{part}.jsonl", rows)
@@ -113,6 +115,12 @@ class Workshop:
             write_json(folder / "training.json", train(folder / "data", self.base, folder, self.params))
             (folder / "checkpoint.pt").unlink(missing_ok=True)
         return load_file(folder / "weights.safetensors")
+
+    def _mark(self, parts: Mapping[str, Sequence[Example]]) -> str:
+        """Short digest of rows and settings: a part trained on others is not taken for this one."""
+        rows = {part: [asdict(row) for row in found] for part, found in parts.items()}
+        facts = [rows, self.params.train.model_dump(mode="json"), self.params.seed]
+        return sha256(json.dumps(facts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:12]
 
     def embed(self, weights: dict[str, torch.Tensor], classes: Classes, texts: Sequence[str]) -> tuple[Floats, Floats]:
         """Embeddings [N, D] of ``texts`` and unit class vectors [C, D] by ``weights``."""
@@ -222,8 +230,9 @@ def _judge(shop: Workshop, weights: dict[str, torch.Tensor], rows: Sequence[Exam
 def depth(shop: Workshop, teacher: Path, depths: Sequence[int] = DEPTHS) -> list[dict[str, Any]]:
     """Accuracy, size and time of the trained network and of its students, each in float32 and in int8."""
     rows: list[dict[str, Any]] = []
+    mark = sha256(f"{file_digest(teacher)} {shop.params.distil.model_dump_json()}".encode()).hexdigest()[:12]
     for layers in (shop.params.train.layers, *depths):
-        folder = shop.target / "parts" / f"depth-{layers}"
+        folder = shop.target / "parts" / f"depth-{layers}-{mark}"
         weights = teacher
         if layers != shop.params.train.layers:
             weights = folder / "weights.safetensors"
@@ -297,6 +306,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--epochs", type=int, help="default: that of params.yaml")
     parser.add_argument("--wave", nargs="*", default=[], metavar="FILE", help="learning-curve: the pack's latest training files")
     args = parser.parse_args(argv)
+    if args.study == "depth" and args.layers is not None:
+        parser.error("depth measures several depths and takes no --layers")
     params = load_params()
     params = _asked(params, args)
     torch.set_num_threads(params.train.threads)

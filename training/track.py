@@ -30,7 +30,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Exit code: 0 done, 2 could not run; the reason is one line on standard error."""
     args = _parse(argv)
     try:
-        said = promote(args.name, args.promote) if args.promote else track(args.bundle, args.report, args.training, args.alias, args.name)
+        said = (
+            promote(args.name, args.promote)
+            if args.promote
+            else track(args.bundle, args.report, training=args.training, alias=args.alias, name=args.name)
+        )
     except YingdaError as error:
         sys.stderr.write(f"track: {error}\n")
         return 2
@@ -38,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def track(bundle_folder: Path, report_folder: Path, training: Sequence[Path] = (), alias: str = "candidate", name: str = NAME) -> str:
+def track(bundle_folder: Path, report_folder: Path, *, training: Sequence[Path] = (), alias: str = "candidate", name: str = NAME) -> str:
     """Log a run and a version unless the store holds this bundle, then set the alias; says what was done.
 
     Raises MaterialError where the report is another bundle's or the store does not answer.

@@ -116,7 +116,10 @@ def open_registry(name: str, *, uri: str) -> Iterator[Registry]:
     with warnings.catch_warnings():
         for message, category in _HARMLESS:
             warnings.filterwarnings("ignore", message, category)
-        mlflow = _import_mlflow()
+        try:
+            mlflow = _import_mlflow()
+        except ImportError as error:
+            raise MaterialError("MLflow is not installed; pip install -e '.[train]'") from error
         try:
             yield Registry(_connect(uri), uri, name)
         except (mlflow.MlflowException, OSError) as error:

@@ -13,7 +13,8 @@ from training.card import figures_table
 from training.pipeline import AUDIT, CANDIDATE, COMPARISON, REPORT
 from yingda.domain.errors import MaterialError
 
-PROMOTE = "promote"
+PROMOTE, KEEP = "promote", "keep"
+PASSED = "passed"
 _IMPORTED_LINES = 30
 
 
@@ -26,8 +27,22 @@ class Verdict:
 
     @property
     def is_promote(self) -> bool:
-        """True when the comparison recommends the candidate."""
-        return bool(self.comparison["recommendation"] == PROMOTE)
+        """True when the comparison recommends the candidate and the candidate passes every gate of the evaluation."""
+        return bool(self.comparison["recommendation"] == PROMOTE and self.report["verdict"] == PASSED)
+
+    @property
+    def advice(self) -> str:
+        """``promote`` or ``keep``."""
+        return PROMOTE if self.is_promote else KEEP
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why: the comparison's reasons, or the gates that alone stand against it."""
+        if self.is_promote or self.comparison["recommendation"] != PROMOTE:
+            return tuple(self.comparison["reasons"])
+        return tuple(
+            f"the candidate {_missed(gate)}" for gate in self.report.get("gates", ()) if gate["verdict"] in ("failed", "undecided")
+        )
 
     @property
     def candidate_sha256(self) -> str:
@@ -47,14 +62,20 @@ def read_verdict(run: Path) -> Verdict:
 
 def page(verdict: Verdict, run: Path, champion: Path, *, profile: str) -> str:
     """The whole verdict as Markdown, with the command that promotes."""
-    advice = verdict.comparison["recommendation"]
-    lines = [f"# Retraining: {advice}\n", *(f"- {reason}" for reason in verdict.comparison["reasons"]), ""]
+    lines = [f"# Retraining: {verdict.advice}\n", *(f"- {reason}" for reason in verdict.reasons), ""]
     lines += ["## Imported\n", "```", *_imported(run), "```", "", f"Audit of the imported messages: `{run / AUDIT}`.\n"]
     lines += [f"## Candidate ({profile} profile)\n", *_candidate(verdict), f"Bundle: `{run / CANDIDATE}`.\n"]
     lines += [f"## Against {champion}\n", *_comparison(verdict), f"Every changed answer: `{run / COMPARISON / 'compare.md'}`.\n"]
     lines += ["## To promote\n", "" if verdict.is_promote else "Not recommended; if you decide otherwise:\n"]
     lines += ["```bash", promote_command(run, champion), "```"]
     return "\n".join(lines) + "\n"
+
+
+def _missed(gate: Mapping[str, Any]) -> str:
+    """``failed robustness: invariance at least 0.99: 0.9500 over 1576 rows``."""
+    side = next(name for name in ("at_least", "at_most") if name in gate)
+    verb = "failed" if gate["verdict"] == "failed" else "could not be held against"
+    return f"{verb} {gate['suite']}: {gate['metric']} {side.replace('_', ' ')} {gate[side]:g}: {gate['detail']}"
 
 
 def card(verdict: Verdict) -> str:

@@ -11,7 +11,7 @@ NAME = "robustness"
 METRICS: Mapping[str, str] = MappingProxyType(
     {
         "invariance": "Share of perturbed messages that the engine does not answer with a wrong entry.",
-        "invariance_kept": "Share of perturbed messages for which the engine still stands behind a right entry, as it did before.",
+        "invariance_kept": "Share of perturbed messages for which the engine still answers with a right entry, as it did before.",
         "directional": "Share of written pairs whose second message is treated as the change that was made to the first asks for.",
         "minimum_function": "Share of written single messages that are treated as expected.",
     }

@@ -49,10 +49,9 @@ def latency(judged: Sequence[Judged]) -> Latency:
 
 def histogram(times: Sequence[float]) -> Histogram:
     """``BINS`` bins that hold each of ``times``, at least one, once."""
-    usual = min(times), float(np.quantile(times, 0.99))
-    edges = np.histogram_bin_edges([], bins=BINS - 1, range=usual)
-    whole = np.append(edges, max(edges[-1], max(times)))
-    return Histogram(tuple(whole.tolist()), tuple(np.histogram(times, whole)[0].tolist()))
+    usual = np.linspace(min(times), float(np.quantile(times, 0.99)), BINS)  # equal edges where all times are equal: no bin is widened
+    edges = np.append(usual, max(usual[-1], max(times)))
+    return Histogram(tuple(edges.tolist()), tuple(np.histogram(times, edges)[0].tolist()))
 
 
 def latency_json(found: Latency) -> dict[str, Any]:

@@ -36,6 +36,7 @@ if pathlib.Path("fails").is_file() and pathlib.Path("fails").read_text() == name
     sys.exit("the rows are of no use; import others")
 sys.exit(int((made / "code").read_text()) if (made / "code").is_file() else 0)
 """
+TRAINING = {"history": [{"epoch": 1, "loss": 2.5, "selection_accuracy": 0.25}], "params": {"seed": 7}}
 STAGES = {
     "prepare": ("prepare", ["data/packs/retail"], "data/processed"),
     "base_encoder": ("base_encoder", [], "models/base"),
@@ -88,7 +89,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(tmp_path / "data/packs/retail/taxonomy.yaml", {})
     write(tmp_path / "logs.csv", "text")
     layout.write_manifest(write_fake_bundle(tmp_path / "models/current"), {"version": "1"})
-    layout.write_manifest(write_fake_bundle(tmp_path / "made/bundle"), {"version": "2"})
+    layout.write_manifest(write_fake_bundle(tmp_path / "made/bundle"), {"version": "2", "training": TRAINING})
     write(tmp_path / "made/evaluation/evaluation.json", {"verdict": "passed", "suites": {}})
     advise(tmp_path, "promote")
     monkeypatch.chdir(tmp_path)
@@ -143,6 +144,21 @@ def test_the_candidate_is_kept_in_mlflow_and_promoting_makes_it_the_champion(roo
     assert aliases(root) == {"candidate": "2"}
     assert main(["--promote"]) == 0
     assert aliases(root) == {"candidate": "2", "champion": "2"}
+
+
+def test_a_trial_is_no_candidate(root: Path) -> None:
+    assert main(["logs.csv", "--quick"]) == 0
+    assert not (root / "mlruns").exists()
+
+
+def test_a_comparison_won_with_a_gate_missed_keeps_the_champion(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gate = {"suite": "robustness", "metric": "invariance", "at_least": 0.99, "verdict": "failed", "detail": "0.9500 over 1576 rows"}
+    write(root / "made/evaluation/evaluation.json", {"verdict": "failed", "suites": {}, "gates": [gate]})
+
+    assert main(["logs.csv"]) == 1
+    said = capsys.readouterr().out
+    assert "# Retraining: keep" in said
+    assert "- the candidate failed robustness: invariance at least 0.99: 0.9500 over 1576 rows" in said
 
 
 def test_a_record_that_cannot_be_kept_costs_no_verdict(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
+from evaluation.errors import EvaluationError
 from evaluation.outcomes import Judged
-from evaluation.promised import examine_promise
+from evaluation.promised import Price, examine_promise, read_prices
 from tests.fakes_evaluation import make_judged, make_row
 
-PRICES = [
-    {"error_budget": 0.01, "threshold": 1.01, "accepted": 0, "right": 0, "rows": 9},
-    {"error_budget": 0.05, "threshold": 0.8, "accepted": 8, "right": 8, "rows": 9},
-    {"error_budget": 0.1, "threshold": 0.5, "accepted": 9, "right": 8, "rows": 9},
-]
+PRICES = [Price(0.01, 1.01), Price(0.05, 0.8), Price(0.1, 0.5)]
 
 
 def judged() -> list[Judged]:
@@ -63,3 +63,18 @@ def test_a_manifest_without_a_list_says_so() -> None:
 
     assert found.facts["budgets"] == []
     assert "lists no thresholds for other budgets" in found.page[0]
+
+
+def test_prices_are_read_from_the_manifest(tmp_path: Path) -> None:
+    assert read_prices(tmp_path) == ()
+    listed = [{"error_budget": 0.05, "threshold": 0.8, "accepted": 8, "right": 8, "rows": 9}]
+    (tmp_path / "manifest.json").write_text(json.dumps({"promise_prices": listed}), "utf-8")
+    assert read_prices(tmp_path) == (Price(0.05, 0.8),)
+
+
+@pytest.mark.parametrize("listed", [None, [{"threshold": 0.8}], [0.05], [{"error_budget": "x", "threshold": 1}]])
+def test_prices_of_another_form_are_refused(tmp_path: Path, listed: object) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"promise_prices": listed}), "utf-8")
+
+    with pytest.raises(EvaluationError, match="promise_prices cannot be read; rebuild the bundle"):
+        read_prices(tmp_path)

@@ -98,3 +98,11 @@ def test_a_broken_file_is_refused(tmp_path: Path, knowledge: Knowledge, data: by
 
     with pytest.raises(EvaluationError, match=complaint):
         read_extra(path, knowledge)
+
+
+def test_half_a_character_in_a_label_is_refused_before_a_report_would_fail_on_it(tmp_path: Path, knowledge: Knowledge) -> None:
+    path = tmp_path / "real.jsonl"
+    path.write_text(json.dumps(GOOD | {"style": "\ud800"}), encoding="utf-8")
+
+    with pytest.raises(EvaluationError, match="'style' holds half a character"):
+        read_extra(path, knowledge)
