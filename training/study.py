@@ -38,6 +38,7 @@ from training.examples import (
     write_json,
 )
 from training.export import Proof, export_float, head_accuracies, run_graph
+from training.hardware import device
 from training.network import Prototypes, load_network, load_weights
 from training.params import Params, load_params
 from training.quantise import quantise_embeddings, quantise_products
@@ -126,11 +127,11 @@ class Workshop:
         """Embeddings [N, D] of ``texts`` and unit class vectors [C, D] by ``weights``."""
         network = load_network(
             self.base, layers=self.params.train.layers, intents=len(classes.intents), sentiments=len(SENTIMENTS), dropout=0.0
-        )
+        ).to(device())
         prototypes = Prototypes(weights["prototypes.vectors"], self.params.train.entry_scale)
         load_weights(network, prototypes, weights)
         vectors = torch.nn.functional.normalize(prototypes.vectors.detach(), dim=-1)
-        return embed(network, self.tokenizer, texts).numpy(), vectors.numpy()
+        return embed(network, self.tokenizer, texts).cpu().numpy(), vectors.numpy()
 
 
 def held_out(shop: Workshop) -> dict[str, Any]:
