@@ -120,7 +120,8 @@ def _keep_record(bundle: Path, report: Path, *, alias: str) -> None:
     except Exception as error:
         # the verdict is out, or the champion exchanged: nothing that MLflow does may take that back
         again = shlex.join(["python", "-m", "training.track", "--bundle", str(bundle), "--report", str(report), "--alias", alias])
-        print(f"note: not kept in MLflow ({error}); later: {again}", file=sys.stderr)
+        reason = str(error) if isinstance(error, YingdaError) else type(error).__name__  # others may quote a text or an address
+        print(f"note: not kept in MLflow ({reason}); later: {again}", file=sys.stderr)
 
 
 def _write_params(args: argparse.Namespace) -> dict[str, Any]:

@@ -189,14 +189,14 @@ def test_hostile_texts_are_shown_and_never_run() -> None:
 
     assert HOSTILE not in html
     assert Page(html).text.count('<script>alert("1")</script>') > 8
-    check_closed(html)
+    assert_closed(html)
 
 
 def test_the_page_asks_for_nothing_and_runs_nothing() -> None:
-    check_closed(to_html(report(), diagrams={"reliability.svg": SVG, "risk-coverage.svg": SVG}, extras=[extra()]))
+    assert_closed(to_html(report(), diagrams={"reliability.svg": SVG, "risk-coverage.svg": SVG}, extras=[extra()]))
 
 
-def check_closed(html: str) -> None:
+def assert_closed(html: str) -> None:
     """No scripts, handlers or addresses, also not in styles."""
     seen = Page(html).seen
     assert not {"script", "img", "iframe", "link", "object", "embed", "base", "form", "foreignobject"} & {tag for tag, _ in seen}
@@ -252,7 +252,7 @@ def test_a_diagram_that_is_real_is_inlined() -> None:
     html = to_html(found, diagrams=figures.draw(found.suites))
 
     assert [tag for tag, _ in Page(html).seen].count("svg") == 2
-    check_closed(html)
+    assert_closed(html)
 
 
 def test_examinations_write_tables_lists_code_and_paragraphs() -> None:
