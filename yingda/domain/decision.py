@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.knowledge import Priority, Sentiment
+from yingda.domain.takeover import Handoff as Handoff
+from yingda.domain.takeover import Reason as Reason
 
 
 class Acceptance(StrEnum):
@@ -24,23 +27,6 @@ class Outcome(StrEnum):
     CLARIFY = "clarify"
     HANDOFF = "handoff"
     NO_ANSWER = "no_answer"
-
-
-class Reason(StrEnum):
-    """Why a person takes over; a closed list."""
-
-    REQUESTED = "requested"
-    REPEATED_QUESTION = "repeated_question"
-    DISSATISFIED = "dissatisfied"
-    COMPLAINT = "complaint"
-    NEGATIVE_SENTIMENT = "negative_sentiment"
-    SECURITY = "security"
-    VIP = "vip"
-    LOW_CONFIDENCE = "low_confidence"
-    OUT_OF_SCOPE = "out_of_scope"
-    NEEDS_HUMAN = "needs_human"
-    CHANNEL_CLOSED = "channel_closed"
-    RULE = "rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,16 +111,6 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Handoff:
-    """Whether a person must take over, why, and who."""
-
-    required: bool
-    reasons: tuple[Reason, ...]
-    skill: str | None
-    priority: Priority
-
-
-@dataclass(frozen=True, slots=True)
 class ReplyParts:
     """问候语, 问题确认, 解决方案, 后续引导, 结束语."""
 
@@ -174,6 +150,7 @@ class Answer:
 
     ``candidates`` always holds the best entries. ``faq`` is the entry that was sent, set only when answered.
     ``accepted`` is the entry whose match the engine stands behind, also when a person then takes over.
+    ``state`` is the conversation after this message; ``second_response`` marks the second try after a first dissatisfied message.
     """
 
     outcome: Outcome
@@ -185,3 +162,5 @@ class Answer:
     missing: tuple[str, ...]
     handoff: Handoff
     explanation: tuple[Step, ...]
+    state: ConversationState = NEW
+    second_response: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -44,7 +45,11 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message; ``context`` holds values for the pack's context variables, such as ``订单号``."""
+    """One message; ``context`` holds values for the pack's context variables, such as ``订单号``.
+
+    ``at`` is when it arrived, with offset; without it nothing depends on the time (no 早上好, no opening hours), so that
+    a decision can be made again bit for bit.
+    """
 
     text: str
     channel: Channel = Channel.WEB
@@ -53,6 +58,7 @@ class Message:
     message_id: str | None = None
     customer: Customer | None = None
     context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    at: datetime | None = None
 
     def __post_init__(self) -> None:
         check_text(self.text)
