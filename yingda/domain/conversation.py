@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from yingda.domain.takeover import Handoff
@@ -25,7 +25,8 @@ class ConversationState:
 
     ``repeats``: times in a row that ``question`` was asked. ``dissatisfied``, ``out_of_scope`` and ``undecided``: messages
     of that kind in a row. ``standing``: the hand-off that no person has released. ``facts``: kinds of fact the customer
-    has given (``order_no``). ``tried``: entries sent so far, each once, in order. ``last_at``: time of the last message.
+    has given (``order_no``). ``offered``: entries the last reply asked the customer to choose from, in order. ``tried``:
+    entries sent so far, each once, in order. ``language``: that of the replies. ``last_at``: time of the last message.
     """
 
     question: Asked | None = None
@@ -35,9 +36,19 @@ class ConversationState:
     undecided: int = 0
     standing: Handoff | None = None
     facts: tuple[str, ...] = ()
+    offered: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
-    last_at: datetime | None = field(default=None)
+    language: str | None = None
+    last_at: datetime | None = None
 
 
 NEW = ConversationState()
 """A conversation not yet begun."""
+
+
+def released(state: ConversationState) -> ConversationState:
+    """``state`` after a person gave the conversation back: no hand-off stands, and every count starts anew.
+
+    Counts that stayed would call a person again at the customer's next word.
+    """
+    return replace(state, standing=None, repeats=0, dissatisfied=0, out_of_scope=0, undecided=0)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from yingda.domain.conversation import NEW, ConversationState
-from yingda.domain.knowledge import Priority, Sentiment
+from yingda.domain.labels import Priority, Sentiment
+from yingda.domain.message import Channel
 from yingda.domain.takeover import Handoff as Handoff
 from yingda.domain.takeover import Reason as Reason
 
@@ -85,6 +86,10 @@ class Timing:
         """This timing with ``decide`` milliseconds more of deciding."""
         return Timing(self.total + decide, self.tokenize, self.encode, self.decide + decide)
 
+    def then(self, later: Timing) -> Timing:
+        """Both times one after the other."""
+        return Timing(self.total + later.total, self.tokenize + later.tokenize, self.encode + later.encode, self.decide + later.decide)
+
 
 @dataclass(frozen=True, slots=True)
 class Classification:
@@ -120,20 +125,30 @@ class ReplyParts:
     next: str
     closing: str
 
-    def text(self) -> str:
-        """The parts that are not empty, one a line."""
-        return "\n".join(part for part in (self.greeting, self.confirm, self.solution, self.next, self.closing) if part)
+    def text(self, separator: str = "\n") -> str:
+        """The parts that are not empty, one a line unless ``separator`` says otherwise."""
+        return separator.join(part for part in (self.greeting, self.confirm, self.solution, self.next, self.closing) if part)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The written reply and the template version it came from."""
+    """The written reply and the template version it came from.
+
+    ``subject`` is an e-mail's. ``segments`` are the messages a short message is sent as; joined they are ``text``.
+    ``missing`` names the facts that nobody has given yet. ``blocked`` names the kinds of personal data that kept another reply from
+    being sent; this one then stands in its place.
+    """
 
     text: str
     parts: ReplyParts
     template_id: str
     template_version: str
     language: str
+    channel: Channel = Channel.WEB
+    subject: str | None = None
+    segments: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,14 @@ class MessageError(YingdaError):
         self.field = field
 
 
+class StoreError(YingdaError):
+    """The store cannot be used, or refuses; ``code`` is stable (``store_unreachable``, ``store_locked``, ``store_not_migrated`` …)."""
+
+    def __init__(self, detail: str, *, code: str) -> None:
+        super().__init__(detail)
+        self.code = code
+
+
 @dataclass(frozen=True)
 class Mistake:
     """One mistake in a pack file: where it stands, what is wrong and what to do."""

@@ -4,31 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from types import MappingProxyType
+
+from yingda.domain.handoff import HandoffPolicy
+from yingda.domain.labels import Priority as Priority
+from yingda.domain.labels import Sentiment as Sentiment
+from yingda.domain.rules import RuleDocument
+from yingda.domain.service_hours import ServiceHours
+from yingda.domain.tone import Tone
 
 OUT_OF_SCOPE = "OUT_OF_SCOPE"
 
 
-class Sentiment(StrEnum):
-    """How the customer feels: neutral is matter-of-fact even about a problem, angry is strong anger or a threat."""
-
-    POSITIVE = "positive"
-    NEUTRAL = "neutral"
-    NEGATIVE = "negative"
-    ANGRY = "angry"
-
-
 DISPLEASED = frozenset({Sentiment.NEGATIVE, Sentiment.ANGRY})
 """The feelings that a service team must not overlook."""
-
-
-class Priority(StrEnum):
-    """Where triage starts."""
-
-    LOW = "low"
-    MEDIUM = "medium"
-    HIGH = "high"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +79,13 @@ class Policy:
     """What the shop promises (``values``) and which ``{变量}`` come from the request instead (``context``).
 
     ``translations`` holds, by language, the values that read differently there: 48 小时 is 48 hours.
+    ``service_hours`` says when people answer; None means that the shop does not say.
     """
 
     values: Mapping[str, str]
     context: Mapping[str, str]
     translations: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
+    service_hours: ServiceHours | None = None
 
     def values_in(self, language: str) -> Mapping[str, str]:
         """Every value as it reads in ``language``."""
@@ -116,13 +107,17 @@ class Keyword:
 
 @dataclass(frozen=True, slots=True)
 class ReplyTemplate:
-    """The wording of the five parts for one outcome, by language: 问候语 问题确认 解决方案 后续引导 结束语."""
+    """The wording of the five parts for one outcome, by language: 问候语 问题确认 解决方案 后续引导 结束语.
+
+    ``channels`` holds, by channel and part (``subject`` is one of e-mail's), the wordings that differ there.
+    """
 
     greeting: Mapping[str, str]
     confirm: Mapping[str, str]
     solution: Mapping[str, str]
     next: Mapping[str, str]
     closing: Mapping[str, str]
+    channels: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +125,9 @@ class TemplateSet:
     """One version of all reply templates.
 
     ``facts`` names what the customer is asked for, by language; ``context_of`` names the policy's context variable
-    that already holds a fact, for those facts that have one.
+    that already holds a fact, for those facts that have one. ``channels`` holds, by channel and part, the wording that all
+    outcomes share there. ``soothing`` is said first to a customer who is angry or complains. ``person`` is the word that
+    reaches a person, by language. ``by_intent`` holds sets of single outcomes for an intent, a category or a rule.
     """
 
     id: str
@@ -138,6 +135,11 @@ class TemplateSet:
     outcomes: Mapping[str, ReplyTemplate]
     facts: Mapping[str, Mapping[str, str]]
     context_of: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    channels: Mapping[str, Mapping[str, Mapping[str, str]]] = field(default_factory=lambda: MappingProxyType({}))
+    tone: Tone = field(default_factory=Tone)
+    soothing: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    person: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    by_intent: Mapping[str, TemplateSet] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,8 @@ class Knowledge:
     keywords: tuple[Keyword, ...]
     templates: TemplateSet
     digest: str
+    handoff: HandoffPolicy = field(default_factory=HandoffPolicy)
+    rules: tuple[RuleDocument, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from yingda.domain.knowledge import Priority
+from yingda.domain.labels import Priority
 
 
 class Reason(StrEnum):

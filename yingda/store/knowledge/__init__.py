@@ -1,0 +1,1 @@
+"""Living knowledge: FAQ entries, keywords, templates, rules and policy values as versioned records."""

@@ -1,0 +1,426 @@
+"""Living knowledge in the database: every call is one transaction, on disk before it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from sqlalchemy.exc import IntegrityError
+
+from yingda.domain.errors import StoreError
+from yingda.domain.records import (
+    ANY,
+    Alike,
+    Draft,
+    Exists,
+    ImportReport,
+    ImportRow,
+    KnowledgeSnapshot,
+    NotFound,
+    Payload,
+    RecordId,
+    RecordKind,
+    Refused,
+    Sheet,
+    Signed,
+    StaleVersion,
+    Status,
+    Version,
+    payload_digest,
+)
+from yingda.store.base import Store
+from yingda.store.knowledge import lifecycle
+from yingda.store.knowledge.difference import Change, difference
+from yingda.store.knowledge.importing import Plan, plan_import
+from yingda.store.knowledge.ledger import Ledger
+from yingda.store.knowledge.plain import Judge, mistakes_of_key, mistakes_of_shape
+from yingda.store.knowledge.timeline import effective, first_needed, next_change, publications
+
+FindAlike = Callable[[Mapping[str, Payload], Mapping[str, Payload]], tuple[Alike, ...]]
+"""FAQ payloads that change and all others, by id; the pairs that ask the same."""
+
+_LONGEST_TITLE = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A version that is stored, which other entries ask the same as it does, and what else is odd about it."""
+
+    version: Version
+    alike: tuple[Alike, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class KnowledgeStore:
+    """Records of all kinds; threads and processes may share the database.
+
+    ``judge`` says what a payload must be among the others, and what a step would break. With ``two_people`` nothing is
+    published that its author alone has seen. Every method raises StoreError when the database fails.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        judge: Judge,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        two_people: bool = False,
+        find_alike: FindAlike | None = None,
+    ) -> None:
+        self._store, self._judge, self._clock = store, judge, clock
+        self._two_people, self._find_alike = two_people, find_alike
+
+    # ---- reading ----
+
+    def version(self) -> int:
+        """The version of all knowledge: it grows with every publish, retirement, rollback and import."""
+        with self._reading() as ledger:
+            return ledger.version()
+
+    def get(self, id_: RecordId) -> Version:
+        """The newest step of a record, with its ETag; raises NotFound."""
+        with self._reading() as ledger:
+            return _there(ledger.head(id_), id_)
+
+    def heads(self, kind: RecordKind) -> list[Version]:
+        """The newest step of each record of a kind, in order of the ids."""
+        with self._reading() as ledger:
+            return [version for _, version in sorted(ledger.heads(kind).items())]
+
+    def page(self, kind: RecordKind, *, after: str = "", limit: int = 100, status: Status | None = None) -> list[Version]:
+        """Like ``heads``, up to ``limit`` of those whose id comes after ``after`` and whose newest step has ``status``."""
+        with self._reading() as ledger:
+            return ledger.page(kind, after, limit, status)
+
+    def never_told(self, rows: Mapping[RecordKind, Iterable[ImportRow]]) -> list[RecordId]:
+        """Those of ``rows`` that say what no revision of their record ever said: what is new in a pack since it was read in."""
+        with self._reading() as ledger:
+            said = ledger.digests()
+        found = ((RecordId(kind, row.key), payload_digest(row.payload)) for kind, held in rows.items() for row in held)
+        return [id_ for id_, digest in found if (str(id_.kind), id_.key, digest) not in said]
+
+    def history(self, id_: RecordId) -> tuple[Version, ...]:
+        """Every step of a record, oldest first; raises NotFound."""
+        with self._reading() as ledger:
+            found = tuple(ledger.history(id_))
+        if not found:
+            _there(None, id_)
+        return found
+
+    def diff(self, id_: RecordId, before: int, after: int) -> tuple[Change, ...]:
+        """What changed between two revisions of a record; raises NotFound."""
+        steps = {version.revision: version.payload for version in self.history(id_)}
+        missing = [revision for revision in (before, after) if revision not in steps]
+        if missing:
+            raise NotFound(f"{id_}: there is no revision {missing[0]}; revisions go from 1 to {max(steps)}")
+        return difference(steps[before], steps[after])
+
+    def snapshot(self, at: datetime) -> KnowledgeSnapshot:
+        """All that is effective at the time ``at``, and until when, as one moment of the database has it."""
+        with self._reading() as ledger:
+            return _snapshot(ledger, at, ledger.told())
+
+    # ---- one record ----
+
+    def save(self, draft: Draft, by: Signed, *, if_match: str | None = None) -> Saved:
+        """Save a draft: a new record, or over what ``if_match`` names (an ETag, or ANY).
+
+        Raises Refused, Exists (a record is there and no ETag was given) and StaleVersion.
+        """
+        _check_plain(draft)
+        with self._writing() as ledger:
+            head = _over(ledger.head(draft.id), draft.id, if_match)
+            version = lifecycle.saved(head, draft, by, at=self._clock(), title=default_title(draft))
+            warnings = self._check(ledger, version)
+            self._add(ledger, version)
+        return Saved(version, self._alike_of(version), warnings)
+
+    def write(self, draft: Draft, by: Signed, *, if_match: str | None = None) -> Saved:
+        """Save, review (``by.reviewer``) and publish in one step; raises what ``save`` raises, and NotAllowed."""
+        _check_plain(draft)
+        with self._writing() as ledger:
+            head = _over(ledger.head(draft.id), draft.id, if_match)
+            version = lifecycle.written(head, draft, by, at=self._clock(), title=default_title(draft), two_people=self._two_people)
+            warnings = self._check(ledger, version)
+            version = self._tell(ledger, version)
+        return Saved(version, self._alike_of(version), warnings)
+
+    def review(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
+        """The draft is good, says ``by.author``; raises NotFound, StaleVersion and NotAllowed."""
+        with self._writing() as ledger:
+            head = _at(ledger, id_, if_match)
+            return self._add(ledger, lifecycle.reviewed(head, by, at=self._clock(), two_people=self._two_people))
+
+    def return_to_author(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
+        """A reviewed version becomes a draft again; raises NotFound, StaleVersion and NotAllowed."""
+        with self._writing() as ledger:
+            return self._add(ledger, lifecycle.returned(_at(ledger, id_, if_match), by, at=self._clock()))
+
+    def publish(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
+        """The reviewed version speaks from its time on; raises NotFound, StaleVersion, NotAllowed and Refused."""
+        with self._writing() as ledger:
+            version = lifecycle.published(_at(ledger, id_, if_match), by, at=self._clock(), two_people=self._two_people)
+            self._check(ledger, version)  # the shop may have changed since it was saved
+            return self._tell(ledger, version)
+
+    def retire(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
+        """The record speaks no more; its history stays.
+
+        Raises NotFound, StaleVersion, NotAllowed, and Refused when another record needs it.
+        """
+        with self._writing() as ledger:
+            return self._tell(ledger, lifecycle.retired(_at(ledger, id_, if_match), by, at=self._clock()))
+
+    def roll_back(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
+        """Publish again what was told before the last publication or retirement, as a new version.
+
+        Doing it twice brings back what the first one took away. Raises NotFound, StaleVersion, NotAllowed, and Refused
+        when it no longer fits the shop.
+        """
+        with self._writing() as ledger:
+            _at(ledger, id_, if_match)
+            version = lifecycle.rolled_back(ledger.history(id_), by, at=self._clock())
+            self._check(ledger, version)
+            return self._tell(ledger, version)
+
+    # ---- many records ----
+
+    def preview_import(self, kind: RecordKind, sheet: Sheet) -> ImportReport:
+        """What ``import_rows`` would do; nothing is written."""
+        with self._reading() as ledger:
+            version, plan = ledger.version(), self._plans(ledger, {kind: sheet})[kind]
+        return replace(plan.report(applied=False, knowledge_version=version), alike=self._alike_of_rows(kind, plan.rows))
+
+    def import_rows(self, kind: RecordKind, sheet: Sheet, by: Signed, *, partial: bool = False) -> ImportReport:
+        """Publish every row that adds or changes a record, in one transaction.
+
+        A row that is refused keeps the whole file out, unless ``partial``; the report says why, and ``applied`` tells
+        which it was. Records that the file does not name stay as they are. Raises NotAllowed and Refused (``by``, or what
+        the rows would break).
+        """
+        with self._writing() as ledger:
+            plan = self._plans(ledger, {kind: sheet})[kind]
+            if plan.rejected and not partial:
+                return plan.report(applied=False, knowledge_version=ledger.version())
+            report = plan.report(applied=True, knowledge_version=self._publish_plans(ledger, {kind: plan}, by))
+        return replace(report, alike=self._alike_of_rows(kind, plan.rows))
+
+    def import_kinds(
+        self, sheets: Mapping[RecordKind, Sheet], by: Signed, *, partial: bool = False, preview: bool = False
+    ) -> dict[RecordKind, ImportReport]:
+        """Like ``import_rows`` for records of several kinds, which are judged and published together, or not at all."""
+        with self._reading() if preview else self._writing() as ledger:
+            plans = self._plans(ledger, sheets)
+            applied = not preview and (partial or not any(plan.rejected for plan in plans.values()))
+            version = self._publish_plans(ledger, plans, by) if applied else ledger.version()
+            return {kind: plan.report(applied=applied, knowledge_version=version) for kind, plan in plans.items()}
+
+    def seed(self, rows: Mapping[RecordKind, Iterable[ImportRow]], by: Signed) -> int:
+        """Publish a pack's records as V1.0, of those kinds of which the store never held one; returns how many.
+
+        All or nothing; workers that start together seed once. Raises Refused when a record is not as it must be.
+        """
+        with self._writing() as ledger:
+            held = ledger.managed()
+            plans = self._plans(ledger, {kind: Sheet(tuple(found)) for kind, found in rows.items() if kind not in held})
+            wrong = [f"{kind}, record in line {r.line}, {r.field}: {r.reason}" for kind, plan in plans.items() for r in plan.rejected]
+            if wrong:
+                raise Refused(wrong)
+            self._publish_plans(ledger, plans, by, two_people=False)
+            return sum(len(plan.rows) for plan in plans.values())
+
+    # ---- within a transaction ----
+
+    def _plans(self, ledger: Ledger, sheets: Mapping[RecordKind, Sheet]) -> dict[RecordKind, Plan]:
+        """What becomes of each row, judged as though all of them were told."""
+        now = self._names(ledger)
+        rows = [(kind, row) for kind, sheet in sheets.items() for row in sheet.rows if kind is not RecordKind.FAQ]
+        plain = {
+            RecordId(kind, row.key): _as_if_told(kind, row)
+            for kind, row in rows
+            if not _plain_mistakes(RecordId(kind, row.key), row.payload)
+        }
+        among = self._judge(_with(now, plain))
+
+        def check(id_: RecordId, payload: Payload) -> list[str]:
+            return _plain_mistakes(id_, payload) or among.check(id_, payload)
+
+        return {kind: _plan(ledger, kind, sheet, check) for kind, sheet in sheets.items()}
+
+    def _publish_plans(self, ledger: Ledger, plans: Mapping[RecordKind, Plan], by: Signed, *, two_people: bool | None = None) -> int:
+        needed = self._two_people if two_people is None else two_people
+        versions: list[Version] = []
+        for kind, plan in plans.items():
+            versions += self._written(ledger, kind, plan.rows, by, two_people=needed)
+        if not versions:
+            return ledger.version()
+        with self._unbroken(ledger, {version.id.kind for version in versions}):
+            number = ledger.advance()
+            # a row has no span of its own, so it covers all that was published before
+            ledger.add([(replace(version, knowledge_version=number), version.revision) for version in versions])
+        return number
+
+    def _written(self, ledger: Ledger, kind: RecordKind, rows: Iterable[ImportRow], by: Signed, *, two_people: bool) -> list[Version]:
+        heads, now = ledger.heads(kind), self._clock()
+        drafts = [Draft(RecordId(kind, row.key), row.payload) for row in rows]
+        return [
+            lifecycle.written(heads.get(draft.id.key), draft, by, at=now, title=default_title(draft), two_people=two_people)
+            for draft in drafts
+        ]
+
+    def _add(self, ledger: Ledger, version: Version) -> Version:
+        """A step that changes nothing for customers."""
+        ledger.add([(version, _since(ledger.history(version.id), version.at))])
+        return version
+
+    def _tell(self, ledger: Ledger, version: Version) -> Version:
+        """A step that customers notice; raises Refused when it would break what others need."""
+        ends = version.status is Status.RETIRED
+        with self._unbroken(ledger, {version.id.kind}, ends=ends):
+            told = replace(version, knowledge_version=ledger.advance())
+            ledger.add([(told, _since([*ledger.history(told.id), told], told.at))])
+        return told
+
+    @contextmanager
+    def _unbroken(self, ledger: Ledger, kinds: Collection[RecordKind], *, ends: bool = False) -> Iterator[None]:
+        """Compare the shop before and after the block; an entry that comes or changes can break nothing."""
+        if not ends and set(kinds) <= {RecordKind.FAQ}:
+            yield
+            return
+        now = self._clock()
+        before = self._judge(_snapshot(ledger, now, ledger.told()))
+        yield
+        reasons = self._judge(_snapshot(ledger, now, ledger.told())).broken_since(before)
+        if reasons:
+            raise Refused(reasons)
+
+    def _names(self, ledger: Ledger) -> KnowledgeSnapshot:
+        """All but the entries: what these may refer to."""
+        return _snapshot(ledger, self._clock(), ledger.told_of_others(RecordKind.FAQ))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Ledger]:
+        with self._store.reading() as session:
+            if self._store.engine.dialect.name == "postgresql":
+                # version and records must be of one moment; SQLite gives that to every transaction
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+            yield Ledger(session)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Ledger]:
+        try:
+            with self._store.writing() as session:
+                ledger = Ledger(session)
+                ledger.lock()
+                yield ledger
+        except IntegrityError:
+            raise StoreError(
+                "the knowledge tables refuse the step; check that all workers run the same version", code="store_refused"
+            ) from None
+
+    # ---- checks ----
+
+    def _check(self, ledger: Ledger, version: Version) -> tuple[str, ...]:
+        """Raise Refused unless the payload fits the shop; what is odd about it all the same."""
+        told = {} if version.id.kind is RecordKind.FAQ else {version.id: version}
+        among = self._judge(_with(self._names(ledger), told))
+        reasons = among.check(version.id, version.payload)
+        if reasons:
+            raise Refused(reasons)
+        return tuple(among.warnings(version.id, version.payload))
+
+    def _alike_of(self, version: Version) -> tuple[Alike, ...]:
+        rows = (ImportRow(1, version.id.key, version.payload),)
+        return self._alike_of_rows(version.id.kind, rows)
+
+    def _alike_of_rows(self, kind: RecordKind, rows: Iterable[ImportRow]) -> tuple[Alike, ...]:
+        """Looked for outside the transaction: embedding takes time, and it refuses nothing."""
+        if self._find_alike is None or kind is not RecordKind.FAQ:
+            return ()
+        changed = {row.key: row.payload for row in rows}
+        others = self.snapshot(self._clock()).of(kind)
+        return self._find_alike(changed, {key: payload for key, payload in others.items() if key not in changed})
+
+
+def _snapshot(ledger: Ledger, at: datetime, told: Mapping[RecordId, list[Version]]) -> KnowledgeSnapshot:
+    published = {id_: publications(steps) for id_, steps in told.items()}
+    found = {id_: speaking for id_, steps in published.items() if (speaking := effective(steps, at))}
+    changes = [change for steps in published.values() if (change := next_change(steps, at))]
+    return KnowledgeSnapshot(ledger.version(), MappingProxyType(found), min(changes, default=None), ledger.managed())
+
+
+def _with(snapshot: KnowledgeSnapshot, told: Mapping[RecordId, Version]) -> KnowledgeSnapshot:
+    """The snapshot with ``told`` over its own records."""
+    managed = snapshot.managed | {id_.kind for id_ in told}
+    return replace(snapshot, records=MappingProxyType({**snapshot.records, **told}), managed=managed)
+
+
+def _as_if_told(kind: RecordKind, row: ImportRow) -> Version:
+    """A row as its judge sees it; nothing but its payload counts."""
+    digest, at = payload_digest(row.payload), datetime.min.replace(tzinfo=UTC)
+    return Version(RecordId(kind, row.key), 1, 1, "", Status.PUBLISHED, "", "", None, at, "", row.payload, digest)
+
+
+def _plan(ledger: Ledger, kind: RecordKind, sheet: Sheet, check: Callable[[RecordId, Payload], list[str]]) -> Plan:
+    told = {id_.key: publications(steps) for id_, steps in ledger.told_of_kind(kind).items()}
+    live = {key: steps[-1] for key, steps in told.items() if steps}
+    return plan_import(sheet, ledger.heads(kind), live, lambda key, payload: check(RecordId(kind, key), payload))
+
+
+def _check_plain(draft: Draft) -> None:
+    """Raise Refused unless the payload may be stored at all; done before the lock is taken, for it may be hostile."""
+    reasons = _plain_mistakes(draft.id, draft.payload)
+    if reasons:
+        raise Refused(reasons)
+
+
+def _plain_mistakes(id_: RecordId, payload: Payload) -> list[str]:
+    reasons = [*mistakes_of_key(id_), *mistakes_of_shape(payload)]
+    if reasons or id_.kind is not RecordKind.FAQ:
+        return reasons
+    same = payload.get("id", id_.key) == id_.key
+    return [] if same else ["id: differs from the id of the record; write the same"]
+
+
+def default_title(draft: Draft) -> str:
+    """What a version is about, for its name: the Chinese question of an entry, else the record's id."""
+    question = draft.payload.get("question")
+    text = question.get("zh") if isinstance(question, Mapping) else None
+    shown = "".join(char if char.isprintable() else " " for char in text if char) if isinstance(text, str) else ""
+    return " ".join(shown.split())[:_LONGEST_TITLE].strip() or draft.id.key[:_LONGEST_TITLE]
+
+
+def _since(history: list[Version], at: datetime) -> int | None:
+    return first_needed(publications(history), at)
+
+
+def _there(head: Version | None, id_: RecordId) -> Version:
+    if head is None:
+        raise NotFound(f"{id_}: there is no such record; check kind and id")
+    return head
+
+
+def _at(ledger: Ledger, id_: RecordId, if_match: str) -> Version:
+    """The head, when it is the one that the caller has read."""
+    head = _there(ledger.head(id_), id_)
+    if if_match not in (ANY, head.etag):
+        raise StaleVersion(f"{id_}: it has changed since you read it ({head.name}, {head.status}); read it again and repeat your change")
+    return head
+
+
+def _over(head: Version | None, id_: RecordId, if_match: str | None) -> Version | None:
+    """The head that a save may lie over."""
+    if if_match is None:
+        if head is not None and head.status is not Status.RETIRED:
+            raise Exists(f"{id_}: it exists already; read it and send its ETag to change it")
+        return head
+    if head is None:
+        if if_match == ANY:
+            return None
+        raise StaleVersion(f"{id_}: there is no such record; save it without an ETag")
+    if if_match not in (ANY, head.etag):
+        raise StaleVersion(f"{id_}: it has changed since you read it ({head.name}, {head.status}); read it again and repeat your change")
+    return head

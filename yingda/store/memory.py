@@ -1,0 +1,169 @@
+"""What a dialogue needs to remember, and a memory that lives as long as its process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import datetime
+from threading import RLock
+from typing import Protocol
+
+from yingda.domain.conversation import NEW, ConversationState
+from yingda.store.codec import through_json
+from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed, StoredHandoff, StoredTurn, Unknown, released
+
+
+class Memory(Protocol):
+    """Conversations as they were; threads may share one. All but Conflict, Duplicate and Unknown is plain StoreError."""
+
+    def recall(self, conversation_id: str) -> tuple[ConversationState, int]:
+        """The state after the last turn and its version; (NEW, 0) when nothing is known."""
+
+    def find(self, conversation_id: str, message_id: str) -> StoredTurn | None:
+        """The turn that answered this message, if one did."""
+
+    def remember(self, turn: StoredTurn, *, version: int, handoff: HandoffOpened | None = None) -> None:
+        """Write turn, new state and hand-off, all or nothing; durable when it returns.
+
+        Raises Duplicate when the message is stored already, else Conflict when ``version`` is not the conversation's.
+        """
+
+    def release(self, conversation_id: str, *, by: str, at: datetime) -> ConversationState:
+        """Let the bot speak again; returns the new state, unchanged where nothing stood. Raises Unknown."""
+
+    def turns(self, conversation_id: str) -> list[StoredTurn]:
+        """The turns of a conversation, in the order they were written."""
+
+    def turn(self, turn_id: str) -> StoredTurn | None:
+        """The turn of that id."""
+
+    def turns_since(self, since: datetime) -> Iterator[StoredTurn]:
+        """All turns from ``since`` on, by time and then by id; as many as there are, a few at a time."""
+
+    def handoffs(self, conversation_id: str) -> list[StoredHandoff]:
+        """The hand-offs of a conversation, in the order they were opened."""
+
+    def add_feedback(self, feedback: Feedback) -> bool:
+        """Write feedback; False when the same was stored before. Raises Unknown when there is no such answer."""
+
+    def feedback(self, answer_id: str) -> list[Feedback]:
+        """The feedback on an answer, in the order of its time."""
+
+    def forget_before(self, when: datetime) -> int:
+        """Delete the conversations whose last turn or release was before ``when``, with all that hangs on them; returns how many."""
+
+    def erase_customer(self, customer: str) -> int:
+        """Delete every conversation in which the customer of this hash took part; returns how many."""
+
+
+class VolatileMemory:
+    """A Memory in this process alone, for tests, replays and a bot that may forget."""
+
+    def __init__(self) -> None:
+        self._lock = RLock()
+        self._states: dict[str, tuple[ConversationState, int, datetime]] = {}
+        self._turns: dict[str, StoredTurn] = {}
+        self._of: dict[str, list[StoredTurn]] = {}
+        self._handoffs: dict[str, list[StoredHandoff]] = {}
+        self._feedback: dict[tuple[str, str], Feedback] = {}
+
+    def recall(self, conversation_id: str) -> tuple[ConversationState, int]:
+        """See Memory."""
+        with self._lock:
+            state, version, _ = self._states.get(conversation_id, (NEW, 0, None))
+            return state, version
+
+    def find(self, conversation_id: str, message_id: str) -> StoredTurn | None:
+        """See Memory."""
+        with self._lock:
+            return next((turn for turn in self._of.get(conversation_id, ()) if turn.message_id == message_id), None)
+
+    def remember(self, turn: StoredTurn, *, version: int, handoff: HandoffOpened | None = None) -> None:
+        """See Memory; nothing is durable here."""
+        turn = replace(turn, answer=through_json(turn.answer))
+        handoff = handoff and replace(handoff, package=through_json(handoff.package))
+        with self._lock:
+            if turn.message_id is not None and (stored := self.find(turn.conversation_id, turn.message_id)):
+                raise Duplicate(stored)
+            if turn.turn_id in self._turns:
+                raise IdUsed
+            if self.recall(turn.conversation_id)[1] != version:
+                raise Conflict
+            self._states[turn.conversation_id] = (turn.state, version + 1, turn.at)
+            self._turns[turn.turn_id] = turn
+            self._of.setdefault(turn.conversation_id, []).append(turn)
+            if handoff is not None:
+                self._handoffs.setdefault(turn.conversation_id, []).append(StoredHandoff(turn.conversation_id, handoff))
+
+    def release(self, conversation_id: str, *, by: str, at: datetime) -> ConversationState:
+        """See Memory."""
+        with self._lock:
+            if conversation_id not in self._states:
+                raise Unknown("conversation")
+            state, version, _ = self._states[conversation_id]
+            if state.standing is None:
+                return state
+            self._states[conversation_id] = (released(state), version + 1, at)
+            opened = self._handoffs.get(conversation_id, [])
+            opened[:] = [one if one.released_at else replace(one, released_at=at, released_by=by) for one in opened]
+            return released(state)
+
+    def turns(self, conversation_id: str) -> list[StoredTurn]:
+        """See Memory."""
+        with self._lock:
+            return list(self._of.get(conversation_id, ()))
+
+    def turn(self, turn_id: str) -> StoredTurn | None:
+        """See Memory."""
+        with self._lock:
+            return self._turns.get(turn_id)
+
+    def turns_since(self, since: datetime) -> Iterator[StoredTurn]:
+        """See Memory; what comes later than the call is not seen."""
+        with self._lock:
+            found = [turn for turn in self._turns.values() if turn.at >= since]
+        yield from sorted(found, key=lambda turn: (turn.at, turn.turn_id))
+
+    def handoffs(self, conversation_id: str) -> list[StoredHandoff]:
+        """See Memory."""
+        with self._lock:
+            return list(self._handoffs.get(conversation_id, ()))
+
+    def add_feedback(self, feedback: Feedback) -> bool:
+        """See Memory."""
+        with self._lock:
+            if feedback.answer_id not in self._turns:
+                raise Unknown("answer")
+            key = (feedback.answer_id, feedback.digest)
+            if key in self._feedback:
+                return False
+            self._feedback[key] = feedback
+            return True
+
+    def feedback(self, answer_id: str) -> list[Feedback]:
+        """See Memory."""
+        with self._lock:
+            found = [one for one in self._feedback.values() if one.answer_id == answer_id]
+        return sorted(found, key=lambda one: (one.at, one.digest))
+
+    def forget_before(self, when: datetime) -> int:
+        """See Memory."""
+        with self._lock:
+            return self._forget([name for name, (_, _, updated) in self._states.items() if updated < when])
+
+    def erase_customer(self, customer: str) -> int:
+        """See Memory."""
+        with self._lock:
+            names = [name for name, turns in self._of.items() if any(turn.facts.customer == customer for turn in turns)]
+            return self._forget(names)
+
+    def _forget(self, names: Iterable[str]) -> int:
+        count = 0
+        for name in names:
+            gone = {turn.turn_id for turn in self._of.pop(name, ())}
+            self._states.pop(name)
+            self._handoffs.pop(name, None)
+            self._turns = {key: turn for key, turn in self._turns.items() if key not in gone}
+            self._feedback = {key: one for key, one in self._feedback.items() if one.answer_id not in gone}
+            count += 1
+        return count
