@@ -65,6 +65,11 @@ def evidence(
     )
 
 
+def needing_a_person(case: Evidence) -> Evidence:
+    assert case.accepted is not None
+    return replace(case, accepted=replace(case.accepted, needs_human=True))
+
+
 @pytest.mark.parametrize(
     ("case", "reason"),
     [
@@ -72,7 +77,7 @@ def evidence(
         (evidence("ACCOUNT_SECURITY"), Reason.SECURITY),
         (evidence("COMPLAINT_SERVICE"), Reason.COMPLAINT),
         (evidence(sentiment=angry(0.6)), Reason.NEGATIVE_SENTIMENT),
-        (evidence("ACCOUNT_SECURITY", decision=Acceptance.ABSTAIN, entry="security-lock"), Reason.NEEDS_HUMAN),
+        (needing_a_person(evidence(entry="ship-when")), Reason.NEEDS_HUMAN),
     ],
     ids=lambda value: str(value) if isinstance(value, Reason) else "",
 )
@@ -103,8 +108,14 @@ def test_an_unsure_intent_hands_nothing_over(intent: str, decision: Acceptance) 
 def test_several_reasons_stand_together_in_table_order() -> None:
     verdict = decide(evidence("ACCOUNT_SECURITY", entry="security-lock", sentiment=angry(0.9)))
 
-    assert verdict.handoff.reasons == (Reason.SECURITY, Reason.NEGATIVE_SENTIMENT, Reason.NEEDS_HUMAN)
-    assert verdict.step.detail == "account security; the customer is angry; the matching entry needs a person"
+    assert verdict.handoff.reasons == (Reason.NEGATIVE_SENTIMENT, Reason.SECURITY)
+    assert verdict.step.detail == "the customer is angry; account security"
+
+
+def test_the_policy_outranks_the_need_of_an_entry() -> None:
+    angry_too = replace(needing_a_person(evidence(entry="ship-when")), classification=evidence(sentiment=angry(0.9)).classification)
+
+    assert decide(angry_too).handoff.reasons == (Reason.NEGATIVE_SENTIMENT,)
 
 
 def test_a_person_takes_over_even_where_an_entry_matches() -> None:

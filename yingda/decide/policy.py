@@ -1,59 +1,56 @@
-"""The hand-off and answer policy as one table, read top to bottom: the first row that holds decides.
+"""The hand-off and answer policy as one table over a message and the conversation so far; pure and deterministic.
 
-The policy looks at one message; what depends on the conversation so far is not its business.
+What a message says by itself stands in HANDOFF_ROWS, what the conversation adds in ``conversation.ROWS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-from yingda.decide.thresholds import Thresholds
-from yingda.domain.decision import Acceptance, Candidate, Classification, Handoff, Outcome, Reason, Step
-from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry, Intent, Priority, Sentiment
-from yingda.domain.message import Message, Tier
-
-_SECURITY = "ACCOUNT_SECURITY"
-COMPLAINT = "COMPLAINT"
-"""Code of the category whose messages a person always handles."""
-
-_HUMAN = "GENERAL_HUMAN"
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that a decision looks at: the message, what it is about, and the entry the engine stands behind.
-
-    ``complaint`` is the probability that the message is any complaint: which one may be open where the fact is not.
-    """
-
-    message: Message
-    classification: Classification
-    intent: Intent
-    accepted: FaqEntry | None
-    candidates: tuple[Candidate, ...]
-    complaint: float
-    thresholds: Thresholds
-
-    @property
-    def sure(self) -> bool:
-        """True when the intent may be acted on."""
-        return self.classification.decision is Acceptance.ACCEPT or self.accepted is not None
-
-    @property
-    def furious(self) -> bool:
-        """True when the customer is angry beyond doubt."""
-        feeling = self.classification.sentiment
-        return feeling.label is Sentiment.ANGRY and feeling.confidence >= self.thresholds.angry
+from yingda.decide.conversation import (
+    COUNTERS,
+    QUESTIONS,
+    SMALL_TALK,
+    Advance,
+    Kind,
+    Turn,
+    advance,
+    is_taken_back,
+    is_worth_asking,
+    resumed,
+    turn_of,
+)
+from yingda.decide.evidence import COMPLAINT as COMPLAINT
+from yingda.decide.evidence import HUMAN, PRAISE, SECURITY, UNRESOLVED
+from yingda.decide.evidence import Evidence as Evidence
+from yingda.decide.routing import no_handoff, route
+from yingda.decide.routing import triage as triage
+from yingda.decide.wording import Mentions, Topic, wording_of
+from yingda.domain.conversation import ConversationState
+from yingda.domain.decision import Candidate, Handoff, Outcome, Reason, Step
+from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Outcome, hand-off and the line of the table that decided."""
+    """Outcome, hand-off, the lines that decided, and the conversation after the message.
+
+    ``second_response`` marks the second try after a dissatisfied message (二次响应). ``situation`` names the reply's template where
+    the outcome alone does not.
+    """
 
     outcome: Outcome
     handoff: Handoff
-    step: Step
+    steps: tuple[Step, ...]
+    state: ConversationState
+    second_response: bool = False
+    situation: str | None = None
+
+    @property
+    def step(self) -> Step:
+        """The line of the table that decided."""
+        return self.steps[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,55 +59,121 @@ class _Row:
 
     reason: Reason
     detail: str
-    holds: Callable[[Evidence], bool]
+    holds: Callable[[Evidence, Mentions], bool]
 
 
-def _worth_asking(evidence: Evidence) -> bool:
-    total = sum(candidate.confidence for candidate in evidence.candidates[:3])
-    return evidence.intent.code != OUT_OF_SCOPE and total >= evidence.thresholds.clarify
+def _asks_for_person(evidence: Evidence, mentions: Mentions) -> bool:
+    wanted = Topic.PERSON in mentions.asserted and not evidence.is_surely(PRAISE)
+    return wanted or (evidence.is_surely(HUMAN) and not is_taken_back(evidence, mentions))
 
 
-def _complains(evidence: Evidence) -> bool:
+def _complains(evidence: Evidence, mentions: Mentions) -> bool:
+    if Topic.COMPLAINT in mentions.denied:
+        return False
+    said = Topic.COMPLAINT in mentions.asserted and not evidence.is_surely(PRAISE, OUT_OF_SCOPE)
     sure_of_one = evidence.sure and evidence.intent.category == COMPLAINT
-    return sure_of_one or evidence.complaint >= evidence.thresholds.intent
+    return said or sure_of_one or evidence.complaint >= evidence.thresholds.intent
 
 
-def _needs_person(evidence: Evidence) -> bool:
-    """True when the entry says so, or when no entry may close its intent."""
-    return evidence.accepted is not None and (evidence.accepted.needs_human or not evidence.intent.answerable)
+def _is_in_danger(evidence: Evidence, mentions: Mentions) -> bool:
+    said = Topic.SECURITY in mentions.asserted and not evidence.is_surely(PRAISE, OUT_OF_SCOPE)
+    return said or (evidence.is_surely(SECURITY) and not is_taken_back(evidence, mentions))
+
+
+def _needs_person(evidence: Evidence, mentions: Mentions) -> bool:
+    """True when the entry says so, or when no entry may close its intent; a dissatisfied message gets its second try."""
+    entry = standing_entry(evidence, mentions)
+    if entry is None or evidence.intent.code == UNRESOLVED:
+        return False
+    return entry.needs_human or not evidence.intent.answerable
 
 
 HANDOFF_ROWS: tuple[_Row, ...] = (
-    _Row(Reason.REQUESTED, "the customer asks for a person", lambda e: e.sure and e.intent.code == _HUMAN),
-    _Row(Reason.SECURITY, "account security", lambda e: e.sure and e.intent.code == _SECURITY),
+    _Row(Reason.REQUESTED, "the customer asks for a person", _asks_for_person),
     _Row(Reason.COMPLAINT, "a complaint", _complains),
-    _Row(Reason.NEGATIVE_SENTIMENT, "the customer is angry", lambda e: e.furious),
+    _Row(Reason.NEGATIVE_SENTIMENT, "the customer is angry", lambda e, _: e.furious),
+    _Row(Reason.SECURITY, "account security", _is_in_danger),
     _Row(Reason.NEEDS_HUMAN, "the matching entry needs a person", _needs_person),
 )
+"""What one message says by itself; a need of the entry counts only where nothing else holds."""
 
 
 def decide(evidence: Evidence) -> Verdict:
-    """The outcome for one message; several hand-off reasons may stand together."""
-    reasons = tuple(row.reason for row in HANDOFF_ROWS if row.holds(evidence))
+    """What happens to the message, and the conversation after it; several hand-off reasons may stand together."""
+    mentions = wording_of(evidence.policy.words).find(evidence.text or evidence.message.text)
+    state = resumed(evidence.state, evidence.message.at, evidence.policy)
+    rows = [row for row in HANDOFF_ROWS if row.holds(evidence, mentions)]
+    turn = turn_of(evidence, mentions, state, called=bool(rows))
+    advanced = advance(state, turn, evidence.policy)
+    if state.standing is not None:
+        return _stay_out(evidence, state.standing, turn, advanced, rows)
+    reasons = _together(evidence, [row.reason for row in rows], advanced.reasons)
     if reasons:
-        fired = "; ".join(row.detail for row in HANDOFF_ROWS if row.reason in reasons)
-        return _verdict(evidence, Outcome.HANDOFF, fired, reasons)
-    if evidence.accepted is not None:
-        return _verdict(evidence, Outcome.ANSWERED, f"match at or above {evidence.thresholds.match:.3f}")
-    if _worth_asking(evidence):
-        return _verdict(evidence, Outcome.CLARIFY, "no match is sure enough, but the best few are worth asking about")
-    return _verdict(evidence, Outcome.NO_ANSWER, "nothing fits well enough to answer")
+        handoff = route(evidence, reasons)
+        details = [*(row.detail for row in rows if row.reason in reasons), *_counted(advanced)]
+        return _verdict(evidence, Outcome.HANDOFF, "; ".join(details), turn, replace(advanced.state, standing=handoff), handoff)
+    return _reply(evidence, mentions, turn, advanced.state)
 
 
-def _verdict(evidence: Evidence, outcome: Outcome, detail: str, reasons: tuple[Reason, ...] = ()) -> Verdict:
-    required = outcome is Outcome.HANDOFF
-    handoff = Handoff(required, reasons, evidence.intent.skill if required else None, triage(evidence))
-    return Verdict(outcome, handoff, Step("decide", detail))
+def _together(evidence: Evidence, said: Sequence[Reason], due: Sequence[Reason]) -> tuple[Reason, ...]:
+    """All reasons in their order: the policy outranks an entry's need, and VIP is a reason only beside another."""
+    found = {*said, *due}
+    if found != {Reason.NEEDS_HUMAN}:
+        found.discard(Reason.NEEDS_HUMAN)
+    if found and evidence.is_vip:
+        found.add(Reason.VIP)
+    return tuple(reason for reason in Reason if reason in found)
 
 
-def triage(evidence: Evidence) -> Priority:
-    """The intent's own priority; anger and VIP customers are high."""
-    customer = evidence.message.customer
-    if evidence.furious or (customer is not None and customer.tier is Tier.VIP):
-        return Priority.HIGH
-    return evidence.intent.priority
+def _stay_out(evidence: Evidence, standing: Handoff, turn: Turn, advanced: Advance, rows: Sequence[_Row]) -> Verdict:
+    """A person has the conversation: only thanks and goodbye are answered, and nothing is released."""
+    if turn.kind in SMALL_TALK - {Kind.GREETING} and evidence.accepted is not None:
+        return _verdict(evidence, Outcome.ANSWERED, "thanks or goodbye; the hand-off stands", turn, advanced.state)
+    said = _together(evidence, [row.reason for row in rows], ())
+    seen = "; ".join(("a hand-off stands", *(f"also: {row.detail}" for row in rows if row.reason in said)))
+    return _verdict(evidence, Outcome.HANDOFF, seen, turn, advanced.state, standing)
+
+
+def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> Verdict:
+    """The bot answers, asks back, or says that it cannot."""
+    if turn.kind is Kind.DISSATISFIED:
+        verdict = _verdict(evidence, Outcome.CLARIFY, "dissatisfied; a second try with the next best entries", turn, state)
+        return replace(verdict, second_response=True)
+    entry = standing_entry(evidence, mentions)
+    if entry is not None:
+        told = (*state.tried, entry.id) if turn.kind not in SMALL_TALK and entry.id not in state.tried else state.tried
+        detail = f"match at or above {evidence.thresholds.match:.3f}"
+        return _verdict(evidence, Outcome.ANSWERED, detail, turn, replace(state, tried=told))
+    if evidence.only_facts:
+        verdict = _verdict(evidence, Outcome.CLARIFY, "facts without a question; asks what they are for", turn, state)
+        return replace(verdict, situation="facts_alone")
+    if turn.kind is Kind.ASIDE and not is_worth_asking(evidence, skip=int(is_taken_back(evidence, mentions))):
+        verdict = _verdict(evidence, Outcome.CLARIFY, "only takes something back; asks for the matter", turn, state)
+        return replace(verdict, situation="noted")
+    if is_worth_asking(evidence, skip=int(is_taken_back(evidence, mentions))):
+        return _verdict(evidence, Outcome.CLARIFY, "no match is sure enough, but the best few are worth asking about", turn, state)
+    return _verdict(evidence, Outcome.NO_ANSWER, "nothing fits well enough to answer", turn, state)
+
+
+def standing_entry(evidence: Evidence, mentions: Mentions) -> FaqEntry | None:
+    """The accepted entry, unless it offers just what the customer does not want."""
+    return None if is_taken_back(evidence, mentions) else evidence.accepted
+
+
+def next_best(candidates: Sequence[Candidate], tried: Sequence[str]) -> tuple[Candidate, ...]:
+    """What a second try may offer: the candidates of the open question that were not sent yet, best first."""
+    return tuple(candidate for candidate in candidates if candidate.id not in tried)
+
+
+def _counted(advanced: Advance) -> list[str]:
+    named = {reason: name for name, reason in COUNTERS.items()}
+    return [f"{reason.value.replace('_', ' ')}: {getattr(advanced.state, named[reason])} in a row" for reason in advanced.reasons]
+
+
+def _verdict(
+    evidence: Evidence, outcome: Outcome, detail: str, turn: Turn, state: ConversationState, handoff: Handoff | None = None
+) -> Verdict:
+    counts = ", ".join(f"{name} {getattr(state, name)}/{getattr(evidence.policy, name)}" for name in COUNTERS)
+    asked = f" about {state.question.about}" if turn.kind in QUESTIONS and state.question is not None else ""
+    steps = (Step("decide", detail), Step("conversation", f"{turn.kind}{asked}; {counts}"))
+    return Verdict(outcome, handoff or no_handoff(evidence), steps, state)

@@ -1,0 +1,173 @@
+"""The conversation driven by random messages, beside a model that only looks back over what was said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from tests.conversation_kit import ANGRY, START, mumbled, nearly, said
+from yingda.decide.evidence import Evidence
+from yingda.decide.policy import Verdict, decide
+from yingda.domain.conversation import NEW, released
+from yingda.domain.decision import Handoff, Outcome, Reason
+from yingda.domain.handoff import HandoffPolicy
+from yingda.domain.message import Customer, Tier
+
+MESSAGES: Mapping[str, Callable[[], Evidence]] = {
+    "ship": lambda: said("什么时候发货", entry="ship-when"),
+    "return": lambda: said("怎么退货", entry="return-how"),
+    "nearly ship": lambda: nearly("ship-when"),
+    "fragment ship": lambda: replace(said("那多久", entry="ship-when"), fragment=True),
+    "hello": lambda: said("你好", entry="general-greeting"),
+    "thanks": lambda: said("谢谢", entry="general-thanks"),
+    "solved": lambda: said("解决了", entry="general-thanks"),
+    "unhappy": lambda: said("没用", entry="general-unresolved"),
+    "weather": lambda: said("天气", intent="OUT_OF_SCOPE"),
+    "mumbled": mumbled,
+    "person": lambda: mumbled("转人工"),
+    "no person": lambda: said("不用转人工", entry="general-human"),
+    "complaint": lambda: mumbled("我要投诉"),
+    "angry ship": lambda: said("怎么还不发货", entry="ship-when", sentiment=ANGRY),
+    "danger": lambda: said("冒烟了", entry="repair-dangerous"),
+}
+ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
+BY_ITSELF = {
+    "person": Reason.REQUESTED,
+    "complaint": Reason.COMPLAINT,
+    "angry ship": Reason.NEGATIVE_SENTIMENT,
+    "danger": Reason.NEEDS_HUMAN,
+}
+SMALL_TALK = {"hello", "thanks", "solved"}
+POLICIES = st.builds(
+    HandoffPolicy, repeats=st.integers(1, 4), dissatisfied=st.integers(1, 3), undecided=st.integers(1, 3), out_of_scope=st.integers(1, 3)
+)
+
+
+class Past:
+    """What was said since the conversation began or a person gave it back, told as (what, about)."""
+
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str | None]] = []
+        self.question: str | None = None
+
+    def add(self, name: str) -> None:
+        about = ABOUT.get(name)
+        if name == "nearly ship":
+            name, about = ("ship", "ship-when") if self.question == "ship-when" else ("mumbled", None)
+        elif name == "fragment ship" and self.question != "ship-when":
+            name = "ship"
+        if about is not None and about != self.question:
+            self.said.append(("new", None))
+        if name == "mumbled" and self.question is None:
+            about = "ORDER_STATUS"
+        self.question = about or self.question
+        self.said.append((name, about))
+
+    def counts(self) -> dict[str, int]:
+        """Every count from scratch: back to the last new question, satisfaction or release."""
+        names = [name for name, _ in self.said]
+        row = names[_last(names, {"new", "solved", "released"}) :]
+        understood = row[_last(row, {*ABOUT}) :]
+        return {
+            "repeats": sum(name in {*ABOUT} - {"fragment ship"} for name in row),
+            "dissatisfied": row.count("unhappy"),
+            "out_of_scope": understood.count("weather"),
+            "undecided": understood.count("mumbled") + understood.count("weather"),
+        }
+
+
+def _last(names: list[str], wanted: set[str]) -> int:
+    """The place behind the last of ``wanted``."""
+    return max((place + 1 for place, name in enumerate(names) if name in wanted), default=0)
+
+
+class Conversation(RuleBasedStateMachine):
+    """One customer who writes at random."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.state, self.now, self.past = NEW, START, Past()
+        self.expected: Handoff | None = None
+        self.policy, self.tier = HandoffPolicy(), Tier.NORMAL
+
+    @rule(policy=POLICIES, tier=st.sampled_from([Tier.VIP, Tier.NORMAL]))
+    @precondition(lambda self: self.state == NEW)
+    def settings_are_chosen(self, policy: HandoffPolicy, tier: Tier) -> None:
+        self.policy, self.tier = policy, tier
+
+    @rule(name=st.sampled_from(sorted(MESSAGES)), minutes=st.integers(0, 300))
+    def the_customer_writes(self, name: str, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+        message = MESSAGES[name]()
+        message = replace(message, message=replace(message.message, at=self.now, customer=Customer("1", tier=self.tier)))
+        evidence = replace(message, state=self.state, policy=self.policy)
+        verdict = decide(evidence)
+        assert decide(evidence) == verdict
+        self.check(name, verdict)
+        self.state = verdict.state
+
+    def check(self, name: str, verdict: Verdict) -> None:
+        if self.expected is not None:
+            assert verdict.state == replace(self.state, last_at=self.now), "nothing is counted and nothing is lost"
+            is_thanks = name in SMALL_TALK - {"hello"}
+            assert verdict.outcome is (Outcome.ANSWERED if is_thanks else Outcome.HANDOFF)
+            assert is_thanks or verdict.handoff == self.expected
+            return
+        self.past.add(name)
+        reasons = self.reasons(name)
+        assert set(verdict.handoff.reasons) == reasons
+        assert list(verdict.handoff.reasons) == sorted(reasons, key=list(Reason).index)
+        assert (verdict.outcome is Outcome.HANDOFF) == verdict.handoff.required == bool(reasons)
+        assert verdict.second_response == (name == "unhappy" and not reasons)
+        assert not (reasons and name in SMALL_TALK)
+        self.expected = verdict.handoff if reasons else None
+
+    def reasons(self, name: str) -> set[Reason]:
+        counts, said = self.past.counts(), self.past.said[-1][0]
+        found = {BY_ITSELF[name]} if name in BY_ITSELF else set()
+        if said in {*ABOUT} - {"fragment ship"} and counts["repeats"] >= self.policy.repeats:
+            found.add(Reason.REPEATED_QUESTION)
+        for kind, counter, reason in (
+            ("unhappy", "dissatisfied", Reason.DISSATISFIED),
+            ("weather", "out_of_scope", Reason.OUT_OF_SCOPE),
+            ("mumbled", "undecided", Reason.LOW_CONFIDENCE),
+        ):
+            if said == kind and counts[counter] >= getattr(self.policy, counter):
+                found.add(reason)
+        is_mixed = counts["undecided"] > counts["out_of_scope"]
+        if said == "weather" and is_mixed and counts["undecided"] >= self.policy.undecided:
+            found.add(Reason.LOW_CONFIDENCE)
+        if len(found) > 1:
+            found.discard(Reason.NEEDS_HUMAN)
+        return found | ({Reason.VIP} if found and self.tier is Tier.VIP else set())
+
+    @rule()
+    @precondition(lambda self: self.expected is not None)
+    def a_person_gives_it_back(self) -> None:
+        self.state, self.expected = released(self.state), None
+        self.past.said.append(("released", None))
+
+    @rule(hours=st.integers(24, 72))
+    def nobody_writes_for_long(self, hours: int) -> None:
+        if self.state.last_at is not None:
+            self.now += timedelta(hours=hours)
+            self.past, self.expected = Past(), None
+
+    @invariant()
+    def counts_are_those_of_what_was_said(self) -> None:
+        idle = self.state.last_at is not None and self.now - self.state.last_at >= timedelta(hours=self.policy.idle_hours)
+        if not idle and self.state != NEW:
+            assert {name: getattr(self.state, name) for name in self.past.counts()} == self.past.counts()
+            assert self.state.standing == self.expected
+            # a row that is all out of scope has its own limit
+            limits = {"undecided": max(self.policy.undecided, self.policy.out_of_scope)}
+            assert all(getattr(self.state, name) <= limits.get(name, getattr(self.policy, name)) for name in self.past.counts())
+
+
+Conversation.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestConversation = Conversation.TestCase

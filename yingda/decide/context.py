@@ -1,0 +1,143 @@
+"""What a short message means in its conversation: a choice among offered questions, facts asked for, or a fragment.
+
+A third of real shop messages say nothing on their own (那多久到, 可以吗, 2, an order number). They are rules about wording,
+not about meaning, so a table of patterns decides, and the model reads a fragment only together with the open question.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+from yingda.decide.wording import Mentions, Wording
+from yingda.domain.conversation import ConversationState
+from yingda.domain.decision import Entity
+
+LONGEST_FRAGMENT = 8
+"""Han characters and words of other scripts up to which a message is a fragment; longer ones name their matter themselves."""
+
+LONGEST_WORDLESS = 2
+"""Words of other scripts up to which a message without a Han character tells no language: ok, agent, an order number."""
+
+_NUMBERS = {name: n for n, names in enumerate(("1一", "2二两", "3三", "4四", "5五")) for name in names}
+_ORDINALS = {
+    name: n for n, names in enumerate(("first 1st", "second 2nd", "third 3rd", "fourth 4th", "fifth 5th")) for name in names.split()
+}
+_CHOICE = re.compile(
+    r"(?:我?(?:选|要|问|想问)?(?:的)?(?:是|就是|应该是)?)?第?([1-5一二两三四五])(?:个|条|项|种|号)?(?:问题)?"
+    r"(?:[,，]? ?谢谢|吧|呢|的)?[.。、,，!！~ ]*"
+)
+_ENGLISH_CHOICE = re.compile(r"(?:the |number |no\.? ?|option )?([1-5]|[a-z]+|\d[a-z]{2})(?: one)?(?:,? please)?[.! ]*", re.IGNORECASE)
+_LABELS = re.compile(
+    r"订单号码?|订单编号|订单|物流单号|快递单号|运单号|单号|编号|号码|商品|金额|价格|手机号|电话"
+    r"|你好|您好|这个|我的|是|为|给你|给您|发你|发您|在这|[\W_]"
+)
+_UNIT = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
+_HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
+_CLAUSE = re.compile(r"[^\s,，。!！?？;；~～…]+[\s,，。!！?？;；~～…]*")
+
+NO_WORDINGS: Mapping[str, str] = MappingProxyType({})
+
+
+class Manner(StrEnum):
+    """How a message is to be read."""
+
+    ALONE = "alone"
+    CHOICE = "choice"
+    FACTS = "facts"
+    ONLY_FACTS = "only_facts"
+
+
+@dataclass(frozen=True, slots=True)
+class InContext:
+    """A message in its conversation: ``entry`` is the one chosen or asked about, ``facts`` are the kinds newly given.
+
+    ONLY_FACTS are facts that no open question asks for.
+    """
+
+    manner: Manner = Manner.ALONE
+    entry: str | None = None
+    facts: tuple[str, ...] = ()
+
+
+def read_in_context(
+    original: str,
+    text: str,
+    state: ConversationState,
+    entities: Sequence[Entity],
+    wanted: Collection[str],
+    *,
+    wordings: Mapping[str, str] = NO_WORDINGS,
+) -> InContext:
+    """How to read ``original`` (``text`` normalised).
+
+    ``wanted`` are the facts the open question's entry asks for, ``wordings`` maps the offered questions as they were shown,
+    normalised, to their entries.
+    """
+    if state.standing is not None:
+        return InContext()
+    chosen = wordings.get(text) or _chosen(text, state.offered)
+    if chosen is not None:
+        return InContext(Manner.CHOICE, chosen)
+    given = tuple(dict.fromkeys(entity.type for entity in entities))
+    if not given or _LABELS.sub("", _without(original, entities)):
+        return InContext(facts=given)
+    useful = tuple(fact for fact in given if fact in wanted)
+    if state.question is not None and useful:
+        return InContext(Manner.FACTS, state.question.about, useful)
+    return InContext(Manner.ONLY_FACTS, facts=given)
+
+
+def is_fragment(text: str) -> bool:
+    """True when normalised ``text`` is too short to name a matter; bare marks are no fragment."""
+    return 0 < len(_UNIT.findall(text)) <= LONGEST_FRAGMENT
+
+
+def tells_no_language(text: str) -> bool:
+    """True for what every customer may write: marks, numbers, one or two foreign words."""
+    return _HAN.search(text) is None and len(_UNIT.findall(text)) <= LONGEST_WORDLESS
+
+
+def read_together(question: str, fragment: str) -> str:
+    """The open question and the fragment as one text for the model."""
+    return f"{question}，{fragment}"
+
+
+def without_asides(text: str, wording: Wording) -> str:
+    """Normalised ``text`` without the clauses that only take something back (不需要人工，运费多少 asks about 运费); else ``text``."""
+    if not wording.find(text).denied:
+        return text
+    clauses = _CLAUSE.findall(text)
+    kept = [clause for clause in clauses if not _is_aside(wording.find(clause))]
+    return "".join(kept).strip() if 0 < len(kept) < len(clauses) else text
+
+
+def _is_aside(mentions: Mentions) -> bool:
+    return bool(mentions.denied) and not mentions.asserted
+
+
+def _chosen(text: str, offered: Sequence[str]) -> str | None:
+    place = _place(text) if offered else None
+    return offered[place] if place is not None and place < len(offered) else None
+
+
+def _place(text: str) -> int | None:
+    """The place that a message names, from 0."""
+    if match := _CHOICE.fullmatch(text):
+        return _NUMBERS[match.group(1)]
+    if match := _ENGLISH_CHOICE.fullmatch(text):
+        word = match.group(1).lower()
+        return _ORDINALS.get(word, _NUMBERS.get(word))
+    return None
+
+
+def _without(original: str, entities: Sequence[Entity]) -> str:
+    """``original`` without its entities, which never overlap."""
+    kept, at = [], 0
+    for entity in sorted(entities, key=lambda each: each.start):
+        kept.append(original[at : entity.start])
+        at = entity.end
+    return "".join([*kept, original[at:]])

@@ -1,0 +1,81 @@
+"""What a decision looks at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from yingda.decide.thresholds import Thresholds
+from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.decision import Acceptance, Candidate, Classification
+from yingda.domain.handoff import HandoffPolicy
+from yingda.domain.knowledge import DISPLEASED, FaqEntry, Intent, Sentiment
+from yingda.domain.message import Message, Tier
+
+COMPLAINT = "COMPLAINT"
+"""Code of the category whose messages a person always handles."""
+
+SECURITY = "ACCOUNT_SECURITY"
+HUMAN = "GENERAL_HUMAN"
+UNRESOLVED = "GENERAL_UNRESOLVED"
+GREETING = "GENERAL_GREETING"
+THANKS = "GENERAL_THANKS"
+PRAISE = "FEEDBACK_PRAISE"
+NO_MATTER = frozenset({HUMAN, UNRESOLVED, GREETING, THANKS})
+"""Intents whose messages name no matter of their own."""
+
+DEFAULT = HandoffPolicy()
+"""The policy of a pack that brings none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that a decision looks at: the message, what it is about, the entry the engine stands behind, and what was before.
+
+    ``complaint`` is the probability that the message is any complaint: which one may be open where the fact is not.
+    ``text`` is the message normalised, ``masked`` without personal data; what is empty is made from the message.
+    ``best`` is the entry of the best candidate, ``topic`` the intent of the conversation's open question, where known.
+    ``fragment`` says that the message was read together with that question, ``only_facts`` that it holds facts (an order
+    number) and nothing else.
+    """
+
+    message: Message
+    classification: Classification
+    intent: Intent
+    accepted: FaqEntry | None
+    candidates: tuple[Candidate, ...]
+    complaint: float
+    thresholds: Thresholds
+    state: ConversationState = NEW
+    text: str = ""
+    policy: HandoffPolicy = field(default=DEFAULT)
+    masked: str = ""
+    best: FaqEntry | None = None
+    topic: Intent | None = None
+    fragment: bool = False
+    only_facts: bool = False
+
+    @property
+    def sure(self) -> bool:
+        """True when the intent may be acted on."""
+        return self.classification.decision is Acceptance.ACCEPT or self.accepted is not None
+
+    @property
+    def furious(self) -> bool:
+        """True when the customer is angry beyond doubt."""
+        feeling = self.classification.sentiment
+        return feeling.label is Sentiment.ANGRY and feeling.confidence >= self.thresholds.angry
+
+    @property
+    def upset(self) -> bool:
+        """True when the customer is displeased beyond doubt."""
+        feeling = self.classification.sentiment
+        return feeling.label in DISPLEASED and feeling.confidence >= self.thresholds.angry
+
+    @property
+    def is_vip(self) -> bool:
+        """True for a customer of the highest tier."""
+        return self.message.customer is not None and self.message.customer.tier is Tier.VIP
+
+    def is_surely(self, *intents: str) -> bool:
+        """True when the intent may be acted on and is one of ``intents``."""
+        return self.sure and self.intent.code in intents

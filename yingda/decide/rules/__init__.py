@@ -1,0 +1,9 @@
+"""Business rules as decision tables: checked when saved, run by the ZEN engine."""
+
+from yingda.decide.rules.findings import Finding as Finding
+from yingda.decide.rules.findings import Flaw as Flaw
+from yingda.decide.rules.names import KnownNames as KnownNames
+from yingda.decide.rules.names import known_names as known_names
+from yingda.decide.rules.ruleset import Rule as Rule
+from yingda.decide.rules.ruleset import RuleSet as RuleSet
+from yingda.decide.rules.ruleset import compile_rules as compile_rules

@@ -1,0 +1,183 @@
+"""A rule file compiled: checked cell by cell, examined for flaws, and run by the ZEN engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import zen
+
+from yingda.decide.rules.cells import CellError, Choice, choices_of, values_of, words_of
+from yingda.decide.rules.columns import Column, Kind, Output, input_columns, output_columns
+from yingda.decide.rules.document import Heading, Row, Table, read_table
+from yingda.decide.rules.findings import Finding, Judged, examine
+from yingda.decide.rules.names import KnownNames
+from yingda.decide.rules.space import Cells, Space
+from yingda.domain.knowledge import Priority
+from yingda.domain.rules import Action, RuleError, RuleInput, RuleMistake, RuleOutcome
+
+MOST_MISTAKES = 20
+
+_KEY = "rules"
+_NUMBER = "row_number"
+"""The output that tells which row fired; no column of a rule file may have that name."""
+
+NOTHING = RuleOutcome()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row: its place from 1, its id, what people call it, and what it sets."""
+
+    number: int
+    id: str
+    description: str
+    outcome: RuleOutcome
+
+
+class RuleSet:
+    """A decision table ready to run. Immutable; threads may share it."""
+
+    def __init__(self, table: Table, judged: Sequence[Judged], columns: Mapping[str, Column], findings: tuple[Finding, ...]) -> None:
+        rows = zip(table.rows, judged, strict=True)
+        self.rules = tuple(Rule(row.number, row.id, row.description, one.outcome) for row, one in rows)
+        self.findings = findings
+        self._reads: tuple[tuple[str, Callable[[RuleInput], object]], ...] = tuple(
+            (heading.field, columns[heading.field].read) for heading in table.inputs
+        )
+        # a static loader compiles the table once; a decision made from JSON is interpreted, some twenty times slower
+        self._engine = zen.ZenEngine({"loader": {"type": "static", "content": {_KEY: _model(table)}}})
+
+    def evaluate(self, seen: RuleInput) -> RuleOutcome:
+        """What the first row that holds sets; NOTHING when none does."""
+        number = self.run(seen).get(_NUMBER)
+        return NOTHING if number is None else self.rules[int(number)].outcome
+
+    def run(self, seen: RuleInput) -> dict[str, Any]:
+        """What the table itself returns: every output of the row that fired."""
+        context = {field: read(seen) for field, read in self._reads}
+        found: dict[str, Any] = self._engine.evaluate(_KEY, context)["result"]
+        return found
+
+
+def compile_rules(text: str, *, known: KnownNames) -> RuleSet:
+    """The rules of a file in GoRules JDM; raises RuleError with every reason why it is refused, one line each.
+
+    Flaws of a table that runs (rows that never fire, lower urgency above higher) are in ``findings`` of what is returned.
+    """
+    table = read_table(text)
+    columns, outputs = input_columns(known), output_columns(known)
+    judged = _Reading(table, columns, outputs, known).rows()
+    used = [columns[heading.field] for heading in table.inputs]
+    space = Space(used, [row.cells for row in judged], known, columns["intent"])
+    report = examine(judged, space, known)
+    rules = RuleSet(table, judged, columns, report.findings)
+    for number, row in enumerate(judged):
+        example = report.firing.get(row.id)
+        if example is not None and _said(rules.run(example.seen), number, row.id) != row.outcome:
+            detail = "the rule engine reads this row otherwise than the checks; write its cells in a simpler form"
+            raise RuleError([RuleMistake(table.where(table.rows[number]), detail, row.id)])
+    return rules
+
+
+class _Reading:
+    """Reads every cell of a table and gathers what is wrong with them."""
+
+    def __init__(self, table: Table, inputs: Mapping[str, Column], outputs: Mapping[str, Output], known: KnownNames) -> None:
+        self._table, self._inputs, self._outputs, self._known = table, inputs, outputs, known
+        self._mistakes: list[RuleMistake] = []
+        self._read: dict[tuple[str, str], Any] = {}
+
+    def rows(self) -> list[Judged]:
+        """Every row, read; raises RuleError with all mistakes, at most MOST_MISTAKES."""
+        self._check_headings()
+        judged = [self._row(row) for row in self._table.rows]
+        self._stop_if_any()
+        return judged
+
+    def _check_headings(self) -> None:
+        for headings, allowed, what in ((self._table.inputs, self._inputs, "input"), (self._table.outputs, self._outputs, "output")):
+            for heading in headings:
+                if heading.field not in allowed:
+                    detail = f"unknown {what} '{heading.field[:40]}'; use one of: {', '.join(allowed)}"
+                    self._mistakes.append(RuleMistake(f"node '{self._table.name[:40]}'", detail))
+        self._stop_if_any()
+
+    def _row(self, row: Row) -> Judged:
+        read = {heading.field: self._input(row, heading) for heading in self._table.inputs if row.cells[heading.id].strip()}
+        choices = read.pop("keywords", ({},))
+        words = {heading.field: self._output(row, heading) for heading in self._table.outputs}
+        return Judged(row.id, Cells(read, choices), _outcome(row.id, words))
+
+    def _input(self, row: Row, heading: Heading) -> Any:
+        column = self._inputs[heading.field]
+        if column.kind is Kind.WORDS:
+            return self._cell(row, heading, lambda text: _known_words(choices_of(text, column), self._known), ())
+        return self._cell(row, heading, lambda text: values_of(text, column), 0)
+
+    def _output(self, row: Row, heading: Heading) -> tuple[str, ...]:
+        output = self._outputs[heading.field]
+        words: tuple[str, ...] = self._cell(row, heading, lambda text: words_of(text, output), ())
+        return words
+
+    def _cell(self, row: Row, heading: Heading, read: Callable[[str], Any], nothing: Any) -> Any:
+        """What a cell says; ``nothing`` after its mistake was noted. Equal cells of a column are read once."""
+        key = (heading.field, row.cells[heading.id])
+        try:
+            if key not in self._read:
+                self._read[key] = read(key[1])
+            return self._read[key]
+        except CellError as error:
+            self._mistakes.append(RuleMistake(self._table.where(row, heading), str(error), row.id))
+            if len(self._mistakes) >= MOST_MISTAKES:
+                self._stop_if_any()
+            return nothing
+
+    def _stop_if_any(self) -> None:
+        if self._mistakes:
+            raise RuleError(self._mistakes)
+
+
+def _known_words(choices: tuple[Choice, ...], known: KnownNames) -> tuple[Choice, ...]:
+    for word in (word for choice in choices for word in choice):
+        if known.keywords is not None and word not in known.keywords:
+            raise CellError(f"unknown keyword '{word}'; correct it or add it to the keyword library")
+    return choices
+
+
+def _outcome(row: str, words: Mapping[str, tuple[str, ...]]) -> RuleOutcome:
+    first = {field: found[0] for field, found in words.items() if found}
+    return RuleOutcome(
+        action=Action(first.get("action", Action.NONE)),
+        priority=Priority(first["priority"]) if "priority" in first else None,
+        skill=first.get("skill"),
+        template=first.get("template"),
+        tags=words.get("tags", ()),
+        notify=words.get("notify", ()),
+        rows=(row,),
+    )
+
+
+def _said(found: Mapping[str, Any], number: int, row: str) -> RuleOutcome | None:
+    """What the engine returned, as the outcome of row ``row``; None when another row than ``number`` fired."""
+    if found.get(_NUMBER) != number:
+        return None
+    words = {field: tuple(value) if isinstance(value, list) else (value,) for field, value in found.items() if value is not None}
+    return _outcome(row, {field: tuple(dict.fromkeys(value)) for field, value in words.items()})
+
+
+def _model(table: Table) -> dict[str, Any]:
+    """The table as the engine runs it: what was checked and nothing else, and one more output, the row's number."""
+    ends = (("in", "inputNode"), ("out", "outputNode"))
+    columns = {
+        "inputs": [{"id": h.id, "name": h.field, "field": h.field, "type": "expression"} for h in table.inputs],
+        "outputs": [{"id": h.id, "name": h.field, "field": h.field, "type": "expression"} for h in table.outputs],
+    }
+    columns["outputs"].append({"id": "_number", "name": _NUMBER, "field": _NUMBER, "type": "expression"})
+    rows = [{"_id": row.id, **row.cells, "_number": str(place)} for place, row in enumerate(table.rows)]
+    nodes = [{"id": name, "type": kind, "name": name, "position": {"x": 0, "y": 0}} for name, kind in ends]
+    content = {"hitPolicy": "first", **columns, "rules": rows}
+    nodes.append({"id": "table", "type": "decisionTableNode", "name": "table", "position": {"x": 0, "y": 0}, "content": content})
+    edges = [("in", "table"), ("table", "out")]
+    return {"nodes": nodes, "edges": [{"id": a + b, "type": "edge", "sourceId": a, "targetId": b} for a, b in edges]}
