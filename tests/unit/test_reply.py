@@ -17,6 +17,7 @@ from yingda.pack import read_knowledge
 from yingda.reply.compose import ReplyRequest, compose, missing_facts, reply_language
 from yingda.reply.variables import address, fill, surname_of, variables_of
 
+OFFER = "想找真人客服，回复“人工”就行。"
 RETAIL = Path(__file__).parents[2] / "data" / "packs" / "retail"
 
 
@@ -48,12 +49,12 @@ def with_answer(answer: str) -> FaqEntry:
 def test_a_reply_has_five_parts_one_a_line() -> None:
     reply = write(missing=("order_no",))
 
-    assert reply.parts == ReplyParts("您好，这里是小店。", "关于发货时间：", "48 小时内发出。", "订单号", "祝您愉快。")
-    assert reply.text == "您好，这里是小店。\n关于发货时间：\n48 小时内发出。\n订单号\n祝您愉快。"
+    assert reply.parts == ReplyParts("您好，这里是小店。", "关于发货时间：", "48 小时内发出。", f"订单号\n{OFFER}", "祝您愉快。")
+    assert reply.text == f"您好，这里是小店。\n关于发货时间：\n48 小时内发出。\n订单号\n{OFFER}\n祝您愉快。"
 
 
 def test_empty_parts_are_left_out_of_the_text() -> None:
-    reply = write()
+    reply = write(outcome=Outcome.HANDOFF)
 
     assert reply.parts.next == ""
     assert reply.text.count("\n") == 3
@@ -66,7 +67,7 @@ def test_a_reply_names_its_template_version() -> None:
 
 
 def test_small_talk_is_a_short_word_back() -> None:
-    assert write("hello").text == "在的。"
+    assert write("hello").text == f"在的。\n{OFFER}"
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_mere_guess_of_the_language_is_answered_in_chinese() -> None:
 def test_an_english_reply_is_english_throughout() -> None:
     customer = Customer("1", name="王小明", gender="male")
 
-    assert write("hello", language="en").text == "Hi."
+    assert write("hello", language="en").text == "Hi.\nReply “agent” to reach a person."
     assert write(language="en", message=Message("…", customer=customer)).parts.confirm == "About dispatch time:"
 
 
@@ -162,9 +163,19 @@ def test_whatever_a_request_carries_promises_stay(context: dict[str, str]) -> No
 
 
 def test_values_are_never_filled_again() -> None:
-    reply = write(with_answer("订单{订单号}"), message=Message("…", context={"订单号": "{店铺名称}{答案}"}))
+    assert fill("订单{订单号}", {"订单号": "{店铺名称}", "店铺名称": "小店"}) == "订单{店铺名称}"
 
-    assert reply.parts.solution == "订单{店铺名称}{答案}"
+
+@pytest.mark.parametrize("value", ["{店铺名称}{答案}", "A}", "  ", "A\u202e1", "A\u200b1", "A\x001", "9" * 201])
+def test_a_context_value_that_cannot_be_shown_is_asked_for(value: str) -> None:
+    reply = write(with_answer("订单{订单号}"), message=Message("…", context={"订单号": value}))
+
+    assert reply.parts.solution == "请提供订单号，收到后马上帮您核对。"
+    assert reply.missing == ("order_no",)
+
+
+def test_blanks_inside_a_context_value_become_one() -> None:
+    assert write(with_answer("订单{订单号}"), message=Message("…", context={"订单号": " A1 \t B2 "})).parts.solution == "订单A1 B2"
 
 
 @pytest.mark.parametrize(
@@ -263,5 +274,28 @@ def test_a_fact_in_the_message_is_not_missing() -> None:
 
 
 def test_missing_facts_are_named_in_the_replys_language() -> None:
-    assert write(missing=("order_no", "photo")).parts.next == "订单号、照片"
-    assert write(missing=("order_no", "photo"), language="en").parts.next == "order number, photo"
+    assert write(missing=("order_no", "photo")).parts.next.splitlines()[0] == "订单号、照片"
+    assert write(missing=("order_no", "photo"), language="en").parts.next.splitlines()[0] == "order number, photo"
+
+
+def test_a_variable_that_nobody_gave_is_asked_for_by_the_name_of_its_fact() -> None:
+    chinese = write(with_answer("订单{订单号}"))
+    english = write(with_answer("Order {订单号}"), language="en")
+
+    assert (chinese.parts.solution, chinese.missing) == ("请提供订单号，收到后马上帮您核对。", ("order_no",))
+    assert english.parts.solution == "Please send us: order number. We will check as soon as we have it."
+
+
+def test_a_part_that_lacks_a_variable_is_left_out_and_the_fact_asked_for() -> None:
+    shop = tiny_knowledge()
+    handoff = replace(shop.templates.outcomes["handoff"], solution={"zh": "订单{订单号}已转交", "en": ""})
+    asking = replace(shop, templates=replace(shop.templates, outcomes={**shop.templates.outcomes, "handoff": handoff}))
+    reply = write(outcome=Outcome.HANDOFF, knowledge=asking)
+    given = write(outcome=Outcome.HANDOFF, knowledge=asking, message=Message("…", context={"订单号": "A1"}))
+
+    assert (reply.parts.solution, reply.parts.next) == ("", "请提供订单号，收到后马上帮您核对。")
+    assert (given.parts.solution, given.missing) == ("订单A1已转交", ())
+
+
+def test_facts_of_the_entry_and_of_its_variables_are_missing_together_and_once() -> None:
+    assert write(with_answer("订单{订单号}"), missing=("photo", "order_no")).missing == ("photo", "order_no")

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from fnmatch import fnmatch
 from hashlib import sha256
 from itertools import chain
 from pathlib import Path
+from shutil import copyfile
 
+from yingda.decide.rules import known_names
 from yingda.domain.errors import Mistake, PackError
+from yingda.domain.handoff import HandoffPolicy
 from yingda.domain.knowledge import Knowledge, Pack, Policy, Taxonomy, TemplateSet
 from yingda.pack.faq import FaqNames, read_faq
+from yingda.pack.handoff import FILE as HANDOFF
+from yingda.pack.handoff import read_handoff
 from yingda.pack.keywords import read_keywords
 from yingda.pack.mistakes import MistakeLog, Place
 from yingda.pack.policy import read_policy
+from yingda.pack.rules import read_rules, rule_files
 from yingda.pack.source import Node, read_json_lines, read_yaml
 from yingda.pack.taxonomy import read_taxonomy
 from yingda.pack.templates import read_templates
@@ -61,9 +68,18 @@ def read_knowledge(root: Path) -> Knowledge:
 
 
 def knowledge_files(root: Path) -> list[Path]:
-    """The YAML files that make up the knowledge, sorted by name."""
-    single = (root / name for name in _SINGLE)
-    return sorted([*root.glob(_FAQ), *(path for path in single if path.exists())], key=lambda path: path.name)
+    """The files that make up the knowledge, sorted by their name below ``root``."""
+    single = (root / name for name in (*_SINGLE, HANDOFF))
+    found = [*root.glob(_FAQ), *(path for path in single if path.exists()), *rule_files(root)]
+    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+
+
+def copy_knowledge(root: Path, target: Path) -> None:
+    """Copy the files that make up the knowledge of the pack at ``root`` into the folder ``target``, which may lack."""
+    for path in knowledge_files(root):
+        copy = target / path.relative_to(root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(path, copy)
 
 
 def _check_folder(root: Path) -> None:
@@ -82,14 +98,24 @@ def _read_knowledge(root: Path, log: MistakeLog) -> Knowledge:
         variables=None if policy is None else policy.variables(),
     )
     keywords = trees.get("keywords.yaml")
-    return Knowledge(
+    knowledge = Knowledge(
         taxonomy=taxonomy or _NO_TAXONOMY,
         faq=read_faq(_faq_trees(root, log), names, log),
         policy=policy or _NO_POLICY,
         keywords=read_keywords(keywords, names.intents, log) if keywords is not None else (),
         templates=templates or _NO_TEMPLATES,
-        digest=_digest(root, log.unreadable()),
+        digest="",
+        handoff=_read_handoff(root, taxonomy, log),
     )
+    known = known_names(knowledge, skills=knowledge.handoff.skills) if names.intents else None
+    return replace(knowledge, rules=read_rules(root, log, known=known), digest=_digest(root, log.unreadable()))
+
+
+def _read_handoff(root: Path, taxonomy: Taxonomy | None, log: MistakeLog) -> HandoffPolicy:
+    """The hand-off policy of the pack, or the usual one where it brings none."""
+    tree = read_yaml(root, HANDOFF, log) if (root / HANDOFF).exists() else None
+    skills = None if taxonomy is None else {intent.skill for intent in taxonomy.intents.values()}
+    return HandoffPolicy() if tree is None else read_handoff(tree, log, skills=skills)
 
 
 def _intents(taxonomy: Taxonomy | None) -> Collection[str] | None:
@@ -108,8 +134,9 @@ def _faq_trees(root: Path, log: MistakeLog) -> list[Node]:
 def _digest(root: Path, unreadable: Collection[str]) -> str:
     total = sha256()
     for path in knowledge_files(root):
-        if path.name not in unreadable:
-            total.update(path.name.encode() + b"\0" + sha256(path.read_bytes()).digest())
+        name = path.relative_to(root).as_posix()
+        if name not in unreadable:
+            total.update(name.encode() + b"\0" + sha256(path.read_bytes()).digest())
     return total.hexdigest()
 
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from yingda.domain.knowledge import Policy, ReplyTemplate, TemplateSet
+from yingda.domain.message import Channel
+from yingda.domain.tone import Style, Tone
 from yingda.pack.fields import Fields
-from yingda.pack.mistakes import MistakeLog, Word, check_known
-from yingda.pack.policy import REPLY_VARIABLES
-from yingda.pack.source import Node
+from yingda.pack.mistakes import MistakeLog, Place, Word, check_known
+from yingda.pack.policy import HANDOFF_VARIABLES, REPLY_VARIABLES
+from yingda.pack.source import Kind, Node
 from yingda.pack.variables import check_variables
+from yingda.reply.defaults import AUTOMATIC, DEFAULTS
+from yingda.reply.wording import PARTS, SUBJECT_PART, Wording, offers_person
 
 LANGUAGES = ("zh", "en")
 """Every reply can be written in these; further languages are welcome."""
@@ -23,21 +29,66 @@ _OUTCOMES = (
     "handoff",
     "no_answer",
 )
-_PARTS = ("greeting", "confirm", "solution", "next", "closing")
+_MORE = tuple(DEFAULTS)
+_OPTIONAL = ("context_of", "channels", "tone", "soothing", "person", "by_intent")
+_PRONOUNS = ("您", "你")
+_NAME = re.compile(r"[\w\u3400-\u9fff][\w\u3400-\u9fff.·-]{0,63}")
+"""Names and versions as service teams write them: V1.0-物流查询模板."""
+
+Channels = Mapping[str, Mapping[str, Mapping[str, str]]]
+_NONE: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Variables a text may use; None when the policy could not be read."""
+
+    variables: Collection[str] | None
+    log: MistakeLog
+
+    def only(self, names: Collection[str]) -> _Known:
+        """The same log, with these variables alone."""
+        return _Known(None if self.variables is None else names, self.log)
+
+    def of(self, outcome: str) -> _Known:
+        """What the texts of ``outcome`` may use: the promised time has a value only where there is one."""
+        if self.variables is None or outcome in ("handoff_closed", "handoff_late"):
+            return self
+        return _Known(frozenset(self.variables) - HANDOFF_VARIABLES if outcome != "blocked" else (), self.log)
 
 
 def read_templates(tree: Node, policy: Policy | None, log: MistakeLog) -> TemplateSet:
-    """The template set, its variables checked against ``policy`` unless that could not be read."""
-    top = Fields(tree, log, required=("id", "version", "facts", "outcomes"), optional=("context_of",))
+    """The template set, its variables checked against ``policy`` unless that could not be read.
+
+    Where ``person`` says which word reaches a person, every automatic reply must offer it in every channel and language.
+    """
+    top = Fields(tree, log, required=("id", "version", "facts", "outcomes"), optional=_OPTIONAL)
     facts = _read_facts(top)
-    variables = None if policy is None else policy.variables() | REPLY_VARIABLES
-    return TemplateSet(
-        id=top.word("id").text,
-        version=top.word("version").text,
-        outcomes=_read_outcomes(top, variables, log),
+    known = _Known(None if policy is None else policy.variables() | REPLY_VARIABLES, log)
+    outcomes = top.fields("outcomes", required=_OUTCOMES, optional=_MORE)
+    found = TemplateSet(
+        id=_read_name(top, "id"),
+        version=_read_name(top, "version"),
+        outcomes=_read_outcomes(outcomes, known),
         facts=facts,
         context_of=_read_context_of(top, facts, policy, log),
+        channels=_read_channels(top, known.of("")),
+        tone=_read_tone(top, known.only(policy.values if policy else ())),
+        soothing=_read_plain(top, "soothing", known),
+        person=_read_plain(top, "person", known),
+        by_intent=_read_sets(top, known),
     )
+    _check_person(found, outcomes.place if outcomes else top.place, log)
+    return found
+
+
+def _read_name(top: Fields, field: str) -> str:
+    word = top.word(field)
+    if word.text and not _NAME.fullmatch(word.text):
+        top.log.add(
+            word.place, f"field '{field}' may hold letters, digits, '.', '-' and '_', 64 at most; write one such as V1.0-物流查询模板"
+        )
+    return word.text
 
 
 def _read_facts(top: Fields) -> Mapping[str, Mapping[str, str]]:
@@ -48,18 +99,111 @@ def _read_facts(top: Fields) -> Mapping[str, Mapping[str, str]]:
     return MappingProxyType({name: _texts(facts.by_language(name, required=LANGUAGES)) for name in names})
 
 
-def _read_outcomes(top: Fields, variables: Collection[str] | None, log: MistakeLog) -> Mapping[str, ReplyTemplate]:
-    outcomes = top.fields("outcomes", required=_OUTCOMES)
-    parts = {name: outcomes.fields(name, required=_PARTS) for name in _OUTCOMES} if outcomes else {}
-    templates = {name: _read_template(fields, variables, log) for name, fields in parts.items() if fields}
-    return MappingProxyType(templates)
+def _read_outcomes(outcomes: Fields | None, known: _Known) -> Mapping[str, ReplyTemplate]:
+    if outcomes is None:
+        return MappingProxyType({})
+    there = [name for name in (*_OUTCOMES, *_MORE) if name in _OUTCOMES or _is_there(outcomes, name)]
+    parts = {name: outcomes.fields(name, required=PARTS, optional=("channels",)) for name in there}
+    return MappingProxyType({name: _read_template(fields, known.of(name)) for name, fields in parts.items() if fields})
 
 
-def _read_template(parts: Fields, variables: Collection[str] | None, log: MistakeLog) -> ReplyTemplate:
-    words = {part: parts.by_language_or_empty(part, required=LANGUAGES) for part in _PARTS}
+def _read_template(parts: Fields, known: _Known) -> ReplyTemplate:
+    words = {part: parts.by_language_or_empty(part, required=LANGUAGES) for part in PARTS}
     for word in (word for part in words.values() for word in part.values()):
-        check_variables(word, variables, log)
-    return ReplyTemplate(**{part: _texts(texts) for part, texts in words.items()})
+        check_variables(word, known.variables, known.log)
+    return ReplyTemplate(**{part: _texts(texts) for part, texts in words.items()}, channels=_read_channels(parts, known))
+
+
+def _read_channels(fields: Fields, known: _Known) -> Channels:
+    """By channel and part, the wordings that differ there; none is required."""
+    if not _is_there(fields, "channels"):
+        return MappingProxyType({})
+    inner = fields.fields("channels", required=(), optional=tuple(Channel))
+    named = [name for name in fields.named("channels") if name in tuple(Channel)] if inner else []
+    found = {name: inner.fields(name, required=(), optional=_parts_of(name)) for name in named} if inner else {}
+    return MappingProxyType({name: _read_parts(parts, name, known) for name, parts in found.items() if parts})
+
+
+def _parts_of(channel: str) -> tuple[str, ...]:
+    return (*PARTS, SUBJECT_PART) if channel == Channel.EMAIL else PARTS
+
+
+def _read_parts(parts: Fields, channel: str, known: _Known) -> Mapping[str, Mapping[str, str]]:
+    there = [part for part in _parts_of(channel) if _is_there(parts, part)]
+    words = {part: parts.by_language_or_empty(part, required=LANGUAGES) for part in there}
+    for word in (word for part in words.values() for word in part.values()):
+        check_variables(word, known.variables, known.log)
+    return MappingProxyType({part: _texts(texts) for part, texts in words.items()})
+
+
+def _read_tone(top: Fields, known: _Known) -> Tone:
+    if not _is_there(top, "tone"):
+        return Tone()
+    fields = top.fields("tone", required=(), optional=("style", "pronoun", "emoji", "sign_off"))
+    if fields is None:
+        return Tone()
+    pronoun = fields.optional_word("pronoun")
+    if pronoun and pronoun.text and pronoun.text not in _PRONOUNS:
+        known.log.add(pronoun.place, f"field 'pronoun' is '{pronoun.text[:8]}'; use one of: {', '.join(_PRONOUNS)}")
+    return Tone(
+        style=fields.choice("style", Style) if _is_there(fields, "style") else Style.WARM,
+        pronoun=pronoun.text if pronoun and pronoun.text in _PRONOUNS else None,
+        emoji=fields.flag("emoji", default=True),
+        sign_off=_read_plain(fields, "sign_off", known, variables=True),
+    )
+
+
+def _read_plain(fields: Fields, name: str, known: _Known, *, variables: bool = False) -> Mapping[str, str]:
+    """A text by language, without variables unless ``variables``; nothing when the field is absent."""
+    if not _is_there(fields, name):
+        return _NONE
+    words = fields.by_language(name, required=LANGUAGES)
+    for word in words.values():
+        check_variables(word, known.variables if variables else (), known.log)
+    return _texts(words)
+
+
+def _read_sets(top: Fields, known: _Known) -> Mapping[str, TemplateSet]:
+    """Sets of single outcomes: for an intent, for a category, or for a rule that names them."""
+    if not _is_there(top, "by_intent"):
+        return MappingProxyType({})
+    names = tuple(top.named("by_intent"))
+    inner = top.fields("by_intent", required=(), optional=names)
+    found = {name: inner.fields(name, required=("id", "outcomes"), optional=("version", "channels")) for name in names} if inner else {}
+    return MappingProxyType({name: _read_set(fields, top, known) for name, fields in found.items() if fields})
+
+
+def _read_set(fields: Fields, top: Fields, known: _Known) -> TemplateSet:
+    outcomes = fields.fields("outcomes", required=(), optional=(*_OUTCOMES, *_MORE))
+    there = [name for name in (*_OUTCOMES, *_MORE) if outcomes and _is_there(outcomes, name)]
+    if outcomes and not there:
+        known.log.add(outcomes.place, "the set has no outcome; write one such as 'answered', or remove the set")
+    parts = {name: outcomes.fields(name, required=PARTS, optional=("channels",)) for name in there} if outcomes else {}
+    return TemplateSet(
+        id=_read_name(fields, "id"),
+        version=_read_name(fields if _is_there(fields, "version") else top, "version"),
+        outcomes=MappingProxyType({name: _read_template(part, known.of(name)) for name, part in parts.items() if part}),
+        facts=MappingProxyType({}),
+        channels=_read_channels(fields, known.of("")),
+    )
+
+
+def _check_person(templates: TemplateSet, place: Place, log: MistakeLog) -> None:
+    if not templates.person:
+        return
+    for source in (templates, *templates.by_intent.values()):
+        for outcome in (name for name in AUTOMATIC if name in source.outcomes):
+            _check_offer(Wording(source, templates, outcome, Channel.WEB, "zh"), place, log)
+
+
+def _check_offer(wording: Wording, place: Place, log: MistakeLog) -> None:
+    templates = wording.common
+    for language in (code for code in LANGUAGES if code in templates.person):
+        for channel in Channel:
+            there = Wording(wording.source, templates, wording.outcome, channel, language)
+            if not offers_person(there.parts(), templates.person[language]):
+                where = f"outcome '{wording.outcome}' of '{wording.source.id}' on channel '{channel}' in '{language}'"
+                log.add(place, f"{where} offers no person; write “{templates.person[language]}” in quotation marks into one of its parts")
 
 
 def _read_context_of(top: Fields, facts: Collection[str], policy: Policy | None, log: MistakeLog) -> Mapping[str, str]:
@@ -69,6 +213,10 @@ def _read_context_of(top: Fields, facts: Collection[str], policy: Policy | None,
         check_known(Word(fact, word.place), facts, log, what="fact", home="facts in templates.yaml")
         check_known(word, context, log, what="context variable", home="context in policy.yaml")
     return _texts(context_of)
+
+
+def _is_there(fields: Fields, name: str) -> bool:
+    return any(fields.has(name, kind) for kind in Kind)
 
 
 def _texts(words: Mapping[str, Word]) -> Mapping[str, str]:

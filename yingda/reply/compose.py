@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yingda.domain.decision import LanguageGuess, Outcome, Reply, ReplyParts
-from yingda.domain.knowledge import FaqEntry, Intent, Knowledge, ReplyTemplate
-from yingda.domain.message import Message
-from yingda.reply.variables import address, fill, variables_of
+from yingda.domain.knowledge import FaqEntry, Knowledge
+from yingda.domain.message import Channel, Message
+from yingda.reply.channels import in_channel_form
+from yingda.reply.check import is_plain
+from yingda.reply.defaults import AUTOMATIC, SOOTHING, SUBJECT, offer
+from yingda.reply.emoji import without_emoji
+from yingda.reply.guard import personal_data
+from yingda.reply.promise import promise_for
+from yingda.reply.request import ReplyRequest as ReplyRequest
+from yingda.reply.values import LISTS, fact_name, fact_of, in_language, own_values, usable, values_for
+from yingda.reply.variables import fill, variables_of
+from yingda.reply.wording import Wording, in_tone, offers_person, person_word, wording
 
 SMALL_TALK = frozenset({"GENERAL_GREETING", "GENERAL_THANKS"})
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyRequest:
-    """What a reply is about: the outcome, the intent, the entry to send, the questions to offer, facts to ask for."""
-
-    message: Message
-    language: str
-    outcome: Outcome
-    intent: Intent
-    entry: FaqEntry | None
-    offered: tuple[FaqEntry, ...]
-    missing: tuple[str, ...]
 
 
 _SURE = 0.3
@@ -39,55 +35,152 @@ def missing_facts(entry: FaqEntry, knowledge: Knowledge, message: Message, found
     """Facts the entry asks for that neither the request's context nor the message itself (``found``) gives."""
     given = set(found)
     context_of = knowledge.templates.context_of
-    return tuple(fact for fact in entry.ask if fact not in given and not message.context.get(context_of.get(fact, ""), "").strip())
+    return tuple(fact for fact in entry.ask if fact not in given and not usable(message.context.get(context_of.get(fact, ""), "")))
 
 
 def compose(request: ReplyRequest, knowledge: Knowledge) -> Reply:
-    """The reply in the request's language; parts that come out empty are left out of the text."""
-    template = _template(request, knowledge)
-    values = _values(request, knowledge)
-    language = request.language
-    parts = ReplyParts(
-        *(
-            fill(part[language], values).strip()
-            for part in (template.greeting, template.confirm, template.solution, template.next, template.closing)
-        )
+    """The reply in the request's language and in the form of its channel; parts that come out empty are left out.
+
+    A context variable that the request does not carry is asked for. A text that would show personal data of the customer is
+    not sent: the reply then says so, offers a person, and names the kinds in ``blocked``.
+    """
+    draft = _draft(request, knowledge)
+    found = personal_data(
+        "\n".join((draft.parts.text(), draft.subject or "")),
+        own=own_values(knowledge.policy),
+        written=draft.written,
+        name=request.message.customer.name if request.message.customer else None,
+        context=request.message.context,
     )
-    templates = knowledge.templates
-    return Reply(parts.text(), parts, templates.id, templates.version, language)
+    if found:
+        draft = _blocked(request, knowledge)
+    templates = draft.wording.source
+    reply = Reply(
+        draft.parts.text(), draft.parts, templates.id, templates.version, request.language, request.message.channel, draft.subject
+    )
+    return replace(in_channel_form(reply), missing=() if found else draft.missing, blocked=found)
 
 
-def _template(request: ReplyRequest, knowledge: Knowledge) -> ReplyTemplate:
-    outcomes = knowledge.templates.outcomes
-    if request.outcome is Outcome.ANSWERED and request.intent.code in SMALL_TALK:
-        return outcomes["smalltalk"]
-    if request.outcome is Outcome.ANSWERED and request.missing:
-        return outcomes["answered_missing"]
-    return outcomes[request.outcome.value]
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A reply before the last look: ``written`` is all its wording before a value of the request was filled in."""
+
+    wording: Wording
+    parts: ReplyParts
+    subject: str | None
+    missing: tuple[str, ...]
+    written: str
 
 
-def _values(request: ReplyRequest, knowledge: Knowledge) -> Mapping[str, str]:
-    language, customer, facts = request.language, request.message.customer, knowledge.templates.facts
-    context = request.message.context
-    called = address(customer.name if customer else None, customer.gender if customer else None, language=language)
-    # a context value that the caller did not give is called by its name: a customer must never read a placeholder
-    values = {name: context.get(name) or name for name in knowledge.policy.context}
-    # the operator's promises come later: a request's context can never overwrite them
-    values |= knowledge.policy.values_in(language)
-    separator = "、" if language == "zh" else ", "
-    values |= {
-        "称呼": called,
-        "客户姓名": called,  # surname and title only, whatever the context holds
-        "问题类型": request.intent.name(language),
-        "所需信息": separator.join(facts[fact][language] for fact in request.missing),
-        "候选问题": "\n".join(f"{n}. {_in_language(entry.question, language)}" for n, entry in enumerate(request.offered, 1)),
+def _draft(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
+    promise = promise_for(knowledge.policy, request.message.at, language=request.language)
+    values = values_for(request, knowledge, promise)
+    answer = _answer(request)
+    lacking = tuple(name for name in variables_of(answer) if name not in values)
+    chosen = _wording(request, knowledge, _outcome(request, promise.situation, lacking))
+    texts = chosen.parts()
+    unfilled = {part: [name for name in variables_of(text) if name not in values and name not in LISTS] for part, text in texts.items()}
+    lacking = tuple(dict.fromkeys((*lacking, *(name for names in unfilled.values() for name in names))))
+    # the reply asks for what it lacks: a customer must never read a placeholder
+    kept = {part: "" if unfilled[part] else text for part, text in texts.items()}
+    missing = tuple(dict.fromkeys((*request.missing, *(fact_of(name, knowledge.templates) for name in lacking))))
+    values = {**values, **_lists(request, knowledge, missing, fill(in_tone(answer, chosen), values))}
+    kept = _completed(kept, request, knowledge, chosen, asks=any(unfilled.values()))
+    parts = {part: _finished(text, values, request) for part, text in kept.items()}
+    subject = chosen.subject()
+    written = "\n".join((*kept.values(), answer, *values["候选问题"].split("\n"), *own_values(knowledge.policy)))
+    return _Draft(chosen, ReplyParts(**parts), subject and fill(subject, values), missing, written)
+
+
+_APOLOGETIC = ("smalltalk", "smalltalk_standing", "second_response", "second_response_plain", "blocked")
+"""Outcomes that apologise themselves, or have nothing to apologise for."""
+
+
+def _outcome(request: ReplyRequest, situation: str, lacking: tuple[str, ...]) -> str:
+    """Name of the template."""
+    answered, small = request.outcome is Outcome.ANSWERED, request.intent.code in SMALL_TALK
+    if answered and lacking:
+        return "ask"
+    if answered and small:
+        return "smalltalk_standing" if request.standing else "smalltalk"
+    if request.situation is not None and not request.standing:
+        return request.situation
+    if request.standing:
+        return "handoff_standing"
+    if request.outcome is Outcome.HANDOFF:
+        return situation
+    if request.second_response:
+        return "second_response"
+    return "answered_missing" if answered and request.missing else request.outcome.value
+
+
+def _wording(request: ReplyRequest, knowledge: Knowledge, outcome: str) -> Wording:
+    return wording(knowledge.templates, request.intent, outcome, request.message.channel, request.language, named=request.template)
+
+
+def _answer(request: ReplyRequest) -> str:
+    return in_language(request.entry.answer, request.language) if request.entry else ""
+
+
+def _lists(request: ReplyRequest, knowledge: Knowledge, missing: tuple[str, ...], answer: str) -> Mapping[str, str]:
+    """The variables that hold a text of their own."""
+    language, separator = request.language, "、" if request.language == "zh" else ", "
+    others = [entry for entry in request.offered if entry is not request.entry]
+    return {
+        "答案": answer,
+        "所需信息": separator.join(fact_name(fact, knowledge, language) for fact in missing),
+        "候选问题": "\n".join(f"{n}. {in_language(entry.question, language)}" for n, entry in enumerate(others, 1)),
     }
-    answer = _in_language(request.entry.answer, language) if request.entry else ""
-    # an answer may use the same variables, and is filled first so that nothing in a value is filled again
-    values["答案"] = fill(answer, {name: values[name] for name in variables_of(answer) if name in values})
-    return values
 
 
-def _in_language(texts: Mapping[str, str], language: str) -> str:
-    """The text in ``language``, else in Chinese, which every entry has."""
-    return texts.get(language) or texts["zh"]
+def _completed(parts: dict[str, str], request: ReplyRequest, knowledge: Knowledge, chosen: Wording, *, asks: bool) -> dict[str, str]:
+    """``parts`` with what every reply owes: a word to the upset, the question for what is missing, the way to a person."""
+    templates, language = knowledge.templates, request.language
+    completed = dict(parts)
+    if request.soothing and chosen.outcome not in _APOLOGETIC:
+        sorry = in_tone(templates.soothing.get(language) or SOOTHING[language], chosen)
+        completed["confirm"] = _joined(sorry, parts["confirm"], language)
+    if asks:
+        question = _wording(request, knowledge, "ask").parts()["solution"]
+        completed["next"] = _joined(completed["next"], question, language)
+    person = person_word(templates, language)
+    if chosen.outcome in AUTOMATIC and not offers_person(completed, person):
+        sentence = offer(person, language=language, spoken=request.message.channel is Channel.PHONE)
+        completed["next"] = _joined(completed["next"], in_tone(sentence, chosen), language)
+    return completed
+
+
+def _joined(left: str, right: str, language: str) -> str:
+    """Both texts, on one line where the first ends a sentence."""
+    if not left or not right:
+        return left or right
+    return f"{left}{'' if language == 'zh' else ' '}{right}" if left[-1] in "。！？.!?" else f"{left}\n{right}"
+
+
+def _finished(text: str, values: Mapping[str, str], request: ReplyRequest) -> str:
+    """``text`` filled, without the lines whose list came out empty, and without emoji for a customer who is upset."""
+    lines: list[str] = []
+    for line in text.split("\n"):
+        if not _is_empty_list(line, values):
+            lines.append(line)
+        elif lines and lines[-1].endswith(("：", ":")):
+            lines.pop()  # it announces what is not there
+    filled = fill("\n".join(lines), values).strip()
+    return without_emoji(filled) if request.soothing else filled
+
+
+def _is_empty_list(line: str, values: Mapping[str, str]) -> bool:
+    lists = [values[name] for name in variables_of(line) if name in LISTS]
+    return bool(lists) and not any(lists)
+
+
+def _blocked(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
+    """The safe reply in place of another: no variable, so nothing of the customer can be in it."""
+    chosen = Wording(knowledge.templates, knowledge.templates, "blocked", request.message.channel, request.language)
+    texts = chosen.parts()
+    # what a channel adds to every reply (尊敬的王女士) is left out as well
+    parts = {part: text if not variables_of(text) and is_plain(text) else "" for part, text in texts.items()}
+    parts = _completed(parts, request, knowledge, chosen, asks=False)
+    subject = chosen.subject()
+    plain = subject if subject is None or not variables_of(subject) else SUBJECT[request.language]
+    return _Draft(chosen, ReplyParts(**parts), plain, (), "")

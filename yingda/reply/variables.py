@@ -30,13 +30,16 @@ def variables_of(template: str) -> tuple[str, ...]:
 
 
 def address(name: str | None, gender: str | None, *, language: str) -> str:
-    """How to address a customer: surname and title only, 王女士 or Ms. Wang; 您 (or nothing) when unsure."""
+    """How to address a customer: surname and title only, 王女士 or Ms. Wang; 您 (or nothing) when unsure or in other letters."""
     chinese = language == "zh"
     title = _TITLES.get((gender or "").strip().lower())
     surname = surname_of(name or "")
     if not surname or title is None:
         return "您" if chinese else ""
-    return f"{surname}{title[0]}" if chinese else f"{title[1]} {surname}"
+    if chinese:
+        return f"{surname}{title[0]}"
+    # Ms. 王 reads as no name in either language
+    return f"{title[1]} {surname}" if surname.isascii() else ""
 
 
 def surname_of(name: str) -> str:

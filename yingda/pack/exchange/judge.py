@@ -1,0 +1,198 @@
+"""What is wrong with a record among the others of its shop, and what a change would break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import cached_property
+
+from yingda.decide.rules import KnownNames, compile_rules, known_names
+from yingda.decide.rules.ruleset import RuleSet
+from yingda.domain.errors import PackError
+from yingda.domain.knowledge import Knowledge, TemplateSet
+from yingda.domain.records import KnowledgeSnapshot, Payload, RecordId, RecordKind
+from yingda.domain.rules import RuleDocument, RuleError
+from yingda.pack.exchange.entries import check_entry, names_of, node_of
+from yingda.pack.exchange.kinds import DEFAULT, rule_of, templates_of
+from yingda.pack.exchange.shop import CONVERT, knowledge_of
+from yingda.pack.keywords import read_keywords
+from yingda.pack.mistakes import MistakeLog, Place
+from yingda.pack.policy import REPLY_VARIABLES
+from yingda.pack.source import Kind, Node
+from yingda.reply.check import check_template
+from yingda.reply.hours import duration
+from yingda.reply.variables import variables_of
+from yingda.text.normalise import normalise
+
+MOST = 8
+"""Uses of a thing that are named when it would vanish; one line a use."""
+
+_PARTS = frozenset(CONVERT) - {RecordKind.TEMPLATE}
+
+
+class Among:
+    """The records of ``snapshot`` as one shop; entries are left out of it where only the names of the shop are asked for."""
+
+    def __init__(self, base: Knowledge, snapshot: KnowledgeSnapshot) -> None:
+        self._base, self._snapshot = base, snapshot
+
+    def check(self, id_: RecordId, payload: Payload) -> list[str]:
+        """What is wrong with a payload that stands here as ``id_``, each as ``field: what to do``."""
+        match id_.kind:
+            case RecordKind.FAQ:
+                return check_entry(payload, names_of(self.knowledge))
+            case RecordKind.KEYWORD:
+                return _keyword(payload, self.knowledge) or list(self._elsewhere(id_.key, payload))
+            case RecordKind.POLICY:
+                return list(_value(id_.key, payload, self._base))
+            case RecordKind.TEMPLATE:
+                return self._template(id_.key, payload)
+            case RecordKind.RULE:
+                return _refused(rule_of(id_.key, payload), self._names)[0]
+
+    def warnings(self, id_: RecordId, payload: Payload) -> list[str]:
+        """What is odd about a payload that may be saved, each with an example where there is one."""
+        return _refused(rule_of(id_.key, payload), self._names)[1] if id_.kind is RecordKind.RULE else []
+
+    def broken_since(self, before: Among) -> list[str]:
+        """What no longer works, that did ``before``: names that are still used, and templates that no longer fit."""
+        if self._templates[1] and not before._templates[1]:
+            return [f"template {reason}" for reason in self._templates[1][:MOST]]
+        reasons = [*self._unanswerable(before), *self._unruled(before)]
+        if before.knowledge.faq and not self.knowledge.faq:
+            reasons.append("faq: this is the last entry, and nothing could be answered without one; write another first")
+        return reasons[:MOST]
+
+    # ---- the shop ----
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        """What the shop knows; with the pack's templates where those of the records do not fit together."""
+        convert = {kind: CONVERT[kind] for kind in CONVERT if kind in _PARTS}
+        return replace(knowledge_of(self._base, self._snapshot, convert=convert), templates=self._templates[0])
+
+    @cached_property
+    def _names(self) -> KnownNames:
+        return known_names(self.knowledge, skills=self._base.handoff.skills)
+
+    @cached_property
+    def _templates(self) -> tuple[TemplateSet, list[str]]:
+        """The template set, the pack's own where the records do not fit together, and why they do not."""
+        if RecordKind.TEMPLATE not in self._snapshot.managed:
+            return self._base.templates, []
+        log, policy = MistakeLog(), {RecordKind.POLICY: CONVERT[RecordKind.POLICY]}
+        held, known = self._snapshot.of(RecordKind.TEMPLATE), knowledge_of(self._base, self._snapshot, convert=policy)
+        found = templates_of(self._base.templates, held, known.policy, log)
+        wrong = _mistakes(log)
+        return (self._base.templates if wrong else found), wrong
+
+    # ---- one kind each ----
+
+    def _elsewhere(self, key: str, payload: Payload) -> Iterator[str]:
+        """Words that stand in another record; however it is written, a word stands in the library once."""
+        owners = self._owners
+        for field, word in (("term", payload["term"]), *(("synonyms", word) for word in payload.get("synonyms", ()))):
+            others = [owner for owner in owners.get(_folded(word), ()) if owner != key]
+            if others:
+                yield f"{field}: '{word}' stands in the record '{others[0]}' already; keep one of them"
+
+    @cached_property
+    def _owners(self) -> Mapping[str, list[str]]:
+        owners: dict[str, list[str]] = {}
+        for key, one in self._snapshot.of(RecordKind.KEYWORD).items():
+            for word in (one["term"], *one.get("synonyms", ())):
+                owners.setdefault(_folded(word), []).append(key)
+        return owners
+
+    def _template(self, key: str, payload: Payload) -> list[str]:
+        log, held = MistakeLog(), dict(self._snapshot.of(RecordKind.TEMPLATE))
+        templates_of(self._base.templates, {**held, key: payload}, self.knowledge.policy, log)
+        prefix = "" if key == DEFAULT else f"by_intent.{key}."
+        reasons = [reason.removeprefix(prefix) for reason in _mistakes(log)]
+        if key == DEFAULT and "by_intent" in payload:
+            reasons.append("by_intent: a set for an intent is a record of its own; save it under the intent's code")
+        return reasons
+
+    # ---- what a change would break ----
+
+    def _unanswerable(self, before: Among) -> Iterator[str]:
+        """Entries that use a variable or a fact which is gone."""
+        now, then = self.knowledge, before.knowledge
+        variables = then.policy.variables() - now.policy.variables()
+        facts = then.templates.facts.keys() - now.templates.facts.keys()
+        if not variables and not facts:
+            return
+        for entry in now.faq.values():
+            used = {name for text in entry.answer.values() for name in variables_of(text)} & variables
+            yield from (f"faq/{entry.id}: its answer still uses {{{name}}}; change the entry first" for name in sorted(used))
+            yield from (f"faq/{entry.id}: it still asks for '{fact}'; change the entry first" for fact in entry.ask if fact in facts)
+
+    def _unruled(self, before: Among) -> Iterator[str]:
+        """Rules that name a keyword or a template set which is gone."""
+        now, then = self._names, before._names
+        gone = set(then.keywords or ()) - set(now.keywords or ()) or set(then.templates) - set(now.templates)
+        for document in self.knowledge.rules if gone else ():
+            yield from (f"{document.name}: {reason}" for reason in _refused(document, now)[0])
+
+
+def _keyword(payload: Payload, knowledge: Knowledge) -> list[str]:
+    line = Node(Kind.LIST, Place("keyword", 1), items=(node_of(payload),))
+    top = {"version": Node(Kind.NUMBER, Place("keyword", 1), text="1"), "keywords": line}
+    log = MistakeLog()
+    read_keywords(Node(Kind.MAPPING, Place("keyword", 1), fields=top), knowledge.taxonomy.intents, log)
+    return _mistakes(log)
+
+
+def _value(name: str, payload: Payload, base: Knowledge) -> Iterator[str]:
+    """What is wrong with a policy value ``{"value", "translations"}``."""
+    if check_template(f"{{{name}}}", None):
+        yield "id: a variable is named by up to 31 letters, Chinese characters and digits, a digit never first; rename it"
+    if name in REPLY_VARIABLES or name in base.policy.context:
+        yield f"id: '{name}' is filled by the reply or comes with the request; choose another name"
+    for field in sorted(payload.keys() - {"value", "translations"}):
+        yield f"{field}: unknown field; write value and translations"
+    texts = {"value": payload.get("value")}
+    translations = payload.get("translations", {})
+    if isinstance(translations, Mapping):
+        texts |= {f"translations.{language}": text for language, text in translations.items()}
+    else:
+        yield "translations: must be a mapping of languages; write {en: …}"
+    for field, text in texts.items():
+        yield from _wrong_text(field, text)
+    hours = base.policy.service_hours
+    if hours and name == hours.response and isinstance(texts["value"], str) and duration(texts["value"]) is None:
+        yield "value: the service hours need it to work out a time; write it as 2 小时 or 30 分钟"
+
+
+def _wrong_text(field: str, text: object) -> Iterator[str]:
+    if not isinstance(text, str) or not text.strip():
+        yield f"{field}: must be a text that is not empty; write it in quotes"
+    else:
+        yield from (f"{field}: {reason}" for reason in check_template(text, ()))
+
+
+def _refused(document: RuleDocument, names: KnownNames) -> tuple[list[str], list[str]]:
+    """Why a rule file is refused, and what is odd about one that is not."""
+    try:
+        rules: RuleSet = compile_rules(document.text, known=names)
+    except RuleError as error:
+        return [_line(mistake.where, mistake.detail) for mistake in error.mistakes], []
+    lines = [(finding.blocks, _line(f"row '{finding.row}'", f"{finding.zh} / {finding.en}")) for finding in rules.findings]
+    return [line for blocks, line in lines if blocks], [line for blocks, line in lines if not blocks]
+
+
+def _line(where: str, detail: str) -> str:
+    return f"{where.replace(': ', ' ')}: {detail}"
+
+
+def _mistakes(log: MistakeLog) -> list[str]:
+    """What the log holds, each as ``field: what to do``."""
+    try:
+        log.raise_if_any()
+    except PackError as error:
+        return list(dict.fromkeys(f"{mistake.file or 'record'}: {mistake.detail}" for mistake in error.mistakes))
+    return []
+
+
+def _folded(word: str) -> str:
+    return normalise(word).casefold()

@@ -1,0 +1,32 @@
+"""What a reply is written from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yingda.domain.decision import Outcome
+from yingda.domain.knowledge import FaqEntry, Intent
+from yingda.domain.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyRequest:
+    """What a reply is about: the outcome, the intent, the entry to send, the questions to offer, facts to ask for.
+
+    ``second_response``: the customer was not content with the last reply (二次响应). ``standing``: a person was called before
+    and has not released the conversation. ``soothing``: the customer is angry or complains. ``template``: the set that a
+    rule names, by its id or its name in ``by_intent``. ``situation`` names a template other than that of the outcome.
+    """
+
+    message: Message
+    language: str
+    outcome: Outcome
+    intent: Intent
+    entry: FaqEntry | None
+    offered: tuple[FaqEntry, ...]
+    missing: tuple[str, ...]
+    second_response: bool = False
+    standing: bool = False
+    soothing: bool = False
+    template: str | None = None
+    situation: str | None = None

@@ -1,0 +1,196 @@
+"""A reply as it is read out on the telephone: no sign is left that a voice cannot say."""
+
+from __future__ import annotations
+
+import re
+
+from yingda.reply.emoji import without_emoji
+from yingda.reply.numerals import cardinal, one_by_one, year
+
+_RANGE = "–—~～至到-"
+_MEASURE = "个|天|小时|次|件|周|年|份|张|条|位|种|分钟|块|单|元"
+_UNITS = f"{_MEASURE}|月|日|号|点|分|秒|期|万|亿|公里|公斤|克|米|折|级|岁|工作日|倍|页|行|层|步|项|点半"
+_N = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_LETTERS = {
+    ".": " 点 ",
+    "/": " 斜杠 ",
+    ":": " ",
+    "@": " 艾特 ",
+    "-": " 杠 ",
+    "_": " 下划线 ",
+    "?": " ",
+    "=": " ",
+    "&": " ",
+    "#": " ",
+    "%": " ",
+}
+_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys("「」『』“”‘’\"'《》〈〉【】[]{}<>＜＞*#_|^`~～…·•¥￥%％", ""),
+        **dict.fromkeys("（）()—–→⇒>", "，"),
+        **{
+            "&": "和",
+            "+": "加",
+            "＋": "加",
+            "=": "等于",
+            "×": "乘",
+            "@": "艾特",
+            "/": "或",
+            "\\": "或",
+            "℃": "摄氏度",
+            "°": "度",
+            "$": "美元",
+        },
+    }
+)
+
+
+def speakable(text: str, *, language: str) -> str:
+    """``text`` in words that can be read out: numbers, dates, times, ranges, addresses of the web, lists and signs.
+
+    Chinese keeps no digit; English keeps digits that a voice reads well, and says a telephone number digit by digit.
+    """
+    bare = without_emoji(text)
+    return _chinese(bare) if language == "zh" else _english(bare)
+
+
+def _chinese(text: str) -> str:
+    for pattern, said in _CHINESE:
+        text = pattern.sub(said, text)
+    text = re.sub(r"\d+", lambda match: one_by_one(match.group()), text.translate(_SIGNS))
+    text = re.sub(r"(?<=[\u3400-\u9fff，。；：！？、]) +| +(?=[\u3400-\u9fff，。；：！？、])", "", text)
+    return _tidy(re.sub(r"(?<![A-Za-z])-|-(?![A-Za-z])", "", text), comma="，", stop="。")
+
+
+def _tidy(text: str, *, comma: str, stop: str) -> str:
+    """One mark where several meet, and one at the end of every line, so that the voice pauses there."""
+    marks = re.escape("，。；：！？、,.;:!?")
+    text = re.sub(rf"{comma} ?(?=[{marks}])|(?<=[{marks}]){comma}|^{comma}+", "", text, flags=re.MULTILINE)
+    lines = (line.strip() for line in text.splitlines())
+    return "\n".join(line if re.search(rf"[{marks}]$", line) else line + stop for line in lines if line)
+
+
+def _web(match: re.Match[str]) -> str:
+    bare = re.sub(r"^https?://", "", match.group())
+    said = "".join(_LETTERS.get(char, char) for char in bare)
+    return " " + " ".join(re.sub(r"\d+", lambda found: one_by_one(found.group()), said).split()) + " "
+
+
+def _clock(hours: str, minutes: str) -> str:
+    if not int(minutes):
+        return f"{_hour(hours)}点"
+    return f"{_hour(hours)}点{'零' if int(minutes) < 10 else ''}{cardinal(str(int(minutes)))}分"
+
+
+def _hour(hours: str) -> str:
+    return "两" if int(hours) == 2 else cardinal(str(int(hours)))
+
+
+def _date(match: re.Match[str]) -> str:
+    years, month, day = match.groups()
+    return f"{year(years)}年{cardinal(str(int(month)))}月{cardinal(str(int(day)))}日"
+
+
+def _span(match: re.Match[str]) -> str:
+    return f"{_said(match.group(1))}到{_said(match.group(2))}"
+
+
+def _said(number: str) -> str:
+    return cardinal(number.replace(",", ""))
+
+
+def _groups(match: re.Match[str]) -> str:
+    return "，".join(one_by_one(group) for group in re.split(r"[- ]", match.group()))
+
+
+def _mixed(match: re.Match[str]) -> str:
+    """Letters and digits of a number such as SF123 or A-1, each said on its own."""
+    letters = (one_by_one(char) if char.isdigit() else " " if char == "-" else f" {char} " for char in match.group())
+    return " " + " ".join("".join(letters).split()) + " "
+
+
+def _line(match: re.Match[str]) -> str:
+    number = int(match.group(1))
+    return f"第{cardinal(str(number))}，" if number <= 20 else match.group()
+
+
+_TLD = r"(?:com|cn|net|org|io|top|shop|store|info|me|co|hk|tw)"
+_CHINESE = (
+    (re.compile(r"^ *(\d{1,2})[.、)）](?!\d) *", re.MULTILINE), _line),
+    (re.compile(r"(?:https?://|www\.)[!-&(-;=?-Z_a-z~]+", re.IGNORECASE), _web),
+    (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[A-Za-z]"), _web),
+    (re.compile(rf"(?<![A-Za-z0-9.])(?:[A-Za-z0-9-]+\.)+{_TLD}(?:/[!-&(-;=?-Z_a-z~]*)?(?![A-Za-z0-9])", re.IGNORECASE), _web),
+    (re.compile(r"(?<!\d)((?:19|20)\d\d)[-/.年](\d{1,2})[-/.月](\d{1,2})(?:日|号|(?!\d))"), _date),
+    (re.compile(r"(?<!\d)((?:19|20)\d\d)(?=年)"), lambda m: year(m.group(1))),
+    (
+        re.compile(rf"(?<!\d)(\d{{1,2}})[:：](\d\d) ?[{_RANGE}] ?(\d{{1,2}})[:：](\d\d)(?!\d)"),
+        lambda m: f"{_clock(m.group(1), m.group(2))}到{_clock(m.group(3), m.group(4))}",
+    ),
+    (re.compile(r"(?<!\d)([01]?\d|2[0-4])[:：]([0-5]\d)(?:[:：][0-5]\d)?(?!\d)"), lambda m: _clock(m.group(1), m.group(2))),
+    (re.compile(r"(?<![A-Za-z0-9])\+?\d{3,4}[- ]\d{3,4}(?:[- ]\d{3,4})+(?!\d)|(?<![A-Za-z0-9])0\d{2,3}-\d{7,8}(?!\d)"), _groups),
+    (re.compile(rf"({_N}) ?[%％] ?[{_RANGE}] ?({_N}) ?[%％]"), lambda m: f"百分之{_said(m.group(1))}到百分之{_said(m.group(2))}"),
+    (re.compile(rf"({_N}) ?[%％]"), lambda m: f"百分之{_said(m.group(1))}"),
+    (re.compile(rf"[¥￥] ?({_N})(?: ?元)?"), lambda m: f"{_said(m.group(1))}元"),
+    (re.compile(rf"(?<![A-Za-z0-9-])({_N}) ?[{_RANGE}] ?({_N})(?![\d-])"), _span),
+    (re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,3})(\d{1,2}\.\d{1,2})(?![\d.])"), lambda m: f"{m.group(1)}{_said(m.group(2))}"),
+    (re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"), _mixed),
+    (re.compile(rf"(?<![\d.第])2 ?(?=(?:{_MEASURE}))"), "两"),
+    (re.compile(rf"({_N}) ?(?=(?:{_UNITS}))"), lambda m: _said(m.group(1))),
+    (re.compile(r"(?<!\d)\d{5,}(?!\d)"), lambda m: one_by_one(m.group())),
+    (re.compile(_N), lambda m: _said(m.group())),
+)
+
+# ---- English ----
+
+_ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth")
+_ENGLISH_SIGNS = str.maketrans(
+    {
+        **dict.fromkeys('「」『』“”"《》〈〉【】[]{}<>*#_|^`~～…·•', ""),
+        **dict.fromkeys("（）()—–→⇒", ", "),
+        **{"’": "'", "‘": "'", "&": " and ", "+": " plus ", "=": " equals ", "×": " times ", "@": " at ", "/": " or ", "%": " percent"},
+    }
+)
+_SPELLED = {".": " dot ", "/": " slash ", "@": " at ", "-": " dash ", "_": " underscore ", ":": " ", "?": " ", "=": " ", "&": " ", "#": " "}
+
+
+def _english(text: str) -> str:
+    for pattern, said in _ENGLISH:
+        text = pattern.sub(said, text)
+    text = re.sub(r" +(?=[,.;:!?])", "", re.sub(r" {2,}", " ", text.translate(_ENGLISH_SIGNS)))
+    return re.sub(r",(?=[^\s\d])", ", ", _tidy(text, comma=",", stop="."))
+
+
+def _spelled(match: re.Match[str]) -> str:
+    bare = re.sub(r"^https?://", "", match.group().rstrip("."))
+    said = " ".join("".join(_SPELLED.get(char, char) for char in bare).split())
+    return f" {said}" + ("." if match.group().endswith(".") else " ")
+
+
+def _digits(match: re.Match[str]) -> str:
+    return ", ".join(" ".join(group) for group in re.split(r"[- ]", match.group()))
+
+
+def _english_clock(match: re.Match[str]) -> str:
+    hours, minutes = int(match.group(1)), match.group(2)
+    half = "a.m." if hours % 24 < 12 else "p.m."
+    return f"{(hours - 1) % 12 + 1}{'' if minutes == '00' else ' ' + minutes} {half}"
+
+
+def _english_line(match: re.Match[str]) -> str:
+    number = int(match.group(1))
+    return f"{_ORDINALS[number - 1]}, " if 1 <= number <= len(_ORDINALS) else match.group()
+
+
+_ENGLISH = (
+    (re.compile(r"^ *(\d{1,2})[.)] +", re.MULTILINE), _english_line),
+    (re.compile(r"(?:https?://|www\.)[!-&(-;=?-Z_a-z~]+", re.IGNORECASE), _spelled),
+    (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[A-Za-z]"), _spelled),
+    (re.compile(rf"(?<![A-Za-z0-9.])(?:[A-Za-z0-9-]+\.)+{_TLD}(?:/[!-&(-;=?-Z_a-z~]*)?(?![A-Za-z0-9])", re.IGNORECASE), _spelled),
+    (re.compile(r"(?<![A-Za-z0-9])\+?\d{3,4}[- ]\d{3,4}(?:[- ]\d{3,4})+(?!\d)|(?<![A-Za-z0-9])0\d{2,3}-\d{7,8}(?!\d)"), _digits),
+    (re.compile(r"(?<=\d) ?[–—~～] ?(?=\d)"), " to "),
+    (re.compile(r"(?<![\d-])(\d{1,3})-(\d{1,3})(?![\d-])"), r"\1 to \2"),
+    (re.compile(r"(?<!\d)([01]?\d|2[0-4]):([0-5]\d)(?!\d)"), _english_clock),
+    (re.compile(rf"(?:CNY|¥|￥) ?({_N})"), r"\1 yuan"),
+    (re.compile(r"(?<!\d)\d{5,}(?!\d)"), _digits),
+    (re.compile(r"(?<![A-Za-z0-9])(?=[A-Z-]*\d)(?=[\d-]*[A-Z])[A-Z0-9]{4,}(?![A-Za-z0-9])"), _digits),
+)

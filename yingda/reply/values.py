@@ -1,0 +1,75 @@
+"""What each ``{变量}`` of a reply stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from yingda.domain.knowledge import Knowledge, Policy, TemplateSet
+from yingda.reply.check import is_plain
+from yingda.reply.greeting import salutation
+from yingda.reply.hours import local
+from yingda.reply.promise import Promise
+from yingda.reply.request import ReplyRequest
+from yingda.reply.variables import address, fill
+
+LISTS = frozenset({"答案", "所需信息", "候选问题"})
+"""Variables that hold a text of their own; a line in which they are all empty is left out."""
+
+_LONGEST_VALUE = 200
+"""Characters of the longest context value that is put into a reply; names of goods are the longest."""
+
+
+def values_for(request: ReplyRequest, knowledge: Knowledge, promise: Promise) -> dict[str, str]:
+    """Every variable that has a value, except ``LISTS``; a context variable that the request does not carry has none."""
+    language, customer, context = request.language, request.message.customer, request.message.context
+    tone = knowledge.templates.tone
+    called = address(customer.name if customer else None, customer.gender if customer else None, language=language)
+    if called == "您" and tone.pronoun:
+        called = tone.pronoun
+    at = None if request.soothing or request.message.at is None else local(knowledge.policy, request.message.at)
+    values = {name: " ".join(context[name].split()) for name in knowledge.policy.context if usable(context.get(name, ""))}
+    # the operator's promises come later: a request's context can never overwrite them
+    values |= knowledge.policy.values_in(language)
+    return values | {
+        "称呼": called,
+        "客户姓名": called,  # surname and title only, whatever the context holds
+        "问候": salutation(called, at, language=language, style=tone.style, pronoun=tone.pronoun),
+        "尊称": _formal(called, language),
+        "问题类型": request.intent.name(language),
+        "落款": fill(tone.sign_off.get(language, ""), knowledge.policy.values_in(language)),
+        "上班时间": promise.opens,
+        "承诺时间": promise.by,
+    }
+
+
+def usable(value: str) -> bool:
+    """True for a context value that can stand in a reply: not blank, not long, and nothing that reads as a template."""
+    return bool(value.strip()) and len(value) <= _LONGEST_VALUE and is_plain(value.replace("\t", " "))
+
+
+def own_values(policy: Policy) -> tuple[str, ...]:
+    """Everything the shop publishes about itself, in all languages."""
+    return (*policy.values.values(), *(value for texts in policy.translations.values() for value in texts.values()))
+
+
+def fact_of(variable: str, templates: TemplateSet) -> str:
+    """The fact that gives a context variable its value; the variable's own name where there is none."""
+    return next((fact for fact, name in templates.context_of.items() if name == variable), variable)
+
+
+def fact_name(fact: str, knowledge: Knowledge, language: str) -> str:
+    """A fact, or a context variable without one, as the customer reads it."""
+    texts = knowledge.templates.facts.get(fact)
+    return texts[language] if texts else fact
+
+
+def in_language(texts: Mapping[str, str], language: str) -> str:
+    """The text in ``language``, else in Chinese, which every entry has."""
+    return texts.get(language) or texts["zh"]
+
+
+def _formal(called: str, language: str) -> str:
+    """How an e-mail addresses the customer, without the mark behind it."""
+    if language != "zh":
+        return f"Dear {called or 'customer'}"
+    return "尊敬的客户" if called in ("您", "你") else f"尊敬的{called}"
