@@ -58,7 +58,11 @@ def spread(trained: NDArray[np.float32], space: MatchSpace) -> NDArray[np.float3
 
 def fuse(views: Views, weights: FusionWeights, space: MatchSpace) -> NDArray[np.float32]:
     """Log posterior [N, C]; a class the n-gram view does not know takes the dense view's word there too."""
-    dense = log_softmax(weights.scale * views.cosine)
+    return log_softmax(pool(log_softmax(weights.scale * views.cosine), views, weights, space))
+
+
+def pool(dense: NDArray[np.float32], views: Views, weights: FusionWeights, space: MatchSpace) -> NDArray[np.float32]:
+    """Weighted sum [N, C] of the views' log probabilities, not normalised; ``dense`` [N, C] is that of the dense view."""
     known = ~space.is_new
     linear = dense.copy()
     if known.any():
@@ -66,7 +70,7 @@ def fuse(views: Views, weights: FusionWeights, space: MatchSpace) -> NDArray[np.
     score = weights.dense * dense + weights.linear * linear + weights.intent * views.intent[:, space.intents]
     score[:, : len(space.entries)] += weights.lexical * views.lexical[:, : len(space.entries)]
     score[:, len(space.entries) :] += weights.none
-    return log_softmax(np.asarray(score, np.float32))
+    return np.asarray(score, np.float32)
 
 
 def features(log_posterior: NDArray[np.float32], views: Views, intents: NDArray[np.float32], space: MatchSpace) -> NDArray[np.float32]:
@@ -94,18 +98,25 @@ def features(log_posterior: NDArray[np.float32], views: Views, intents: NDArray[
 
 
 def confidences(
-    log_posterior: NDArray[np.float32], judged: NDArray[np.float32], model: ConfidenceModel, space: MatchSpace
+    log_posterior: NDArray[np.float32],
+    judged: NDArray[np.float32],
+    model: ConfidenceModel,
+    space: MatchSpace,
+    *,
+    elsewhere: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]:
     """Calibrated probability [N, entries] that each entry is right.
 
     The best entry gets the logistic model's word; what it leaves is shared among the others by their posterior.
+    ``elsewhere`` [N] is the posterior of entries that ``space`` leaves out; they get their share too.
     """
     entries = np.exp(log_posterior[:, : len(space.entries)])
     rows, best = np.arange(len(entries)), entries.argmax(1)
     sure = sigmoid(judged @ np.asarray(model.weights, np.float32) + np.float32(model.bias))
     others = np.exp(log_posterior.astype(np.float64))
     others[rows, best] = 0.0
-    rest = np.maximum(others.sum(1), 1e-300)
+    left = others.sum(1) if elsewhere is None else others.sum(1) + elsewhere
+    rest = np.maximum(left, 1e-300)
     shared = others[:, : len(space.entries)] * ((1.0 - sure) / rest)[:, None]
     # an unsure best entry still ranks first: nothing below it may overtake it
     shared = np.minimum(shared.astype(np.float32), np.nextafter(sure, np.float32(0))[:, None])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +35,17 @@ class MatchSpace:
     def is_new(self) -> NDArray[np.bool_]:
         """[C], true for entries that no view was trained on."""
         return np.asarray(self.columns < 0)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Number of each entry."""
+        return {name: number for number, name in enumerate(self.entries)}
+
+    def take(self, entries: NDArray[np.intp]) -> MatchSpace:
+        """The space of the ``entries`` of these numbers alone, in this order, and of every class without an entry."""
+        numbers = np.concatenate((entries, np.arange(len(self.entries), self.size)))
+        names = tuple(self.entries[number] for number in entries.tolist())
+        return MatchSpace(names, self.intents[numbers], self.columns[numbers])
 
 
 def build_space(entries: Iterable[FaqEntry], trained: Sequence[str], intents: Sequence[str]) -> MatchSpace:

@@ -1,0 +1,100 @@
+"""BM25 over the wordings of the entries: as a view that is fused, and as a search that proposes candidates.
+
+Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and Beyond"; computed by bm25s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+
+from yingda.retrieve.neighbours import largest
+
+Wordings = Mapping[str, Sequence[str]]
+"""Normalised wordings by entry."""
+
+
+def bigrams(text: str) -> list[str]:
+    """Character bigrams in lower case: the unit of lexical search in unsegmented Chinese."""
+    lower = text.lower()
+    return [lower[i : i + 2] for i in range(len(lower) - 1)] or [lower]
+
+
+def characters(text: str) -> list[str]:
+    """Characters and bigrams in lower case: what candidates are searched by."""
+    lower = text.lower()
+    return [*lower, *bigrams(lower)] if len(lower) > 1 else [lower]
+
+
+@dataclass(frozen=True)
+class WordingScores:
+    """BM25 of single wordings, by bigrams; ``owners`` [W] is the entry number of each wording, ascending."""
+
+    table: Any  # bm25s.BM25
+    owners: NDArray[np.intp]
+
+    @classmethod
+    def build(cls, entries: Sequence[str], wordings: Wordings) -> WordingScores:
+        """The table over every wording of ``entries``."""
+        documents = [(number, text) for number, entry in enumerate(entries) for text in wordings[entry]]
+        return cls(_table([bigrams(text) for _, text in documents]), np.asarray([number for number, _ in documents], np.intp))
+
+    def best(self, text: str, size: int) -> NDArray[np.float32]:
+        """``log(1 + BM25)`` of the best wording of each entry, in an array [size]; zeros for a text without characters."""
+        scores = np.zeros(size, np.float32)
+        if text:  # a message of invisible characters alone has no words to look up
+            np.maximum.at(scores, self.owners, self.table.get_scores(bigrams(text)))
+        return np.log1p(scores)
+
+    def best_of(self, text: str, entries: NDArray[np.intp]) -> NDArray[np.float32]:
+        """``best`` at the numbers ``entries`` [K] alone, without touching the other wordings."""
+        starts, ends = np.searchsorted(self.owners, entries), np.searchsorted(self.owners, entries, "right")
+        lengths = ends - starts
+        places = np.arange(lengths.sum()) + np.repeat(starts - np.concatenate(([0], lengths.cumsum()[:-1])), lengths)
+        scores = np.zeros(len(entries), np.float32)
+        if text and len(places):
+            np.maximum.at(scores, np.repeat(np.arange(len(entries)), lengths), self._scores_of(text, places))
+        return np.log1p(scores)
+
+    def _scores_of(self, text: str, documents: NDArray[np.intp]) -> NDArray[np.float32]:
+        """BM25 of the ``documents`` [K]: each bigram's postings are in ascending order, so they are looked up there."""
+        data, indices, indptr = (self.table.scores[name] for name in ("data", "indices", "indptr"))
+        wanted, scores = documents.astype(indices.dtype), np.zeros(len(documents), np.float32)
+        for token in self.table.get_tokens_ids(bigrams(text)):
+            postings, values = indices[indptr[token] : indptr[token + 1]], data[indptr[token] : indptr[token + 1]]
+            if len(postings):
+                at = np.minimum(np.searchsorted(postings, wanted), len(postings) - 1)
+                scores += np.where(postings[at] == wanted, values[at], np.float32(0))
+        return scores
+
+
+@dataclass(frozen=True)
+class EntrySearch:
+    """BM25 of whole entries, all wordings of one as one document, by characters and bigrams."""
+
+    table: Any  # bm25s.BM25
+
+    @classmethod
+    def build(cls, entries: Sequence[str], wordings: Wordings) -> EntrySearch:
+        """The table over ``entries``."""
+        return cls(_table([list(chain.from_iterable(characters(text) for text in wordings[entry])) for entry in entries]))
+
+    def search(self, text: str, k: int) -> NDArray[np.intp]:
+        """Numbers of the up to ``k`` best entries that share a character with ``text``, best first."""
+        if not text:
+            return np.zeros(0, np.intp)
+        scores = self.table.get_scores(characters(text))
+        found = largest(scores, k)
+        return np.asarray(found[scores[found] > 0], np.intp)
+
+
+def _table(documents: list[list[str]]) -> Any:
+    table = bm25s.BM25()
+    table.index(documents, show_progress=False)
+    return table

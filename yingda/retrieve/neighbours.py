@@ -1,0 +1,144 @@
+"""The entries nearest to a message by cosine: exact up to ``EXACT_SEARCH`` vectors, an HNSW graph beyond.
+
+HNSW: Malkov and Yashunin (2020), "Efficient and robust approximate nearest neighbor search using Hierarchical
+Navigable Small World graphs", as implemented by usearch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yingda.domain.errors import BundleError
+
+EXACT_SEARCH = 50_000
+"""Vectors up to which every cosine is computed."""
+
+CONNECTIVITY = 16
+"""Links a node keeps in the graph."""
+
+EXPANSION_ADD = 128
+"""Nodes weighed while a vector is added; more make a better graph and a slower build."""
+
+EXPANSION_SEARCH = 128
+"""Nodes weighed in a search; more find more of the true neighbours and take longer."""
+
+Index = Any
+"""A usearch index; the library is typed loosely and loaded late."""
+
+Found = tuple[NDArray[np.intp], NDArray[np.float32]]
+"""Numbers [N, k] and cosines [N, k], best first; equal cosines in the order of the numbers."""
+
+
+class Neighbours(Protocol):
+    """Nearest vectors among M unit vectors."""
+
+    def search(self, vectors: NDArray[np.float32], k: int) -> Found:
+        """The ``min(k, M)`` nearest to each of the unit ``vectors`` [N, D]; k is at least 1."""
+
+
+def largest(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
+    """Places of the ``k`` largest of ``scores`` [M], best first; of equal ones the lower place comes first."""
+    places = np.arange(len(scores))
+    if k < len(scores):
+        least = np.partition(scores, len(scores) - k)[len(scores) - k]
+        places = np.flatnonzero(scores >= least)  # all that tie with the last, so that the choice is no accident
+    return np.asarray(places[np.argsort(-scores[places], kind="stable")][:k], np.intp)
+
+
+class ExactNeighbours:
+    """Every cosine is computed: one dot product a vector, on one thread whatever the BLAS would use."""
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        self._vectors = np.ascontiguousarray(vectors, np.float32)
+
+    def search(self, vectors: NDArray[np.float32], k: int) -> Found:
+        """As ``Neighbours.search``; a message fares alone as in a batch."""
+        rows = [self._row(vector, k) for vector in vectors]
+        return np.stack([ids for ids, _ in rows]), np.stack([cosines for _, cosines in rows])
+
+    def _row(self, vector: NDArray[np.float32], k: int) -> Found:
+        cosines = np.vecdot(self._vectors, vector)
+        found = largest(cosines, k)
+        return found, cosines[found]
+
+
+class GraphNeighbours:
+    """An HNSW graph over float16 copies; cosines of what it finds are computed again in float32."""
+
+    def __init__(self, vectors: NDArray[np.float32], graph: Index) -> None:
+        if (len(graph), graph.ndim) != vectors.shape:
+            raise ValueError("the graph is of other vectors")
+        self._vectors = vectors
+        self._graph = graph
+
+    @classmethod
+    def open(cls, vectors: NDArray[np.float32], path: Path) -> GraphNeighbours:
+        """The graph that usearch saved at ``path``, mapped into memory; raises ValueError where it is of other vectors."""
+        graph = _load_usearch().restore(str(path), view=True)
+        if graph is None:
+            raise ValueError("this is no graph")
+        graph.expansion_search = EXPANSION_SEARCH  # the file does not tell it
+        return cls(vectors, graph)
+
+    @classmethod
+    def build(
+        cls,
+        vectors: NDArray[np.float32],
+        *,
+        threads: int = 1,
+        dtype: str = "f16",
+        connectivity: int = CONNECTIVITY,
+        expansion_add: int = EXPANSION_ADD,
+        expansion_search: int = EXPANSION_SEARCH,
+    ) -> GraphNeighbours:
+        """The graph over unit ``vectors`` [M, D]; on one thread the same vectors give the same graph."""
+        graph = _load_usearch()(
+            ndim=vectors.shape[1],
+            metric="cos",
+            dtype=dtype,
+            connectivity=connectivity,
+            expansion_add=expansion_add,
+            expansion_search=expansion_search,
+        )
+        graph.add(np.arange(len(vectors), dtype=np.uint64), vectors, threads=threads)
+        return cls(vectors, graph)
+
+    @property
+    def graph(self) -> Index:
+        """The usearch index, for saving."""
+        return self._graph
+
+    def search(self, vectors: NDArray[np.float32], k: int) -> Found:
+        """As ``Neighbours.search``, but a few of the true neighbours may be missing."""
+        rows = [self._row(vector, min(k, len(self._vectors))) for vector in vectors]
+        return np.stack([ids for ids, _ in rows]), np.stack([cosines for _, cosines in rows])
+
+    def _row(self, vector: NDArray[np.float32], k: int) -> Found:
+        found = np.sort(self._graph.search(vector, k, threads=1).keys.astype(np.intp))
+        cosines = np.vecdot(self._vectors[found], vector)
+        order = np.argsort(-cosines, kind="stable")
+        return found[order], cosines[order]
+
+
+def build_neighbours(vectors: NDArray[np.float32], *, exact: int = EXACT_SEARCH, threads: int = 1) -> Neighbours:
+    """The search that fits the number of unit ``vectors`` [M, D]: exact up to ``exact`` of them, else a graph."""
+    if len(vectors) <= exact:
+        return ExactNeighbours(vectors)
+    return GraphNeighbours.build(vectors, threads=threads)
+
+
+def _load_usearch() -> Any:
+    """The index class of usearch, loaded where a space needs a graph.
+
+    onnxruntime has to be in the process first: imported after usearch 2.26 it ends the process.
+    """
+    import_module("yingda.runtime")
+    try:
+        return import_module("usearch.index").Index
+    except ModuleNotFoundError:
+        raise BundleError("more than 50,000 entries need a graph to search; run `pip install 'yingda[scale]'`") from None
