@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 
+from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import (
     Acceptance,
     Answer,
@@ -100,10 +102,10 @@ class FakeEngine:
         """Answer one message, as the real engine does."""
         self.answer_many([Message("你好")])
 
-    def answer_many(self, messages: Sequence[Message]) -> list[Answer]:
-        """One answer for each message."""
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None) -> list[Answer]:
+        """One answer for each message; ``repeats`` counts the messages of a conversation."""
         self._enter(messages)
-        return [_answer(message) for message in messages]
+        return [_answer(message, state) for message, state in zip(messages, states or [NEW] * len(messages), strict=True)]
 
     def _enter(self, messages: Sequence[Message]) -> None:
         self.calls.append(tuple(messages))
@@ -136,10 +138,11 @@ def _classification(message: Message, top_k: int) -> Classification:
     )
 
 
-def _answer(message: Message) -> Answer:
+def _answer(message: Message, state: ConversationState) -> Answer:
     classification = _classification(message, 3)
     best = Candidate("logistics-stuck", 0.96, 0.91)
     is_handoff = PERSON in message.text
+    handoff = Handoff(is_handoff, (Reason.REQUESTED,) if is_handoff else (), "general" if is_handoff else None, Priority.MEDIUM)
     parts = ReplyParts("您好，", "", "请稍等。", "", "祝您愉快。")
     return Answer(
         outcome=Outcome.HANDOFF if is_handoff else Outcome.ANSWERED,
@@ -149,6 +152,7 @@ def _answer(message: Message) -> Answer:
         candidates=(best,),
         classification=classification,
         missing=("order_no",),
-        handoff=Handoff(is_handoff, (Reason.REQUESTED,) if is_handoff else (), "general" if is_handoff else None, Priority.MEDIUM),
+        handoff=handoff,
         explanation=(Step("match", "logistics-stuck 0.96"),),
+        state=replace(state, repeats=state.repeats + 1, standing=state.standing or (handoff if is_handoff else None), last_at=message.at),
     )

@@ -16,6 +16,7 @@ from starlette.types import Message
 
 from serving.app import create_app
 from serving.keys import KeyRing, NewKey, make_key
+from serving.live import Desk
 from serving.logs import open_log
 from serving.settings import Settings
 from tests.fakes import FakeEngine
@@ -43,11 +44,13 @@ class Site:
 
 
 @contextmanager
-def open_site(*, engine: FakeEngine | None = None, keys: Sequence[NewKey] | None = None, **settings: Any) -> Iterator[Site]:
+def open_site(
+    *, engine: FakeEngine | None = None, keys: Sequence[NewKey] | None = None, desk: Desk | None = None, **settings: Any
+) -> Iterator[Site]:
     """A started app, stopped at the end."""
     engine, stream = engine or FakeEngine(), io.StringIO()
     ring = KeyRing([key.record for key in keys]) if keys is not None else None
-    app = create_app(Settings(**settings), engine, keys=ring, log=open_log(stream))
+    app = create_app(Settings(**settings), engine, keys=ring, log=open_log(stream), desk=desk)
     with TestClient(app) as client:
         engine.calls.clear()
         yield Site(client, app, engine, stream)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,41 +15,108 @@ from safetensors.numpy import load_file
 from yingda import bundle as layout
 from yingda.bundle import Bundle, open_bundle
 from yingda.decide.thresholds import Thresholds
-from yingda.domain.errors import BundleError, PackError
+from yingda.domain.errors import BundleError, PackError, StoreError
 from yingda.domain.knowledge import Knowledge, Sentiment
+from yingda.domain.records import KnowledgeSnapshot
 from yingda.engine import Calibration, Engine, Model
+from yingda.live import knowledge_of
 from yingda.pack import read_knowledge
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights
-from yingda.retrieve.index import build_index
+from yingda.retrieve.index import Embed, FaqIndex, build_index, known_vectors
+from yingda.retrieve.keep import keep_index
 from yingda.retrieve.space import build_space
+from yingda.retrieve.storage import index_source
 from yingda.runtime import EncoderSession
+from yingda.store.base import open_store
+from yingda.store.conversations import SqlMemory
+from yingda.store.memory import Memory, VolatileMemory
+from yingda.store.migrate import migrate
 from yingda.text.normalise import normalise
 from yingda.text.tokenizer import MessageTokenizer
 from yingda.understand.intent import IntentWeights
 from yingda.understand.linear import LinearView
 from yingda.understand.sentiment import SentimentScaling
 
+VOLATILE = "memory"
+"""The URL of a store that lives as long as its process."""
 
-def open_engine(bundle: Path, *, pack: Path | None = None) -> Engine:
-    """A ready engine from the verified bundle at ``bundle``.
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A verified bundle, read once, from which engines over changing knowledge are built."""
+
+    model: Model
+    knowledge: Knowledge
+    matches: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    index_folder: Path | None = None
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit embeddings [N, D] of normalised ``texts``."""
+        return self.model.encoder.run(self.model.tokenizer.encode(texts)).embedding
+
+    def engine(self, knowledge: Knowledge | None = None, *, former: Engine | None = None, embed: Embed | None = None) -> Engine:
+        """An engine over ``knowledge`` (the pack's unless given), its index kept in ``index_folder`` where there is one.
+
+        Vectors of entries whose wordings did not change are taken over from ``former``, an engine of the same bundle;
+        all others are asked of ``embed``. Raises BundleError where the knowledge is of another taxonomy.
+        """
+        known = knowledge or self.knowledge
+        unknown = sorted(set(self.model.intents) ^ set(known.taxonomy.intents))
+        if unknown:
+            raise BundleError(f"bundle and pack disagree on intents: {', '.join(unknown)}; retrain for this taxonomy")
+        space = build_space(known.faq.values(), self.matches, self.model.intents)
+
+        def build() -> FaqIndex:
+            given = known_vectors(former.index, former.knowledge.faq) if former else {}
+            return build_index(space, self.vectors, known.faq, normalise=normalise, embed=embed or self.embed, given=given)
+
+        if self.index_folder is None:
+            return Engine(self.model, build(), known)
+        source = index_source(space, known.faq, model=self.model.identity.sha256)
+        return Engine(self.model, keep_index(self.index_folder, space, source=source, build=build), known)
+
+
+def open_engine(bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None) -> Engine:
+    """A ready engine from the verified bundle at ``bundle``; as ``open_parts``."""
+    return open_parts(bundle, pack=pack, index_folder=index_folder).engine()
+
+
+def open_parts(bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None) -> Opened:
+    """What engines are built from, of the verified bundle at ``bundle``.
 
     Knowledge (taxonomy, FAQ, policy, keywords, templates) comes from ``pack``, so that an operator's edits need
-    no new model, else from the copy inside the bundle. Raises BundleError or PackError.
+    no new model, else from the copy inside the bundle. A built index is kept in ``index_folder``. Raises BundleError
+    or PackError.
     """
     verified = open_bundle(bundle)
     knowledge = read_knowledge(pack) if pack else _own_knowledge(verified)
     labels = _labels(verified)
-    unknown = sorted(set(labels["intents"]) ^ set(knowledge.taxonomy.intents))
-    if unknown:
-        raise BundleError(f"bundle and pack disagree on intents: {', '.join(unknown)}; retrain for this taxonomy")
-    model = _model(verified, labels)
-    space = build_space(knowledge.faq.values(), labels["matches"], labels["intents"])
+    return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder)
 
-    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        return model.encoder.run(model.tokenizer.encode(texts)).embedding
 
-    index = build_index(space, _vectors(verified), knowledge.faq, normalise=normalise, embed=embed)
-    return Engine(model, index, knowledge)
+def open_memory(url: str) -> Memory:
+    """The memory of conversations at ``url``, its tables brought to this version; ``memory`` forgets when the process ends.
+
+    Raises StoreError when the database cannot be used.
+    """
+    if url == VOLATILE:
+        return VolatileMemory()
+    prepare_store(url)
+    return SqlMemory(open_store(url))
+
+
+def prepare_store(url: str) -> list[str]:
+    """Bring the tables at ``url`` to this version, making folder and file of an SQLite store; returns the revisions applied."""
+    if url.startswith(_SQLITE):
+        folder = Path(url.removeprefix(_SQLITE)).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder}: cannot be made ({error.strerror}); name another place for the store", code="store_url") from None
+    return migrate(url)
 
 
 def _own_knowledge(bundle: Bundle) -> Knowledge:
@@ -109,3 +177,18 @@ def _vectors(bundle: Bundle) -> NDArray[np.float32]:
         return np.asarray(load_file(path)["classes"], np.float32)
     except (SafetensorError, KeyError) as error:
         raise BundleError(f"{path}: holds no class vectors; restore the bundle") from error
+
+
+def engine_builder(opened: Opened) -> Callable[[KnowledgeSnapshot], Engine]:
+    """What makes an engine from each snapshot of living knowledge in turn; only wordings that changed are embedded.
+
+    For one thread at a time. It raises PackError or BundleError where the records make no shop.
+    """
+    former: Engine | None = None
+
+    def build(snapshot: KnowledgeSnapshot) -> Engine:
+        nonlocal former
+        former = opened.engine(knowledge_of(opened.knowledge, snapshot), former=former)
+        return former
+
+    return build

@@ -11,8 +11,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from yingda.decide.policy import COMPLAINT, Evidence, decide
+from yingda.decide.context import InContext, Manner, is_fragment, read_in_context, read_together, without_asides
+from yingda.decide.conversation import resumed
+from yingda.decide.policy import COMPLAINT, Evidence, Verdict, decide, next_best
+from yingda.decide.ruled import apply_rules, rule_input
+from yingda.decide.rules import compile_rules, known_names
 from yingda.decide.thresholds import Thresholds
+from yingda.decide.wording import SILENT, wording_of
+from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import (
     Acceptance,
     Answer,
@@ -20,20 +26,37 @@ from yingda.domain.decision import (
     Classification,
     LanguageGuess,
     Outcome,
-    SentimentScore,
+    Reason,
     Step,
     Timing,
 )
 from yingda.domain.identity import ModelIdentity
-from yingda.domain.knowledge import FaqEntry, Knowledge, Sentiment
+from yingda.domain.knowledge import DISPLEASED, OUT_OF_SCOPE, FaqEntry, Knowledge, Sentiment
 from yingda.domain.message import Message
+from yingda.domain.rules import RuleOutcome
 from yingda.probability import log_softmax
-from yingda.reply.compose import ReplyRequest, compose, missing_facts, reply_language
+from yingda.reply.compose import SMALL_TALK, compose, missing_facts
+from yingda.reply.request import ReplyRequest
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights, Views, confidences, features, fuse, spread
 from yingda.retrieve.index import FaqIndex
 from yingda.runtime import Encodings
 from yingda.text.language import detect_language
 from yingda.text.normalise import normalise
+from yingda.turn import (
+    TOGETHER,
+    Matches,
+    Reading,
+    Turn,
+    clock_of,
+    evidence_of,
+    language_of,
+    match_shortlists,
+    match_step,
+    reply_steps,
+    situation_of,
+    told_outcome,
+    worth_offering,
+)
 from yingda.understand.entities import find_entities
 from yingda.understand.intent import IntentWeights, intent_posterior, judge, rank_intents
 from yingda.understand.keywords import KeywordFinder
@@ -42,8 +65,8 @@ from yingda.understand.sentiment import SentimentScaling, score_sentiments
 CANDIDATES = 5
 """FAQ entries returned with every answer."""
 
-WORTH_OFFERING = 0.05
-"""Confidence from which a third entry is offered when asking back; two are always offered."""
+_GENERAL = "GENERAL"
+_UPSET = frozenset({Reason.COMPLAINT, Reason.NEGATIVE_SENTIMENT})
 
 _WARM_UP = ("你好，在吗", "Hello, is anyone there?")
 
@@ -98,18 +121,6 @@ class Judgement:
     entries: NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What the model makes of N messages; row i belongs to message i."""
-
-    texts: list[str]
-    views: Views
-    intents: NDArray[np.float32]  # [N, I], calibrated
-    entries: NDArray[np.float32]  # [N, entries], calibrated
-    sentiments: list[SentimentScore]
-    timing: Timing
-
-
 class Engine:
     """Decides about messages. Immutable after construction; threads may share it."""
 
@@ -119,6 +130,14 @@ class Engine:
         self._model = model
         self._index = index
         self._keywords = KeywordFinder(knowledge.keywords, normalise=normalise)
+        self._wording = wording_of(knowledge.handoff.words)
+        names = known_names(knowledge, skills=knowledge.handoff.skills)
+        self._rules = tuple(compile_rules(document.text, known=names) for document in knowledge.rules)
+
+    @property
+    def index(self) -> FaqIndex:
+        """The index in use; the engine that follows takes vectors over from it."""
+        return self._index
 
     def warm_up(self) -> None:
         """Answer a Chinese and a Latin message, so that no customer waits for what loads on first use."""
@@ -139,12 +158,17 @@ class Engine:
         reading = self.read([message.text for message in messages])
         return [self._classify(message, reading, row, top_k) for row, message in enumerate(messages)]
 
-    def answer_many(self, messages: Sequence[Message]) -> list[Answer]:
-        """One answer a message, in order."""
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None) -> list[Answer]:
+        """One answer a message, in order; the conversation of message i stands in ``states`` i, and after it in the answer.
+
+        Raises ValueError when there are not as many states as messages.
+        """
         if not messages:
             return []
         reading = self.read([message.text for message in messages])
-        return [self._answer(message, reading, row) for row, message in enumerate(messages)]
+        given = [NEW] * len(messages) if states is None else states
+        turns = [self._turn(*pair, reading, row) for row, pair in enumerate(zip(messages, given, strict=True))]
+        return [self._answer(turn) for turn in self._read_again(turns)]
 
     def read(self, raw_texts: Sequence[str]) -> Reading:
         """Normalise, encode once, fuse the views and calibrate."""
@@ -154,13 +178,22 @@ class Engine:
         tokenized = perf_counter()
         encodings = self._model.encoder.run(ids)
         encoded = perf_counter()
-        views = gather_views(encodings, self._model.linear, self._index, texts)
-        judgement = judge_views(views, self._index, self._model.calibration)
+        intents, matches = self._match(encodings, texts)
         sentiments = score_sentiments(encodings.sentiment, self._model.sentiments, self._model.calibration.sentiment)
         done = perf_counter()
         share = 1000.0 / len(texts)
         timing = Timing(share * (done - start), share * (tokenized - start), share * (encoded - tokenized), share * (done - encoded))
-        return Reading(texts, views, judgement.intents, judgement.entries, sentiments, timing)
+        return Reading(texts, encodings.embedding, intents, matches, sentiments, timing)
+
+    def _match(self, encodings: Encodings, texts: Sequence[str]) -> tuple[NDArray[np.float32], list[Matches]]:
+        """Intents [N, I] and matches of each text: over all entries, or in a large space over each text's shortlist."""
+        index, model = self._index, self._model
+        if index.is_large:
+            weights = model.calibration.fusion, model.calibration.confidence, model.calibration.intent
+            return match_shortlists(index, encodings, model.linear.log_probabilities(texts), texts, *weights)
+        views = gather_views(encodings, model.linear, index, texts)
+        judged = judge_views(views, index, model.calibration)
+        return judged.intents, [Matches(index.space, row, views, number) for number, row in enumerate(judged.entries)]
 
     def _classify(self, message: Message, reading: Reading, row: int, top_k: int) -> Classification:
         start = perf_counter()
@@ -184,60 +217,163 @@ class Engine:
             timing=reading.timing.plus(1000 * (perf_counter() - start)),
         )
 
-    def _answer(self, message: Message, reading: Reading, row: int) -> Answer:
+    def _turn(self, message: Message, state: ConversationState, reading: Reading, row: int) -> Turn:
         classification = self._classify(message, reading, row, top_k=3)
+        current = resumed(state, message.at, self.knowledge.handoff)
+        asked = self.knowledge.faq.get(current.question.about) if current.question else None
+        shown = {normalise(text): id_ for id_ in current.offered if (one := self.knowledge.faq.get(id_)) for text in one.question.values()}
+        wanted = asked.ask if asked else ()
+        context = read_in_context(message.text, reading.texts[row], current, classification.entities, wanted, wordings=shown)
+        if context.entry is not None and context.entry not in self.knowledge.faq:
+            context = InContext()  # the entry was retired since it was offered
+        return Turn(message, current, reading.texts[row], reading, row, classification, reading.matches[row].best(CANDIDATES), context)
+
+    def _read_again(self, turns: Sequence[Turn]) -> list[Turn]:
+        """The turns, those that could not be decided read once more where the conversation or the wording helps."""
+        found = list(turns)
+        if again := [(place, text, step) for place, turn in enumerate(turns) for text, step in self._other_reading(turn)]:
+            reading = self.read([text for _, text, _ in again])
+            for row, (place, _, step) in enumerate(again):
+                found[place] = self._reread(turns[place], reading, row, step)
+        return found
+
+    def _other_reading(self, turn: Turn) -> tuple[tuple[str, Step], ...]:
+        """The text to read instead, and why; at most one, none where the message is decided as it stands."""
+        settled = turn.state.standing is not None or turn.context.manner is not Manner.ALONE
+        if settled or turn.candidates[0].confidence >= self._model.thresholds.match:
+            return ()
+        rest = without_asides(turn.text, self._wording)
+        if rest != turn.text:
+            return ((rest, Step("context", "read without what the customer takes back")),)
+        if turn.state.question is not None and self._is_fragment(turn):
+            return ((read_together(turn.state.question.text, turn.text), TOGETHER),)
+        return ()
+
+    def _is_fragment(self, turn: Turn) -> bool:
+        """True for a short question without a matter of its own; words of feeling, thanks and idle talk are none."""
+        found = turn.classification
+        intent = self.knowledge.taxonomy.intents[found.intent.code]
+        is_talk = intent.category == _GENERAL and (intent.code != OUT_OF_SCOPE or found.decision is Acceptance.ACCEPT)
+        is_felt = found.sentiment.label in DISPLEASED or self._wording.find(turn.text) != SILENT
+        return is_fragment(turn.text) and not is_talk and not is_felt
+
+    def _reread(self, turn: Turn, reading: Reading, row: int, step: Step) -> Turn:
+        """``turn`` as read again, where that decides it or brings better candidates; mood and facts are those of the message alone.
+
+        What the customer has read already decides nothing: the fragment asks for more than that.
+        """
+        read = turn.state.tried if step is TOGETHER else ()
+        candidates = tuple(each for each in reading.matches[row].best(CANDIDATES) if each.id not in read)
+        if not candidates or candidates[0].confidence < min(self._model.thresholds.match, turn.candidates[0].confidence):
+            return turn
+        own, both = turn.classification, self._classify(turn.message, reading, row, top_k=3)
+        mixed = replace(both, sentiment=own.sentiment, entities=own.entities, language=own.language, timing=own.timing.then(both.timing))
+        return replace(turn, reading=reading, row=row, classification=mixed, candidates=candidates, again=step)
+
+    def _answer(self, turn: Turn) -> Answer:
         start = perf_counter()
-        candidates = self._candidates(reading, row)
+        candidates = self._settled_first(turn)
         accepted = candidates[0] if candidates[0].confidence >= self._model.thresholds.match else None
-        entry = self.knowledge.faq[accepted.id] if accepted else None
-        intent = self.knowledge.taxonomy.intents[entry.intent if entry else classification.intent.code]
-        complaint = self._share_of(COMPLAINT, reading.intents[row])
-        evidence = Evidence(message, classification, intent, entry, candidates, complaint, self._model.thresholds)
+        evidence = self._weigh(turn, candidates, accepted)
         verdict = decide(evidence)
-        answered = entry if verdict.outcome is Outcome.ANSWERED else None
-        found = {entity.type for entity in classification.entities}
-        missing = self._missing(verdict.outcome, entry, message, found)
-        language = reply_language(classification.language)
-        offered = tuple(self.knowledge.faq[c.id] for n, c in enumerate(candidates[:3]) if n < 2 or c.confidence >= WORTH_OFFERING)
-        request = ReplyRequest(message, language, verdict.outcome, intent, answered, offered, missing)
+        ruled = self._rule(evidence, verdict)
+        verdict = apply_rules(verdict, ruled, evidence)
+        offered = self._offered(turn, candidates, verdict)
+        entry = evidence.accepted if verdict.outcome is Outcome.ANSWERED else None
+        language = language_of(turn)
+        request = ReplyRequest(
+            turn.message,
+            language,
+            verdict.outcome,
+            evidence.intent,
+            entry,
+            offered,
+            self._missing(turn, verdict.outcome, evidence.accepted),
+            second_response=verdict.second_response,
+            standing=turn.state.standing is not None,
+            soothing=evidence.upset or not _UPSET.isdisjoint(verdict.handoff.reasons),
+            template=ruled.template,
+            situation=situation_of(turn, verdict, offered),
+        )
         reply = compose(request, self.knowledge)
-        explanation = (*self._evidence(reading, row, candidates), verdict.step)
-        timing = classification.timing.plus(1000 * (perf_counter() - start))
+        outcome = told_outcome(verdict.outcome, request, reply)
+        kept = turn.state.offered if evidence.intent.code in SMALL_TALK else ()
+        choices = tuple(each.id for each in offered) if outcome is Outcome.CLARIFY else kept
+        steps = (match_step(turn, candidates[0], self._index), *turn.steps(), *verdict.steps, *reply_steps(reply))
+        timing = turn.classification.timing.plus(1000 * (perf_counter() - start))
         return Answer(
-            outcome=verdict.outcome,
+            outcome=outcome,
             reply=reply,
-            faq=accepted if answered else None,
+            faq=accepted if outcome is Outcome.ANSWERED else None,
             accepted=accepted,
             candidates=candidates,
-            classification=replace(classification, timing=timing),
-            missing=missing,
+            classification=replace(turn.classification, timing=timing),
+            missing=reply.missing,
             handoff=verdict.handoff,
-            explanation=explanation,
+            explanation=steps,
+            state=replace(verdict.state, offered=choices, language=language),
+            second_response=verdict.second_response,
         )
 
-    def _missing(self, outcome: Outcome, entry: FaqEntry | None, message: Message, found: set[str]) -> tuple[str, ...]:
+    def _weigh(self, turn: Turn, candidates: tuple[Candidate, ...], accepted: Candidate | None) -> Evidence:
+        """All that the policy looks at."""
+        knowledge, question = self.knowledge, turn.state.question
+        entry = knowledge.faq[accepted.id] if accepted else None
+        open_entry = knowledge.faq.get(question.about) if question else None
+        topic = open_entry.intent if open_entry else question.about if question else None
+        return Evidence(
+            turn.message,
+            turn.classification,
+            knowledge.taxonomy.intents[entry.intent if entry else turn.classification.intent.code],
+            entry,
+            candidates,
+            self._share_of(COMPLAINT, turn.reading.intents[turn.row]),
+            self._model.thresholds,
+            state=turn.state,
+            text=turn.text,
+            policy=knowledge.handoff,
+            best=knowledge.faq[candidates[0].id],
+            topic=knowledge.taxonomy.intents.get(topic) if topic else None,
+            fragment=turn.again is TOGETHER or turn.context.manner in (Manner.FACTS, Manner.CHOICE),
+            only_facts=turn.context.manner is Manner.ONLY_FACTS,
+        )
+
+    def _rule(self, evidence: Evidence, verdict: Verdict) -> RuleOutcome:
+        """What the operator's rules set, documents in order: what an earlier one sets, a later one does not change."""
+        found = RuleOutcome()
+        if self._rules:
+            seen = replace(rule_input(evidence, verdict), clock=clock_of(self.knowledge, evidence.message))
+            for rules in self._rules:
+                found = found.filled_from(rules.evaluate(seen))
+        return found
+
+    def _settled_first(self, turn: Turn) -> tuple[Candidate, ...]:
+        """The candidates; one that the customer chose, or gave facts for, comes first and is beyond doubt."""
+        if turn.context.entry is None:
+            return turn.candidates
+        settled = Candidate(turn.context.entry, 1.0, evidence_of(turn, turn.context.entry, self._index).cosine)
+        return (settled, *(each for each in turn.candidates if each.id != settled.id))[:CANDIDATES]
+
+    def _offered(self, turn: Turn, candidates: Sequence[Candidate], verdict: Verdict) -> tuple[FaqEntry, ...]:
+        """Entries to ask the customer about; a second try offers what the open question may have meant besides."""
+        if verdict.situation is not None:
+            return ()
+        least = 2
+        if verdict.second_response and turn.state.question is not None:
+            again = self.read([turn.state.question.text]).matches[0].best(CANDIDATES)
+            candidates, least = next_best(again, (*verdict.state.tried, *turn.state.offered)), 0
+        return worth_offering(self.knowledge, candidates, least=least)
+
+    def _missing(self, turn: Turn, outcome: Outcome, entry: FaqEntry | None) -> tuple[str, ...]:
         if entry is None or outcome not in (Outcome.ANSWERED, Outcome.HANDOFF):
             return ()
-        return missing_facts(entry, self.knowledge, message, found)
+        found = {*turn.state.facts, *(entity.type for entity in turn.classification.entities)}
+        return missing_facts(entry, self.knowledge, turn.message, found)
 
     def _share_of(self, category: str, intents: NDArray[np.float32]) -> float:
         """Probability that the message belongs to ``category``."""
         known = self.knowledge.taxonomy.intents
         return float(sum(p for code, p in zip(self._model.intents, intents, strict=True) if known[code].category == category))
-
-    def _candidates(self, reading: Reading, row: int) -> tuple[Candidate, ...]:
-        order = np.argsort(-reading.entries[row], kind="stable")[:CANDIDATES]
-        names, cosine = self._index.space.entries, reading.views.cosine[row]
-        return tuple(Candidate(names[i], float(reading.entries[row, i]), float(cosine[i])) for i in order)
-
-    def _evidence(self, reading: Reading, row: int, candidates: Sequence[Candidate]) -> tuple[Step, ...]:
-        best, space, views = candidates[0], self._index.space, reading.views
-        column = space.entries.index(best.id)
-        linear = float(np.exp(views.linear[row, column]))
-        said = f"n-gram view {linear:.3f}" if linear == linear else "n-gram view has not seen it"
-        lexical = float(views.lexical[row, column])
-        detail = f"{best.id}: confidence {best.confidence:.3f}, cosine {best.similarity:.3f}, {said}, log BM25 {lexical:.2f}"
-        return (Step("match", detail),)
 
 
 def gather_views(encodings: Encodings, linear: NgramView, index: FaqIndex, texts: Sequence[str]) -> Views:

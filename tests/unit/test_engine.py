@@ -98,7 +98,7 @@ def test_candidates_come_in_falling_order_and_sum_to_at_most_1() -> None:
 def test_every_answer_explains_the_match_and_the_decision() -> None:
     steps = answer("什么时候发货").explanation
 
-    assert [step.step for step in steps] == ["match", "decide"]
+    assert [step.step for step in steps] == ["match", "decide", "conversation"]
     assert steps[0].detail.startswith("ship-when: confidence ")
     assert "has not seen it" in answer("保修多久").explanation[0].detail
 

@@ -10,7 +10,7 @@ import pytest
 from tests.pack_kit import FAQ, FILES, POLICY, RETAIL, changed, mistakes_of, only, row, write_pack
 from yingda.domain.errors import PackError
 from yingda.domain.knowledge import Priority, Sentiment
-from yingda.pack import knowledge_files, read_knowledge, read_pack
+from yingda.pack import copy_knowledge, knowledge_files, read_knowledge, read_pack
 
 # ---- what is read ----
 
@@ -92,9 +92,7 @@ def test_maps_are_read_only(tmp_path: Path) -> None:
 
 def test_knowledge_needs_only_the_yaml_files_it_names(tmp_path: Path) -> None:
     source, copy = write_pack(tmp_path / "source"), tmp_path / "copy"
-    copy.mkdir()
-    for path in knowledge_files(source):
-        (copy / path.name).write_bytes(path.read_bytes())
+    copy_knowledge(source, copy)
     assert [path.name for path in knowledge_files(source)] == sorted(name for name in FILES if "/" not in name)
     assert read_knowledge(copy) == read_knowledge(source)
 

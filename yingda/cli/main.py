@@ -1,4 +1,4 @@
-"""Command line: ``yingda ask`` and ``yingda bundle verify``."""
+"""Command line: ``yingda ask``, ``yingda bundle``, ``yingda replay`` and ``yingda store``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from yingda.assemble import open_engine
 from yingda.bundle import open_bundle
+from yingda.cli.knowledge import add_knowledge
+from yingda.cli.replay import add_replay
+from yingda.cli.rollout import add_rollout
 from yingda.cli.show import as_record, as_table
+from yingda.cli.store import add_store
 from yingda.domain.errors import MessageError, YingdaError
 from yingda.domain.message import Message
 from yingda.engine import Engine
@@ -60,6 +64,10 @@ def build_parser() -> argparse.ArgumentParser:
     verify = bundle.add_parser("verify", help="check every file of a bundle against its manifest")
     verify.add_argument("path", type=Path, help="bundle folder")
     verify.set_defaults(command=verify_command)
+    add_knowledge(commands)
+    add_replay(commands)
+    add_rollout(commands)
+    add_store(commands)
     return parser
 
 

@@ -1,0 +1,174 @@
+"""Why an answer was given: decided once more, with the smallest changes that flip it, each proved."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.fakes_core import tiny_engine, tiny_knowledge, without_entry
+from tests.replay_store_kit import START, TALKS, hold
+from tests.rules_kit import row, written
+from yingda.decide.counterfactual import Decided, Flip
+from yingda.domain.conversation import NEW, ConversationState, released
+from yingda.domain.decision import Answer
+from yingda.domain.message import Customer, Message, Tier
+from yingda.engine import Engine
+from yingda.replay.explain import Explained, Replayed, explain_turn, flips_of
+from yingda.replay.variants import with_rules
+from yingda.store.memory import VolatileMemory
+from yingda.store.records import Masked, StoredTurn
+
+RULES = written([row("vip-first", tier='"vip"', intent='"ORDER_CANCEL"', action='"handoff"', priority='"high"')])
+
+
+@cache
+def engine() -> Engine:
+    """The tiny shop with one rule of its own."""
+    return with_rules(tiny_engine(), "rules/vip.json", RULES)
+
+
+def turns(memory: VolatileMemory) -> list[StoredTurn]:
+    return list(memory.turns_since(START))
+
+
+@cache
+def talked(tier: Tier | None = None) -> VolatileMemory:
+    memory = VolatileMemory()
+    hold(engine(), memory, tier=tier)
+    return memory
+
+
+def explained(conversation: str, number: int, *, tier: Tier | None = None, by: Engine | None = None) -> Explained:
+    memory = talked(tier)
+    return explain_turn(by or engine(), memory, memory.turns(conversation)[number])
+
+
+def names(found: Explained) -> dict[str, Flip]:
+    assert found.would_flip is not None
+    return {flip.name: flip for flip in reversed(found.would_flip)}
+
+
+def test_every_stored_turn_is_decided_the_same_again_unless_its_text_was_masked() -> None:
+    memory = talked()
+    found = {turn.text: explain_turn(engine(), memory, turn).replayed for turn in turns(memory)}
+
+    assert len(found) > 12
+    assert {text for text, how in found.items() if how is not Replayed.IDENTICAL} <= {text for text in found if "〔" in text}
+
+
+def test_thresholds_and_limits_in_force_are_told() -> None:
+    found = explained("calm", 1)
+
+    assert found.thresholds == {"match": 0.7, "intent": 0.6, "ambiguity": 0.4, "clarify": 0.6, "angry": 0.6}
+    assert found.limits == {"repeats": 3, "dissatisfied": 2, "out_of_scope": 2, "undecided": 2}
+
+
+def test_a_third_repeat_would_have_been_answered_with_one_less_before() -> None:
+    flip = names(explained("again", 2))["repeats_so_far"]
+
+    assert (flip.before.reasons, flip.now, flip.then) == (("repeated_question",), 2, 1)
+    assert flip.after.outcome == "answered"
+
+
+def test_a_conversation_that_a_person_gave_back_is_explained_from_there() -> None:
+    found = explained("person", 2)
+
+    assert found.replayed is Replayed.IDENTICAL
+    assert "hand_off_stands" not in names(found)
+    assert "hand_off_stands" in names(explained("person", 1))
+
+
+def test_a_rule_that_fired_is_named_with_what_it_sets_and_would_flip() -> None:
+    found = explained("calm", 2, tier=Tier.VIP)
+
+    assert [(rule.id, rule.document, rule.description) for rule in found.rules] == [("vip-first", "rules/vip.json", "vip-first")]
+    assert found.rules[0].sets == {"action": "handoff", "priority": "high"}
+    assert names(found)["rule vip-first"].after.outcome == "answered"
+    assert names(found)["tier"].after.reasons == ()
+
+
+def test_other_knowledge_tells_what_was_stored_and_guesses_nothing() -> None:
+    found = explained("calm", 2, tier=Tier.VIP, by=tiny_engine(without_entry(replace(tiny_knowledge(), digest="other"), "hello")))
+
+    assert found.replayed is Replayed.OTHER_VERSIONS
+    assert found.would_flip is None
+    assert found.limits is None
+    assert found.thresholds is not None
+    assert [(rule.id, rule.document) for rule in found.rules] == [("vip-first", None)]
+
+
+def test_a_name_that_is_not_stored_changes_the_wording_alone() -> None:
+    memory = VolatileMemory()
+    hold(engine(), memory, {"c": ("怎么取消",)})
+    (turn,) = turns(memory)
+    named = replace(turn, answer={**turn.answer, "reply": {**turn.answer["reply"], "text": "王女士好"}})
+
+    found = explain_turn(engine(), memory, named)
+
+    assert found.replayed is Replayed.SAME_DECISION
+    assert found.would_flip
+
+
+@pytest.mark.parametrize(("text", "how"), [("怎么取消", Replayed.DIFFERS), ("〔手机号〕怎么取消", Replayed.TEXT_MASKED)])
+def test_an_answer_that_does_not_come_again_says_why(text: str, how: Replayed) -> None:
+    memory = VolatileMemory()
+    hold(engine(), memory, {"c": ("怎么取消",)})
+    (turn,) = turns(memory)
+    other = replace(turn, text=Masked(text), answer={**turn.answer, "outcome": "no_answer", "faq": None})
+
+    found = explain_turn(engine(), memory, other)
+
+    assert (found.replayed, found.would_flip) == (how, None)
+
+
+def test_an_answer_of_another_form_is_no_error() -> None:
+    memory = VolatileMemory()
+    hold(engine(), memory, {"c": ("怎么取消",)})
+    (turn,) = turns(memory)
+
+    assert explain_turn(engine(), memory, replace(turn, answer={"outcome": "answered"})).replayed is Replayed.DIFFERS
+
+
+def decided_by_engine(message: Message, state: ConversationState) -> Decided:
+    (answer,) = engine().answer_many([message], [state])
+    handoff = answer.handoff
+    reasons = tuple(map(str, handoff.reasons))
+    return Decided(
+        str(answer.outcome), answer.faq.id if answer.faq else None, reasons, handoff.skill, str(handoff.priority), handoff.notify
+    )
+
+
+def moved(flip: Flip, message: Message, state: ConversationState) -> tuple[Message, ConversationState] | None:
+    """The message and state with the change made, where the change is one of theirs."""
+    if flip.name == "tier":
+        return replace(message, customer=Customer("u-1", tier=Tier(str(flip.then)))), state
+    if flip.name == "hand_off_stands":
+        return message, released(state)
+    if flip.name.endswith("_so_far"):
+        count: dict[str, Any] = {flip.name.removesuffix("_so_far"): int(flip.then)}
+        return message, replace(state, **count)
+    return None
+
+
+@given(st.lists(st.sampled_from([text for texts in TALKS.values() for text in texts if text != "RELEASE"]), min_size=1, max_size=5))
+@settings(max_examples=15, deadline=None)
+def test_each_flip_of_a_message_or_its_conversation_flips_the_engine_itself(texts: list[str]) -> None:
+    state, told = NEW, []
+    for minute, text in enumerate(texts):
+        message = Message(text, customer=Customer("u-1"), at=START + timedelta(minutes=minute))
+        answer: Answer = engine().answer_many([message], [state])[0]
+        found = flips_of(engine(), message, state, answer)
+        assert found is not None
+        assert [flip.size for flip in found] == sorted(flip.size for flip in found)
+        for flip in found:
+            other = moved(flip, message, state)
+            # an entry chosen anew may lack a fact, which the engine then asks for
+            told += [(flip, decided_by_engine(*other))] if other and flip.after.outcome != "answered" else []
+        state = answer.state
+    assert [flip.after for flip, _ in told] == [again for _, again in told]

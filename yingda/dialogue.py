@@ -1,0 +1,285 @@
+"""One turn of a conversation: recall it, decide, remember, and only then tell the caller.
+
+The engine decides and knows no database; the memory is durable and decides nothing. This is the one place where they meet,
+for the service, the evaluation and replays alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, Protocol
+
+from yingda.decide.package import build_package
+from yingda.decide.rollout import placement_of
+from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.decision import Answer, Outcome
+from yingda.domain.errors import YingdaError
+from yingda.domain.handoff import CustomerProfile, TurnRecord
+from yingda.domain.identity import ModelIdentity
+from yingda.domain.knowledge import Knowledge, Sentiment
+from yingda.domain.message import Customer, Message
+from yingda.domain.rollout import Arm, Placement, PlanRevision
+from yingda.reply.variables import address
+from yingda.store.codec import encode
+from yingda.store.memory import Memory
+from yingda.store.records import Conflict, Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts, hash_customer
+from yingda.text.masking import mask
+
+ATTEMPTS = 8
+"""Tries to remember a turn while other workers write to the same conversation."""
+
+_STRIPES = 256
+
+
+class ReusedError(YingdaError):
+    """A message id was sent again with another body."""
+
+
+class Decider(Protocol):
+    """The engine as a dialogue needs it."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The bundle in use."""
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The knowledge in use."""
+
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None, /) -> list[Answer]:
+        """One answer for each message of the conversation whose state stands in the same place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A message, the digest of the request it came in (see Idempotency), and whether nothing may be stored."""
+
+    message: Message
+    digest: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the caller is told: the answer as it was, or will be, stored; ``answer`` is None when it was told before.
+
+    ``placement`` is its place in the roll-out; None where there is none.
+    """
+
+    turn_id: str
+    record: Mapping[str, Any]
+    answer: Answer | None
+    placement: Placement | None = None
+
+
+Render = Callable[[Any, Answer, str], Mapping[str, Any]]
+"""The engine, its answer and the answer's id as the JSON that is stored and served."""
+
+Record = Callable[[Any, Request, Answer, Told, str], StoredTurn]
+"""What is stored about a turn: the engine, the request, its answer, what the caller is told, the name of the conversation."""
+
+
+PlanInForce = Callable[[], PlanRevision | None]
+"""The roll-out's plan as it is now; None where nothing is rolled out and every reply is sent."""
+
+
+class Dialogue:
+    """Decides messages in their conversations; threads may share it.
+
+    By the plan in force each message has its arm. In an arm that sends nothing the message is decided, the conversation goes
+    on as if the reply had been sent, and both are stored; but no person is called, for a person, or another release, answers.
+
+    Messages of one conversation are decided one after the other, whatever order threads come in; across processes the
+    version of the conversation is checked when it is written, and who comes second decides again.
+    """
+
+    def __init__(
+        self, memory: Memory, *, render: Render, record: Record, new_id: Callable[[], str], plan: PlanInForce = lambda: None
+    ) -> None:
+        self._memory, self._render, self._record, self._new_id, self._plan = memory, render, record, new_id, plan
+        self._locks = tuple(Lock() for _ in range(_STRIPES))
+
+    def take(self, engine: Decider, requests: Sequence[Request]) -> list[Told | ReusedError]:
+        """What to tell for each request, in order; raises StoreError when it cannot be stored.
+
+        Requests without a conversation, or alone in theirs, share a pass of the engine; the rest follow one by one.
+        """
+        told: dict[int, Told | ReusedError] = {}
+        plan = self._plan()
+        for wave in _waves(requests):
+            self._take_wave(engine, [(place, requests[place]) for place in wave], told, plan)
+        return [told[place] for place in range(len(requests))]
+
+    def _take_wave(
+        self, engine: Decider, wave: Sequence[tuple[int, Request]], told: dict[int, Told | ReusedError], plan: PlanRevision | None
+    ) -> None:
+        stripes = sorted({hash(key) % _STRIPES for _, request in wave if (key := scope_of(request.message))})
+        for stripe in stripes:  # in order, so that two batches never wait for each other
+            self._locks[stripe].acquire()
+        try:
+            left = list(wave)
+            for _ in range(ATTEMPTS):
+                left = self._attempt(engine, left, told, plan)
+                if not left:
+                    return
+            raise Conflict("the conversation is being written by others; send the message again")
+        finally:
+            for stripe in stripes:
+                self._locks[stripe].release()
+
+    def _attempt(
+        self, engine: Decider, wave: Sequence[tuple[int, Request]], told: dict[int, Told | ReusedError], plan: PlanRevision | None
+    ) -> list[tuple[int, Request]]:
+        """Tell what can be told; the requests that another worker overtook are left."""
+        fresh = []
+        for place, request in wave:
+            earlier = self._told_before(request)
+            if earlier is None:
+                fresh.append((place, request))
+            else:
+                told[place] = earlier
+        recalled = [self._recall(request.message) for _, request in fresh]
+        answers = engine.answer_many([request.message for _, request in fresh], [state for state, _ in recalled]) if fresh else []
+        left = []
+        for (place, request), (before, version), answer in zip(fresh, recalled, answers, strict=True):
+            try:
+                told[place] = self._remember(engine, request, self._tell(engine, request, answer, plan), before, version)
+            except Conflict:
+                left.append((place, request))
+        return left
+
+    def _told_before(self, request: Request) -> Told | ReusedError | None:
+        """What this very message was told before."""
+        scope, message_id = scope_of(request.message), request.message.message_id
+        stored = self._memory.find(scope, message_id) if scope and message_id else None
+        return None if stored is None else _again(stored, request)
+
+    def _recall(self, message: Message) -> tuple[ConversationState, int]:
+        return self._memory.recall(message.conversation_id) if message.conversation_id else (NEW, 0)
+
+    def _tell(self, engine: Decider, request: Request, answer: Answer, plan: PlanRevision | None) -> Told:
+        turn_id = self._new_id()
+        rendered = self._render(engine, answer, turn_id)
+        if plan is None:
+            return Told(turn_id, rendered, answer)
+        placement = placement_of(plan, request.message)
+        return Told(turn_id, {**rendered, "rollout": _as_told(placement)}, answer, placement)
+
+    def _remember(self, engine: Decider, request: Request, told: Told, before: ConversationState, version: int) -> Told | ReusedError:
+        if not request.dry_run and told.answer is not None:
+            try:
+                turn = self._record(engine, request, told.answer, told, scope_of(request.message) or told.turn_id)
+                self._memory.remember(turn, version=version, handoff=self._opened(turn, told, before, request.message.customer))
+            except Duplicate as error:
+                return _again(error.stored, request)
+        return told
+
+    def _opened(self, turn: StoredTurn, told: Told, before: ConversationState, customer: Customer | None) -> HandoffOpened | None:
+        """The hand-off that begins with this turn, with the package for the agent; one that stood already is no new one."""
+        answer = told.answer
+        if answer is None or not self._calls(turn.conversation_id, answer, told.placement, before):
+            return None
+        package = build_package(
+            [_as_record(each) for each in (*self._memory.turns(turn.conversation_id), turn)],
+            reasons=answer.handoff.reasons,
+            state=answer.state,
+            customer=_profile(customer),
+            candidates=[candidate.id for candidate in answer.candidates],
+        )
+        return HandoffOpened(answer.handoff.reasons, turn.at, encode(package))
+
+    def _calls(self, conversation_id: str, answer: Answer, placement: Placement | None, before: ConversationState) -> bool:
+        """True when a person has to be called now.
+
+        Whom the release did not answer at first has a hand-off that stands and that nobody was called for.
+        """
+        if not answer.handoff.required or answer.state.standing is None or not (placement is None or placement.send):
+            return False
+        if answer.state.standing is not before.standing:
+            return True
+        return placement is not None and all(each.released_at is not None for each in self._memory.handoffs(conversation_id))
+
+
+def turn_record(engine: Decider, request: Request, answer: Answer, told: Told, conversation_id: str) -> StoredTurn:
+    """What is stored about a turn: the text masked, the customer's id hashed. Raises ValueError when the message has no time."""
+    message, classification = request.message, answer.classification
+    if message.at is None:
+        raise ValueError("a message that is stored needs the time it arrived")
+    best, customer, placed = answer.candidates[0], message.customer, told.placement
+    facts = TurnFacts(
+        outcome=answer.outcome.value,
+        intent=classification.intent.code,
+        category=engine.knowledge.taxonomy.intents[classification.intent.code].category,
+        sentiment=classification.sentiment.label.value,
+        faq=answer.faq.id if answer.faq else None,
+        confidence=best.confidence,
+        reasons=answer.handoff.reasons,
+        arm=str(placed.arm if placed else Arm.AUTOMATED),
+        release=placed.release if placed else engine.identity.version,
+        bundle=engine.identity.sha256,
+        knowledge=engine.knowledge.digest,
+        channel=message.channel.value,
+        tier=customer.tier.value if customer else None,
+        customer=hash_customer(customer.id) if customer else None,
+    )
+    return StoredTurn(
+        turn_id=told.turn_id,
+        conversation_id=conversation_id,
+        message_id=message.message_id,
+        digest=request.digest,
+        at=message.at,
+        text=Masked(mask(message.text)),
+        state=answer.state,
+        answer=told.record,
+        facts=facts,
+    )
+
+
+def _as_record(turn: StoredTurn) -> TurnRecord:
+    facts = turn.facts
+    sent = facts.arm in (None, Arm.AUTOMATED)  # what was not sent is no part of what was said
+    faq, reply = (facts.faq, turn.answer.get("reply", {}).get("text", "")) if sent else (None, "")
+    return TurnRecord(turn.at, turn.text, Outcome(facts.outcome), facts.intent, Sentiment(facts.sentiment), faq, mask(reply))
+
+
+def _as_told(placement: Placement) -> dict[str, Any]:
+    """The place in the roll-out as the caller is told."""
+    return {"arm": str(placement.arm), "release": placement.release, "send": placement.send, "revision": placement.revision}
+
+
+def _profile(customer: Customer | None) -> CustomerProfile | None:
+    """What an agent learns of the customer: surname and title, never the name or the id."""
+    if customer is None:
+        return None
+    called = address(customer.name, customer.gender, language="zh")
+    return CustomerProfile(customer.tier, "" if called == "您" else called)
+
+
+def scope_of(message: Message) -> str | None:
+    """The conversation a message is stored under; one that names none is a conversation of its own, found again by its id."""
+    if message.conversation_id:
+        return message.conversation_id
+    return f"~message/{message.message_id}" if message.message_id else None
+
+
+def _again(stored: StoredTurn, request: Request) -> Told | ReusedError:
+    if stored.digest != request.digest:
+        return ReusedError("this message_id was used for another message of the conversation; give each message its own id")
+    return Told(stored.turn_id, stored.answer, None)
+
+
+def _waves(requests: Sequence[Request]) -> list[list[int]]:
+    """Places of the requests, such that no wave holds two of one conversation and their order is kept."""
+    waves: list[list[int]] = []
+    taken: dict[str, int] = {}
+    for place, request in enumerate(requests):
+        conversation = scope_of(request.message)
+        wave = taken.get(conversation, 0) if conversation else 0
+        if conversation:
+            taken[conversation] = wave + 1
+        while len(waves) <= wave:
+            waves.append([])
+        waves[wave].append(place)
+    return waves

@@ -1,0 +1,230 @@
+"""Why a stored answer was given: it is decided once more, and what would have flipped it is found by deciding on changed evidence.
+
+Nothing is stored for this beyond the turn itself: the state before it is that of the turn before, and the model's numbers
+come back when the masked text is read again. What cannot be decided again is told as it was stored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from yingda.decide.conversation import COUNTERS
+from yingda.decide.counterfactual import NAME, STANDS, Decided, Flip, Lever, Value, decided, flips, levers_of, rule_levers
+from yingda.decide.evidence import Evidence
+from yingda.decide.policy import Verdict, decide
+from yingda.decide.ruled import apply_rules, rule_input
+from yingda.decide.rules import RuleSet, compile_rules, known_names
+from yingda.domain.conversation import NEW, ConversationState, released
+from yingda.domain.decision import Answer
+from yingda.domain.identity import ModelIdentity
+from yingda.domain.knowledge import Knowledge
+from yingda.domain.message import Message
+from yingda.domain.rules import RuleOutcome
+from yingda.engine import Engine
+from yingda.replay.history import History, past_turn
+from yingda.replay.records import ReplayError, Seen
+from yingda.replay.run import Decider
+from yingda.replay.variants import evidence_of, parts_of
+from yingda.store.records import StoredTurn
+from yingda.text.masking import CLOSE, OPEN
+from yingda.turn import clock_of
+
+MOST_FLIPS = 8
+"""Changes told, smallest first."""
+
+
+class Replayed(StrEnum):
+    """What came of deciding once more.
+
+    ``identical``: everything that is seen, scores and reply included. ``same_decision``: all but the reply's wording and
+    the facts it asks for, since names and context values are not stored. Otherwise what was stored is told alone:
+    ``other_versions`` when bundle or knowledge have changed, ``text_masked`` when personal data was taken out of the
+    message and it reads otherwise without, ``differs`` when something else that is not stored mattered.
+    """
+
+    IDENTICAL = "identical"
+    SAME_DECISION = "same_decision"
+    OTHER_VERSIONS = "other_versions"
+    TEXT_MASKED = "text_masked"
+    DIFFERS = "differs"
+
+
+@dataclass(frozen=True, slots=True)
+class FiredRule:
+    """A row of the rules that fired; ``description`` and ``sets`` are known while the knowledge is the one that decided."""
+
+    id: str
+    document: str | None = None
+    description: str | None = None
+    sets: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What can be said about a decision besides what was stored.
+
+    ``thresholds`` are the confidences in force, known while the bundle is the one that decided; ``limits`` the counts at
+    which the conversation calls a person, known while the knowledge is. ``would_flip`` is None where nothing could be decided again.
+    """
+
+    replayed: Replayed
+    rules: tuple[FiredRule, ...] = ()
+    thresholds: Mapping[str, float] | None = None
+    limits: Mapping[str, int] | None = None
+    would_flip: tuple[Flip, ...] | None = None
+
+
+class Explainable(Decider, Protocol):
+    """An engine that says which versions it is."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """The bundle in use."""
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """The knowledge in use."""
+
+
+def explain_turn(engine: Explainable, history: History, stored: StoredTurn) -> Explained:
+    """Why ``stored`` was decided as it was, by ``engine`` if it is the one that decided."""
+    same_bundle = stored.facts.bundle == engine.identity.sha256
+    same_knowledge = stored.facts.knowledge == engine.knowledge.digest
+    known = Explained(
+        Replayed.OTHER_VERSIONS,
+        rules=fired_rules(stored, engine if same_knowledge else None),
+        thresholds=asdict(parts_of(engine).model.thresholds) if same_bundle and isinstance(engine, Engine) else None,
+        limits={name: int(getattr(engine.knowledge.handoff, name)) for name in COUNTERS} if same_knowledge else None,
+    )
+    if not (same_bundle and same_knowledge):
+        return known
+    try:
+        past = past_turn(history, stored)
+    except ReplayError:  # an answer in the form of another version
+        return replace(known, replayed=Replayed.DIFFERS)
+    before = past.before or NEW
+    before, message = released(before) if past.released else before, past.message()
+    (answer,) = engine.answer_many([message], [before])
+    how = _compared(stored, past.served, Seen.of(answer))
+    if how not in (Replayed.IDENTICAL, Replayed.SAME_DECISION) or not isinstance(engine, Engine):
+        return replace(known, replayed=how)
+    return replace(known, replayed=how, would_flip=flips_of(engine, message, before, answer))
+
+
+def _compared(stored: StoredTurn, served: Seen | None, again: Seen) -> Replayed:
+    if served is None:
+        return Replayed.DIFFERS
+    if served == again:
+        return Replayed.IDENTICAL
+    if replace(served, reply=again.reply, missing=again.missing) == again:
+        return Replayed.SAME_DECISION
+    return Replayed.TEXT_MASKED if OPEN in stored.text and CLOSE in stored.text else Replayed.DIFFERS
+
+
+def fired_rules(stored: StoredTurn, engine: Explainable | None) -> tuple[FiredRule, ...]:
+    """The rule rows that fired, as the stored explanation names them; ``engine`` knows what they say."""
+    steps = stored.answer.get("explanation", ())
+    details = (step["detail"] for step in steps if step.get("step") == "rule")
+    ids = [id_ for detail in details for id_ in detail.removesuffix(" fired").split(", ")]
+    known: dict[str, FiredRule] = {}
+    if ids and isinstance(engine, Engine):
+        parts = parts_of(engine)
+        for document, rules in zip(parts.knowledge.rules, parts.rules, strict=True):
+            for rule in rules.rules:
+                known.setdefault(rule.id, FiredRule(rule.id, document.name, rule.description or None, _sets(rule.outcome)))
+    return tuple(known.get(id_, FiredRule(id_)) for id_ in ids)
+
+
+def _sets(outcome: RuleOutcome) -> dict[str, Any]:
+    fields = {"action": str(outcome.action), "priority": outcome.priority and str(outcome.priority)}
+    fields |= {"skill": outcome.skill, "template": outcome.template}
+    lists = {"tags": list(outcome.tags), "notify": list(outcome.notify)}
+    return {name: value for name, value in (fields | lists).items() if value and value != "none"}
+
+
+# ---- what would have flipped it ----
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a decision was made of, and the rules in force."""
+
+    evidence: Evidence
+    rules: tuple[RuleSet, ...]
+
+
+def flips_of(engine: Engine, message: Message, before: ConversationState, answer: Answer) -> tuple[Flip, ...] | None:
+    """The smallest single changes that flip ``answer``, which ``engine`` gave to ``message``; None where it cannot be told.
+
+    Each was decided with policy and rules. None also where they alone did not decide, so that nothing could be proved.
+    """
+    parts = parts_of(engine)
+    evidence = replace(evidence_of(engine, message, before), masked=message.text)
+    case = Case(evidence, parts.rules)
+    base, fired = _ruled(case, parts.knowledge)
+    # an entry that lacked a fact was told as a question, and would be whatever else had been otherwise
+    unsent = evidence.accepted.id if evidence.accepted and base.outcome is not answer.outcome else None
+
+    def decide_case(moved: Case) -> Decided:
+        found = decided(_ruled(moved, parts.knowledge)[0], moved.evidence)
+        return replace(found, outcome=str(answer.outcome), entry=None) if unsent and found.entry == unsent else found
+
+    if decide_case(case) != _told(answer):
+        return None
+
+    def if_released(moved: Case, _: Value) -> Case:
+        # read once more: while a hand-off stands nothing is read in its conversation
+        again = evidence_of(engine, message, released(before))
+        return replace(moved, evidence=replace(again, masked=message.text))
+
+    levers = [_on_case(lever) for lever in levers_of(evidence, parts.knowledge.taxonomy.intents) if lever.name != STANDS]
+    if evidence.state.standing is not None:
+        levers.append(Lever(STANDS, True, (False,), if_released, NAME))
+    levers += rule_levers(fired.rows, lambda moved, row: replace(moved, rules=_without(parts.knowledge, row)))
+    return tuple(flips(case, levers, decide_case)[:MOST_FLIPS])
+
+
+def _told(answer: Answer) -> Decided:
+    handoff = answer.handoff
+    reasons = tuple(map(str, handoff.reasons))
+    return Decided(
+        str(answer.outcome), answer.faq.id if answer.faq else None, reasons, handoff.skill, str(handoff.priority), handoff.notify
+    )
+
+
+def _ruled(case: Case, knowledge: Knowledge) -> tuple[Verdict, RuleOutcome]:
+    """The verdict of policy and rules, as the engine combines them, and what the rules set."""
+    verdict, found = decide(case.evidence), RuleOutcome()
+    seen = replace(rule_input(case.evidence, verdict), clock=clock_of(knowledge, case.evidence.message))
+    for rules in case.rules:
+        found = found.filled_from(rules.evaluate(seen))
+    return apply_rules(verdict, found, case.evidence), found
+
+
+def _on_case(lever: Lever[Evidence]) -> Lever[Case]:
+    def move(case: Case, value: Value) -> Case:
+        return replace(case, evidence=lever.move(case.evidence, value))
+
+    return Lever(lever.name, lever.now, lever.stops, move, lever.unit, lever.continuous)
+
+
+def _without(knowledge: Knowledge, row: str) -> tuple[RuleSet, ...]:
+    """The rules compiled without the row of that id; a document of that row alone is left out."""
+    known = known_names(knowledge, skills=knowledge.handoff.skills)
+    left = (_less(json.loads(document.text.removeprefix("\ufeff")), row) for document in knowledge.rules)
+    return tuple(compile_rules(json.dumps(tree), known=known) for tree in left if tree is not None)
+
+
+def _less(tree: Any, row: str) -> Any:
+    for node in tree["nodes"]:
+        content = node.get("content") or {}
+        if "rules" in content:
+            content["rules"] = [each for each in content["rules"] if each.get("_id") != row]
+            if not content["rules"]:
+                return None
+    return tree

@@ -1,0 +1,122 @@
+"""Past turns from the store, with what a replay must know about the conversation around them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice, pairwise, takewhile
+from typing import Any, Protocol
+
+from yingda.domain.conversation import ConversationState
+from yingda.domain.message import MAX_CHARACTERS, Channel, Tier
+from yingda.replay.giving_way import InSteps, finish
+from yingda.replay.records import PastTurn, ReplayError, Seen
+from yingda.store.records import StoredHandoff, StoredTurn
+
+READ = 200
+"""Turns read from the store before others get their turn."""
+
+
+class History(Protocol):
+    """What is asked of the store (see ``yingda.store.memory.Memory``)."""
+
+    def turns_since(self, since: datetime) -> Iterator[StoredTurn]:
+        """All turns from ``since`` on, by time and then by id."""
+
+    def turns(self, conversation_id: str) -> list[StoredTurn]:
+        """The turns of a conversation, in the order they were written."""
+
+    def handoffs(self, conversation_id: str) -> list[StoredHandoff]:
+        """The hand-offs of a conversation."""
+
+
+Stored = Mapping[str, Sequence[StoredTurn]]
+"""Stored turns by conversation, each in its order."""
+
+
+def past_turns(history: History, *, since: datetime, until: datetime | None = None) -> list[PastTurn]:
+    """The turns from ``since`` to before ``until``, by conversation in the order they were written; raises ReplayError.
+
+    A conversation that began earlier starts from the state it had then.
+    """
+    stored = finish(stored_turns(history, since=since, until=until))
+    return [turn for conversation in conversations(history, stored) for turn in conversation]
+
+
+def stored_turns(history: History, *, since: datetime, until: datetime | None = None, limit: int | None = None) -> InSteps[Stored]:
+    """The stored turns of that time, at most the first ``limit``; gives way after every READ turns."""
+    found: dict[str, list[StoredTurn]] = {}
+    for number, turn in enumerate(islice(history.turns_since(since), limit), 1):
+        if until is not None and turn.at >= until:
+            break
+        found.setdefault(turn.conversation_id, []).append(turn)
+        if number % READ == 0:
+            yield
+    return found
+
+
+def conversations(history: History, stored: Stored) -> Iterator[list[PastTurn]]:
+    """Each conversation with what was before it; raises ReplayError."""
+    for name, turns in stored.items():
+        yield list(_conversation(history, name, turns))
+
+
+def past_turn(history: History, stored: StoredTurn) -> PastTurn:
+    """One turn with the conversation before it, as it was decided; raises ReplayError."""
+    (turn,) = _conversation(history, stored.conversation_id, [stored])
+    return turn
+
+
+def _conversation(history: History, name: str, stored: Sequence[StoredTurn]) -> Iterator[PastTurn]:
+    """Turns of one conversation that follow each other."""
+    earlier = _turn_before(history, stored[0])
+    released = _releases(history, name, [*([earlier] if earlier else []), *stored])
+    for turn in stored:
+        before = earlier.state if earlier and turn is stored[0] else None
+        yield _past(turn, before=before, released=turn.turn_id in released)
+
+
+def _turn_before(history: History, first: StoredTurn) -> StoredTurn | None:
+    if first.conversation_id.startswith("~"):
+        return None
+    earlier = takewhile(lambda turn: turn.turn_id != first.turn_id, history.turns(first.conversation_id))
+    return next(iter(deque(earlier, maxlen=1)), None)
+
+
+def _releases(history: History, name: str, stored: Sequence[StoredTurn]) -> frozenset[str]:
+    """Ids of the turns before which a person let go of the conversation."""
+    if all(turn.state.standing is None for turn in stored[:-1]):
+        return frozenset()
+    times = [handoff.released_at for handoff in history.handoffs(name) if handoff.released_at is not None]
+    return frozenset(after.turn_id for before, after in pairwise(stored) if any(before.at <= time <= after.at for time in times))
+
+
+def _past(stored: StoredTurn, *, before: ConversationState | None, released: bool) -> PastTurn:
+    facts = stored.facts
+    try:
+        return PastTurn(
+            turn_id=stored.turn_id,
+            conversation_id=None if stored.conversation_id.startswith("~") else stored.conversation_id,
+            at=stored.at,
+            text=stored.text.strip()[:MAX_CHARACTERS],  # placeholders may be longer than what they stand for
+            served=Seen.from_record(stored.answer) if stored.answer else None,
+            channel=Channel(facts.channel) if facts.channel else Channel.WEB,
+            language=_language(stored.answer),
+            tier=Tier(facts.tier) if facts.tier else None,
+            before=before,
+            released=released,
+            bundle=facts.bundle,
+            knowledge=facts.knowledge,
+        )
+    except (KeyError, TypeError, ValueError):
+        raise ReplayError(
+            f"turn {stored.turn_id}: its stored answer has another form than this version reads; start --since after it"
+        ) from None
+
+
+def _language(answer: Mapping[str, Any]) -> str | None:
+    """The language that the caller gave, or of which there was no doubt: both are told alike and decide alike."""
+    found = answer.get("classification", {}).get("language", {})
+    code = found.get("code")
+    return str(code) if found.get("confidence") == 1.0 and code not in (None, "und") else None

@@ -1,0 +1,198 @@
+"""What a replay reads and compares: past turns, and decisions in the few words in which two can differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from yingda.domain.conversation import ConversationState
+from yingda.domain.decision import Answer
+from yingda.domain.errors import MessageError, YingdaError
+from yingda.domain.message import Channel, Customer, Message, Tier
+
+DIGITS = 6
+"""Decimals of a confidence as the service tells and stores it."""
+
+_T = TypeVar("_T")
+
+
+class ReplayError(YingdaError):
+    """Past turns, a checkpoint or a configuration cannot be used; the message names it and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One decision as far as customers and agents notice it, with its scores to DIGITS decimals.
+
+    ``entry`` is the FAQ entry sent; ``best`` the one that fits best. ``released`` is false while a hand-off stands.
+    """
+
+    outcome: str
+    intent: str
+    sentiment: str
+    entry: str | None
+    reasons: tuple[str, ...]
+    skill: str | None
+    priority: str
+    missing: tuple[str, ...]
+    second_response: bool
+    reply: str
+    best: str | None
+    scores: tuple[float, ...]
+
+    @classmethod
+    def of(cls, answer: Answer) -> Seen:
+        """What is seen of an answer of the engine."""
+        best, handoff, about = answer.candidates[0] if answer.candidates else None, answer.handoff, answer.classification
+        scores = (about.intent.confidence, about.sentiment.confidence, *((best.confidence, best.similarity) if best else ()))
+        return cls(
+            outcome=str(answer.outcome),
+            intent=about.intent.code,
+            sentiment=str(about.sentiment.label),
+            entry=answer.faq.id if answer.faq else None,
+            reasons=tuple(map(str, handoff.reasons)),
+            skill=handoff.skill,
+            priority=str(handoff.priority),
+            missing=tuple(answer.missing),
+            second_response=answer.second_response,
+            reply=answer.reply.text,
+            best=best.id if best else None,
+            scores=tuple(round(score, DIGITS) for score in scores),
+        )
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Seen:
+        """What is seen of an answer as the service told it (JSON of ``/v1/answer``); raises KeyError or TypeError for another form."""
+        about, handoff, candidates = record["classification"], record["handoff"], record["candidates"]
+        best = candidates[0] if candidates else None
+        scores = [about["intent"]["confidence"], about["sentiment"]["confidence"]]
+        scores += [best["confidence"], best["similarity"]] if best else []
+        return cls(
+            outcome=record["outcome"],
+            intent=about["intent"]["code"],
+            sentiment=about["sentiment"]["label"],
+            entry=record["faq"]["id"] if record["faq"] else None,
+            reasons=tuple(handoff["reasons"]),
+            skill=handoff["skill"],
+            priority=handoff["priority"],
+            missing=tuple(record["missing"]),
+            second_response=bool(record.get("second_response", False)),
+            reply=record["reply"]["text"],
+            best=best["id"] if best else None,
+            scores=tuple(round(float(score), DIGITS) for score in scores),
+        )
+
+    @classmethod
+    def from_fields(cls, fields: Mapping[str, Any]) -> Seen:
+        """The decision that ``fields`` wrote."""
+        lists = {name: tuple(fields[name]) for name in ("reasons", "missing", "scores")}
+        return cls(**{**fields, **lists})
+
+    def fields(self) -> dict[str, Any]:
+        """The decision as plain values."""
+        return asdict(self)
+
+    @property
+    def handed_off(self) -> bool:
+        """True when a person is to take over, or already has."""
+        return self.outcome == "handoff"
+
+
+@dataclass(frozen=True, slots=True)
+class PastTurn:
+    """One stored message, masked, with what its customer was told.
+
+    ``served`` is None where nothing was sent. ``before`` is the conversation before this turn, needed of the first turn
+    replayed when earlier ones are left out; ``released`` says that a person gave the conversation back before this turn.
+    ``bundle`` and ``knowledge`` name the versions that decided.
+    """
+
+    turn_id: str
+    conversation_id: str | None
+    at: datetime
+    text: str
+    served: Seen | None = None
+    channel: Channel = Channel.WEB
+    language: str | None = None
+    tier: Tier | None = None
+    context: Mapping[str, str] = field(default_factory=dict)  # a plain one: turns travel to worker processes
+    before: ConversationState | None = None
+    released: bool = False
+    bundle: str | None = None
+    knowledge: str | None = None
+
+    def message(self) -> Message:
+        """The message as the engine gets it, without a name or a customer's id; raises MessageError."""
+        customer = Customer(id="replay", tier=self.tier) if self.tier else None
+        return Message(
+            self.text,
+            channel=self.channel,
+            language=self.language,
+            conversation_id=self.conversation_id,
+            message_id=self.turn_id,
+            customer=customer,
+            context=self.context,
+            at=self.at,
+        )
+
+
+def read_turns(path: Path) -> list[PastTurn]:
+    """Past turns of a JSONL file, one object a line; raises ReplayError that names the line.
+
+    Fields: ``turn_id``, ``at`` (RFC 3339 with offset) and ``text``; optional ``conversation_id``, ``channel``, ``language``,
+    ``tier``, ``context``, ``released``, ``bundle``, ``knowledge`` and ``answer`` (as ``/v1/answer`` told it).
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ReplayError(f"{path}: cannot be read as UTF-8 text; name a JSONL file of past turns") from None
+    return list(_turns(path, ((number, line) for number, line in enumerate(lines, 1) if line.strip())))
+
+
+def _turns(path: Path, lines: Iterable[tuple[int, str]]) -> Iterator[PastTurn]:
+    seen: dict[str, int] = {}
+    for number, line in lines:
+        turn = _turn(f"{path}:{number}", line)
+        first = seen.setdefault(turn.turn_id, number)
+        if first != number:
+            raise ReplayError(f"{path}:{number}: turn_id stands in line {first} too; keep one of them")
+        yield turn
+
+
+def _turn(where: str, line: str) -> PastTurn:
+    try:
+        fields = json.loads(line)
+        at = datetime.fromisoformat(fields["at"])
+        if at.tzinfo is None:
+            raise ReplayError(f"{where}: at has no offset; write it like 2026-11-22T09:30:00+08:00")
+        answer, tier, context = fields.get("answer"), fields.get("tier"), fields.get("context") or {}
+        turn = PastTurn(
+            turn_id=_is(fields["turn_id"], str),
+            conversation_id=fields.get("conversation_id"),
+            at=at,
+            text=_is(fields["text"], str),
+            served=Seen.from_record(answer) if answer else None,
+            channel=Channel(fields.get("channel") or Channel.WEB),
+            language=fields.get("language"),
+            tier=Tier(tier) if tier else None,
+            context={_is(name, str): _is(value, str) for name, value in _is(context, dict).items()},
+            released=bool(fields.get("released", False)),
+            bundle=fields.get("bundle"),
+            knowledge=fields.get("knowledge"),
+        )
+        turn.message()
+    except MessageError as error:
+        raise ReplayError(f"{where}: {error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
+        raise ReplayError(f"{where}: no past turn; give turn_id, at and text, and answer as /v1/answer told it") from None
+    return turn
+
+
+def _is(value: object, kind: type[_T]) -> _T:
+    if not isinstance(value, kind):
+        raise TypeError
+    return value

@@ -1,0 +1,43 @@
+"""Whether the same configuration says the same again, to the last digit that was stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from yingda.replay.report import identical
+from yingda.replay.run import Step
+
+CURRENT, AGAIN = "current", "again"
+"""Names of the two replays that a verification compares with each other and with what was served."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Turns replayed twice, and ids of those that differ: between the two replays, and from what was served.
+
+    ``compared`` counts the turns that this very bundle and knowledge had decided; the others can differ for good reason.
+    """
+
+    turns: int
+    compared: int
+    unstable: tuple[str, ...]
+    deviating: tuple[str, ...]
+
+    @property
+    def holds(self) -> bool:
+        """True when nothing differs."""
+        return not self.unstable and not self.deviating
+
+    def fields(self) -> dict[str, object]:
+        """Everything as plain JSON values."""
+        return {"turns": self.turns, "compared": self.compared, "unstable": list(self.unstable), "deviating": list(self.deviating)}
+
+
+def verify(steps: Iterable[Step], *, bundle: str, knowledge: str) -> Verification:
+    """What differs when turns are replayed by the configuration with these versions (SHA-256 and digest)."""
+    steps = list(steps)
+    same = [step for step in steps if step.turn.served and (step.turn.bundle, step.turn.knowledge) == (bundle, knowledge)]
+    unstable = tuple(step.turn.turn_id for step in steps if not identical(step.said[CURRENT], step.said[AGAIN]))
+    deviating = tuple(step.turn.turn_id for step in same if step.turn.served and not identical(step.turn.served, step.said[CURRENT]))
+    return Verification(len(steps), len(same), unstable, deviating)

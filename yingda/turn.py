@@ -1,0 +1,219 @@
+"""One message in its conversation, between being read and being answered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yingda.decide.context import InContext, Manner, tells_no_language
+from yingda.decide.evidence import NO_MATTER
+from yingda.decide.policy import Verdict
+from yingda.domain.conversation import ConversationState
+from yingda.domain.decision import Candidate, Classification, Outcome, Reply, SentimentScore, Step, Timing
+from yingda.domain.knowledge import FaqEntry, Knowledge
+from yingda.domain.message import Message
+from yingda.domain.rules import Clock
+from yingda.probability import log_softmax
+from yingda.reply.calendar import holiday_on
+from yingda.reply.compose import reply_language
+from yingda.reply.hours import is_open, local
+from yingda.reply.request import ReplyRequest
+from yingda.retrieve.fusion import ConfidenceModel, FusionWeights, Views, confidences, features
+from yingda.retrieve.index import FaqIndex
+from yingda.retrieve.shortlist import Shortlist, fuse_shortlist
+from yingda.retrieve.space import MatchSpace
+from yingda.runtime import Encodings
+from yingda.understand.intent import IntentWeights, intent_posterior
+
+_MANNERS = {
+    Manner.CHOICE: "the customer chose one of the questions offered",
+    Manner.FACTS: "the message gives facts for the open question",
+    Manner.ONLY_FACTS: "the message gives facts and asks nothing",
+}
+
+OFFERED = 3
+"""Entries offered when asking back."""
+
+WORTH_OFFERING = 0.05
+"""Confidence from which a further entry is offered when asking back; two are always offered."""
+
+TOGETHER = Step("context", "a fragment, read together with the open question")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryEvidence:
+    """What the views say of one entry: ``linear`` is a log probability, NaN where the n-gram view has not seen the entry."""
+
+    cosine: float
+    linear: float
+    lexical: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """How the K entries of ``space`` fare with one message: all entries there are, or the message's shortlist.
+
+    ``confidences`` [K] are calibrated; ``views`` holds the same message's evidence in its row ``row``.
+    """
+
+    space: MatchSpace
+    confidences: NDArray[np.float32]
+    views: Views
+    row: int = 0
+
+    def best(self, count: int) -> tuple[Candidate, ...]:
+        """The ``count`` likeliest entries, best first."""
+        order = np.argsort(-self.confidences, kind="stable")[:count]
+        names, cosine = self.space.entries, self.views.cosine[self.row]
+        return tuple(Candidate(names[i], float(self.confidences[i]), float(cosine[i])) for i in order)
+
+    def evidence(self, entry: str) -> EntryEvidence | None:
+        """What was seen of ``entry``; None where it is not among these."""
+        place = self.space.places.get(entry)
+        if place is None:
+            return None
+        return EntryEvidence(*(float(view[self.row, place]) for view in (self.views.cosine, self.views.linear, self.views.lexical)))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the model makes of N messages; row i belongs to message i."""
+
+    texts: list[str]
+    embeddings: NDArray[np.float32]  # [N, D], unit vectors
+    intents: NDArray[np.float32]  # [N, I], calibrated
+    matches: list[Matches]
+    sentiments: list[SentimentScore]
+    timing: Timing
+
+    @property
+    def entries(self) -> list[NDArray[np.float32]]:
+        """Calibrated confidences of each message's entries."""
+        return [each.confidences for each in self.matches]
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A message in its conversation, as far as the model has read it.
+
+    ``text`` is the message normalised. ``reading`` is of another text where ``again`` says so.
+    """
+
+    message: Message
+    state: ConversationState
+    text: str
+    reading: Reading
+    row: int
+    classification: Classification
+    candidates: tuple[Candidate, ...]
+    context: InContext
+    again: Step | None = None
+
+    def steps(self) -> tuple[Step, ...]:
+        """What the conversation added to the reading."""
+        said = _MANNERS.get(self.context.manner)
+        return tuple(step for step in (self.again, Step("context", said) if said else None) if step is not None)
+
+
+def language_of(turn: Turn) -> str:
+    """The language to answer in: that of the message, or of the conversation where the message tells none."""
+    own = reply_language(turn.classification.language)
+    is_silent = turn.message.language is None and tells_no_language(turn.text)
+    return (turn.state.language or own) if is_silent else own
+
+
+def situation_of(turn: Turn, verdict: Verdict, offered: Sequence[FaqEntry]) -> str | None:
+    """The template of the reply where outcome and intent alone do not name it."""
+    if verdict.situation is not None:
+        return verdict.situation
+    if verdict.outcome is Outcome.ANSWERED and turn.context.manner is Manner.FACTS and turn.context.entry in turn.state.tried:
+        return "facts_received"  # the customer has read the answer already
+    if verdict.outcome is not Outcome.CLARIFY or offered:
+        return None
+    return "second_response_plain" if verdict.second_response else Outcome.NO_ANSWER.value  # there is nothing to choose from
+
+
+def worth_offering(knowledge: Knowledge, candidates: Sequence[Candidate], *, least: int) -> tuple[FaqEntry, ...]:
+    """Up to three entries to ask the customer about: the best ``least``, and more that are worth it; small talk never is."""
+    entries = ((knowledge.faq[each.id], each.confidence) for each in candidates)
+    shown = [(entry, confidence) for entry, confidence in entries if entry.intent not in NO_MATTER][:OFFERED]
+    return tuple(entry for n, (entry, confidence) in enumerate(shown) if n < least or confidence >= WORTH_OFFERING)
+
+
+def evidence_of(turn: Turn, entry: str, index: FaqIndex) -> EntryEvidence:
+    """What speaks for ``entry``; one that the conversation brings up need not be on the message's shortlist."""
+    reading, row = turn.reading, turn.row
+    if (seen := reading.matches[row].evidence(entry)) is not None:
+        return seen
+    cosine, lexical = index.look_up(entry, reading.embeddings[row], reading.texts[row])
+    return EntryEvidence(cosine, nan, lexical)  # entries that the n-gram view knows are on every shortlist
+
+
+def match_step(turn: Turn, best: Candidate, index: FaqIndex) -> Step:
+    """Why ``best`` comes first."""
+    seen = evidence_of(turn, best.id, index)
+    linear = float(np.exp(np.float32(seen.linear)))
+    said = "n-gram view has not seen it" if isnan(linear) else f"n-gram view {linear:.3f}"
+    detail = f"{best.id}: confidence {best.confidence:.3f}, cosine {best.similarity:.3f}, {said}, log BM25 {seen.lexical:.2f}"
+    return Step("match", detail)
+
+
+def told_outcome(outcome: Outcome, request: ReplyRequest, reply: Reply) -> Outcome:
+    """What the customer is really told: an answer that lacks a fact became a question, one with personal data was not sent."""
+    if outcome is not Outcome.ANSWERED:
+        return outcome
+    if reply.blocked:
+        return Outcome.NO_ANSWER
+    return Outcome.CLARIFY if set(reply.missing) - set(request.missing) else outcome
+
+
+def reply_steps(reply: Reply) -> tuple[Step, ...]:
+    """Why another reply stands in the place of the one that was written first."""
+    return (Step("reply", f"blocked, for it would have shown: {', '.join(reply.blocked)}"),) if reply.blocked else ()
+
+
+def clock_of(knowledge: Knowledge, message: Message) -> Clock | None:
+    """The message's time as rules see it, on the shop's clock."""
+    if message.at is None:
+        return None
+    here = local(knowledge.policy, message.at)
+    return Clock(here.hour, here.isoweekday(), holiday_on(here.date()) is not None, is_open(knowledge.policy, message.at))
+
+
+def match_shortlists(
+    index: FaqIndex,
+    encodings: Encodings,
+    linear: NDArray[np.float32],
+    texts: Sequence[str],
+    fusion: FusionWeights,
+    confidence: ConfidenceModel,
+    intent: IntentWeights,
+) -> tuple[NDArray[np.float32], list[Matches]]:
+    """Intents [N, I] and matches of normalised ``texts`` in a large space: each is scored over its own shortlist.
+
+    ``linear`` [N, trained] are the log probabilities of the n-gram view.
+    """
+    head = log_softmax(encodings.intent)
+    intents, matches = np.empty_like(head), []
+    for row, text in enumerate(texts):
+        shortlist = index.shortlist(encodings.embedding[row], text)
+        views = shortlist.views(linear[row : row + 1], head[row : row + 1])
+        intents[row : row + 1], judged = judge_shortlist(shortlist, views, fusion, confidence, intent)
+        matches.append(judged)
+    return intents, matches
+
+
+def judge_shortlist(
+    shortlist: Shortlist, views: Views, fusion: FusionWeights, confidence: ConfidenceModel, intent: IntentWeights
+) -> tuple[NDArray[np.float32], Matches]:
+    """Intents [1, I], to which entries left out add their share, and matches of one message by the ``views`` of its shortlist."""
+    space = shortlist.space
+    posterior, left = fuse_shortlist(views, fusion, shortlist)
+    groups = [*space.intents.tolist(), *range(left.shape[1])]
+    intents = intent_posterior(views.intent, np.concatenate((np.exp(posterior), left), axis=1), groups, intent)
+    judged = features(posterior, views, intents, space)
+    return intents, Matches(space, confidences(posterior, judged, confidence, space, elsewhere=left.sum(1))[0], views)
