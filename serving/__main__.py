@@ -6,13 +6,18 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from structlog.typing import FilteringBoundLogger
 
 from serving.app import openapi_document
 from serving.keys import Scope, make_key
+from serving.live import Desk, open_desk
 from serving.server import serve
 from serving.service import Engine
 from serving.settings import Settings, load_settings
 from yingda.domain.errors import YingdaError
+from yingda.store.memory import Memory
 
 _CANNOT_START = 2
 
@@ -26,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif arguments.command == "openapi":
             sys.stdout.write(json.dumps(openapi_document(), ensure_ascii=False, indent=2, sort_keys=True) + "\n")
         else:
-            serve(load_settings(), _open_engine)
+            serve(load_settings(), _open_engine, _open_memory, _open_knowledge)
     except YingdaError as error:
         sys.stderr.write(f"error: {error}\n")
         return _CANNOT_START
@@ -56,6 +61,19 @@ def _open_engine(settings: Settings) -> Engine:
     from yingda.assemble import open_engine
 
     return open_engine(settings.bundle, pack=settings.pack)
+
+
+def _open_memory(settings: Settings) -> Memory:
+    from yingda.assemble import open_memory
+
+    return open_memory(settings.store)
+
+
+def _open_knowledge(settings: Settings, log: FilteringBoundLogger) -> Desk | None:
+    """The knowledge in the store; None where the pack's stays as it is."""
+    from yingda.assemble import VOLATILE
+
+    return None if settings.store == VOLATILE else open_desk(settings, log, lambda: datetime.now(UTC))
 
 
 if __name__ == "__main__":

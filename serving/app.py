@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
-from serving import probes, routes
+from serving import conversation_routes, knowledge_routes, probes, replay_routes, rollout_routes, routes
 from serving.auth import KeyGate
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
 from serving.keys import KeyRing
+from serving.live import Desk, fixed_desk
 from serving.logs import frames, open_log
 from serving.service import Engine, Service
 from serving.settings import Settings
 from serving.workers import Workers
+from yingda.store.memory import Memory, VolatileMemory
 
 API_VERSION = "1.0.0"
 
 _TAGS = [
     {"name": "understand", "description": "What a message is about and how the customer feels."},
     {"name": "answer", "description": "The reply, and whether a person takes over."},
+    {"name": "converse", "description": "Conversations, decisions and feedback."},
     {"name": "knowledge", "description": "What the engine answers from."},
     {"name": "operate", "description": "Probes and metrics."},
 ]
@@ -34,7 +39,7 @@ Answers customers of Chinese online shops.
 `confidence` is always a calibrated probability in [0, 1] that the item is right; a raw `similarity` is never compared
 with it. Errors are RFC 9457 problems with a stable `code` and never repeat the customer's text. Every response carries
 `x-request-id`; `traceparent` is honoured. Limits: text 1 to 2,000 characters after trimming, batch 256 items, body
-256 KiB. Fields may be added within a version, never removed or given another meaning.
+256 KiB (an import 8 MiB). Fields may be added within a version, never removed or given another meaning.
 """
 
 
@@ -44,13 +49,24 @@ def create_app(
     *,
     keys: KeyRing | None = None,
     log: FilteringBoundLogger | None = None,
+    memory: Memory | None = None,
+    clock: Callable[[], datetime] | None = None,
+    desk: Desk | None = None,
 ) -> FastAPI:
-    """An app of its own around ``engine``; it asks for a key when ``keys`` is given."""
+    """An app of its own around ``engine``; it asks for a key when ``keys`` is given.
+
+    Conversations are kept in ``memory``, else for as long as the app lives. Knowledge is that of ``desk``, and the engine the
+    one in use there; else both stay as they are.
+    """
     log = log or open_log(sys.stderr, settings.log_level)
+    clock = clock or _now
+    knowledge = desk or fixed_desk(engine.knowledge, clock=clock)
     workers = Workers(threads=settings.encode_threads, max_queue=settings.max_queue)
-    service = Service(engine, workers=workers)
-    app = _routed_app(_lifespan(service, log))
+    current = partial(_current, knowledge, engine)
+    service = Service(engine, workers=workers, memory=memory or VolatileMemory(), clock=clock, current=current)
+    app = _routed_app(_lifespan(service, knowledge, log))
     app.state.service = service
+    app.state.desk = knowledge
     app.state.max_body_bytes = settings.max_body_bytes
     app.add_middleware(KeyGate, keys=keys)
     app.add_middleware(Envelope, metrics=service.metrics, log=log)
@@ -77,12 +93,25 @@ def _routed_app(lifespan: Any) -> FastAPI:
         lifespan=lifespan,
     )
     app.include_router(routes.router)
+    app.include_router(conversation_routes.router)
+    app.include_router(rollout_routes.router)
+    app.include_router(replay_routes.router)
+    app.include_router(knowledge_routes.router)
     app.include_router(probes.router)
     add_error_handlers(app)
     return app
 
 
-def _lifespan(service: Service, log: FilteringBoundLogger) -> Any:
+def _current(desk: Desk, engine: Engine) -> Engine:
+    """The engine in use: that of the living knowledge where there is one."""
+    return desk.engine or engine
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         try:
@@ -90,7 +119,9 @@ def _lifespan(service: Service, log: FilteringBoundLogger) -> Any:
         except Exception as error:
             # Not raised: the server would print a traceback that may quote text; /readyz and `serve` report it.
             log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
+        desk.start()
         yield
         service.close()
+        desk.close()
 
     return lifespan

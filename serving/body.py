@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.types import Receive, Scope
 
 from serving.errors import ProblemError
-from serving.settings import MAX_BODY_BYTES
+from serving.settings import MAX_BODY_BYTES, MAX_FILE_BYTES
 
 # Longer than any number the contract knows; int() takes quadratic time in the digits.
 _MAX_DIGITS = 20
@@ -40,11 +40,14 @@ class StrictRequest(Request):
         """The parsed body; raise 400 for anything but strict JSON."""
         return parse_json(await self.body())
 
-    def _check_headers(self) -> None:
+    def _check_kind(self) -> None:
         kind, _, parameters = self.headers.get("content-type", "").lower().partition(";")
         if kind.strip() != "application/json" or not _is_utf8(parameters):
             detail = "the body must be JSON in UTF-8; send `content-type: application/json`"
             raise ProblemError(415, "unsupported_media_type", detail)
+
+    def _check_headers(self) -> None:
+        self._check_kind()
         if self.headers.get("content-encoding", "identity").strip().lower() != "identity":
             detail = "compressed bodies are not read; send the body without content-encoding"
             raise ProblemError(415, "unsupported_content_encoding", detail)
@@ -60,17 +63,36 @@ class StrictRequest(Request):
             raise ProblemError(413, "body_too_large", detail, headers={"Connection": "close"})
 
 
+class FileRequest(StrictRequest):
+    """A request whose body is a file of any form, at most MAX_FILE_BYTES long."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        super().__init__(scope, receive)
+        self._max_bytes = MAX_FILE_BYTES
+
+    def _check_kind(self) -> None:
+        """The route knows the forms it takes."""
+
+
 class StrictRoute(APIRoute):
     """A route that reads its body as a StrictRequest."""
+
+    request_class: type[StrictRequest] = StrictRequest
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """FastAPI's handler, fed with strict requests."""
         handle = super().get_route_handler()
 
         async def handle_strictly(request: Request) -> Response:
-            return await handle(StrictRequest(request.scope, request.receive))
+            return await handle(self.request_class(request.scope, request.receive))
 
         return handle_strictly
+
+
+class FileRoute(StrictRoute):
+    """A route that reads its body as a FileRequest."""
+
+    request_class = FileRequest
 
 
 def parse_json(body: bytes) -> Any:

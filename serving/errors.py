@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from serving.context import context_of
-from yingda.domain.errors import MessageError
+from yingda.domain.errors import MessageError, StoreError
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -41,7 +41,7 @@ _SPEAKS_OF_RULE = frozenset(
     {
         *("string_type", "string_too_short", "string_too_long", "int_type", "bool_type", "enum"),
         *("greater_than_equal", "less_than_equal", "too_long", "too_short", "nul_character"),
-        *("text_blank", "text_too_long", "text_not_unicode", "text_has_nul"),
+        *("says_nothing", "text_blank", "text_too_long", "text_not_unicode", "text_has_nul"),
     }
 )
 
@@ -159,6 +159,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(MessageError, _on_message_error)
+    app.add_exception_handler(StoreError, _on_store_error)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -183,6 +184,13 @@ async def _on_message_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, MessageError)
     field = FieldError(pointer=pointer([error.field]), code=error.code, detail=str(error))
     return problem_response(request.scope, validation_problem([field]))
+
+
+async def _on_store_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, StoreError)
+    # the error itself names the database, which is nobody's business but the operator's
+    detail = "the conversation cannot be stored now; send the message again with the same message_id"
+    return problem_response(request.scope, ProblemError(503, error.code, detail, headers={"Retry-After": "1"}))
 
 
 def _title(status: int) -> str:

@@ -32,6 +32,12 @@ class Metrics:
             registry=registry,
         )
         self._outcomes = Counter("yingda_outcomes", "Answers by outcome.", ("outcome",), registry=registry)
+        self._handoffs = Counter(
+            "yingda_handoffs", "Answers that call a person, or leave it to one, by reason.", ("reason",), registry=registry
+        )
+        self._blocked = Counter(
+            "yingda_replies_blocked", "Replies held back, by the kind of personal data they would have shown.", ("kind",), registry=registry
+        )
         self._decisions = Counter("yingda_decisions", "Classifications by decision.", ("decision",), registry=registry)
         queue = Gauge("yingda_queue_messages", "Messages that wait for the engine.", registry=registry)
         queue.set_function(queue_depth)
@@ -56,6 +62,10 @@ class Metrics:
         """Count outcomes, and the classifications inside."""
         for answer in answers:
             self._outcomes.labels(outcome=answer.outcome.value).inc()
+            for reason in answer.handoff.reasons:
+                self._handoffs.labels(reason=reason.value).inc()
+            for kind in answer.reply.blocked:
+                self._blocked.labels(kind=kind).inc()
             self.count_classifications([answer.classification])
 
     def exposition(self) -> bytes:

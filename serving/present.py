@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from serving import response_schemas as out
-from yingda.domain.decision import Answer, Candidate, Classification, Handoff, Reply
+from yingda.domain.decision import Answer, Candidate, Classification, Reply
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import FaqEntry, Intent, Knowledge
+from yingda.domain.rollout import Arm
 
-# Release stages come with the roll-out; until then every message is answered by the machine.
-_ARM = "automated"
 _DIGITS = 6
 
 
@@ -58,9 +57,10 @@ def answer_out(answer: Answer, *, knowledge: Knowledge, model: ModelIdentity, an
         ],
         classification=classification_out(answer.classification, knowledge=knowledge, model=model),
         missing=list(answer.missing),
-        handoff=_handoff_out(answer.handoff),
-        second_response=False,
-        rollout=out.RolloutOut(arm=_ARM, release=model.version),
+        handoff=_handoff_out(answer),
+        second_response=answer.second_response,
+        # where a release is rolled out, the dialogue puts the drawn arm in its place
+        rollout=out.RolloutOut(arm=Arm.AUTOMATED, release=model.version, send=True, revision=None),
         explanation=[out.ExplanationStep(step=each.step, detail=each.detail) for each in answer.explanation],
         answer_id=answer_id,
         timing_ms=out.AnswerTiming(total=_ms(answer.classification.timing.total)),
@@ -114,6 +114,9 @@ def _reply_out(reply: Reply) -> out.ReplyOut:
         ),
         template=out.TemplateOut(id=reply.template_id, version=reply.template_version),
         language=reply.language,
+        subject=reply.subject,
+        segments=list(reply.segments),
+        blocked=list(reply.blocked),
     )
 
 
@@ -123,13 +126,17 @@ def _faq_out(sent: Candidate, entries: Mapping[str, FaqEntry], language: str) ->
     return out.FaqOut(id=sent.id, question=question, confidence=_round(sent.confidence))
 
 
-def _handoff_out(handoff: Handoff) -> out.HandoffOut:
+def _handoff_out(answer: Answer) -> out.HandoffOut:
+    handoff = answer.handoff
     return out.HandoffOut(
         required=handoff.required,
         reasons=list(handoff.reasons),
         skill=handoff.skill,
         priority=handoff.priority,
-        released=not handoff.required,
+        notify=list(handoff.notify),
+        tags=list(handoff.tags),
+        # thanks are answered while a person has the conversation, and release nothing
+        released=not handoff.required and answer.state.standing is None,
     )
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.auth import needs
 from serving.errors import ProblemError
 from serving.keys import Scope
 from serving.present import model_out
-from serving.response_schemas import LiveResponse, ReadyResponse
+from serving.response_schemas import KnowledgeState, LiveResponse, ReadyResponse
 from serving.routes import ServiceDependency, as_json, problems
 
 router = APIRouter(tags=["operate"])
@@ -34,12 +34,26 @@ async def live() -> Response:
     response_model=ReadyResponse,
     responses=problems(503),
 )
-async def ready(service: ServiceDependency) -> Response:
-    """200 with the bundle once it has decided its first message, 503 before; needs no key."""
+async def ready(request: Request, service: ServiceDependency) -> Response:
+    """200 with the bundle once it has decided its first message, 503 before and while the store cannot be used; needs no key.
+
+    Knowledge that cannot be built leaves the last good one in use: still 200, and `knowledge` tells.
+    """
     if not service.ready:
         detail = "the bundle has not decided its first message yet; ask again"
         raise ProblemError(503, "not_ready", detail, headers={"Retry-After": "1"})
-    return as_json(ReadyResponse(status="ready", bundle=model_out(service.engine.identity)))
+    return as_json(ReadyResponse(status="ready", bundle=model_out(service.engine.identity), knowledge=_knowledge(request)))
+
+
+def _knowledge(request: Request) -> KnowledgeState | None:
+    """What is in use; raise a 503 ProblemError while the store of knowledge fails."""
+    health = request.app.state.desk.health()
+    if health is None:
+        return None
+    if health.code and health.code.startswith("store_"):
+        detail = "the store cannot be used; the last knowledge stays in use, and the log says more"
+        raise ProblemError(503, health.code, detail, headers={"Retry-After": "1"})
+    return KnowledgeState(version=health.knowledge_version, since=health.built_at, failing=health.code, failing_since=health.failing_since)
 
 
 @router.get(

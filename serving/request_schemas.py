@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -64,11 +65,13 @@ ContextKey = Annotated[str, Field(min_length=1, max_length=64), Clean]
 ContextValue = Annotated[str, Field(max_length=500), Clean]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """What every request is: no coercion, no field that the contract does not name."""
+
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
 
-class ClassifyRequest(_Strict):
+class ClassifyRequest(Strict):
     """One message to classify."""
 
     text: Text
@@ -80,7 +83,7 @@ class ClassifyRequest(_Strict):
         return Message(self.text, language=self.language)
 
 
-class CustomerIn(_Strict):
+class CustomerIn(Strict):
     """Who wrote, as far as the caller knows."""
 
     id: Id
@@ -93,12 +96,17 @@ class CustomerIn(_Strict):
         return Customer(self.id, name=self.name, gender=self.gender, tier=self.tier)
 
 
-class AnswerRequest(_Strict):
+class AnswerRequest(Strict):
     """One message to answer, with what the caller knows about it."""
 
     text: Text
-    conversation_id: Id | None = Field(default=None, description="Names the conversation this message belongs to.")
-    message_id: Id | None = Field(default=None, description="The caller's name for this message.")
+    conversation_id: Id | None = Field(
+        default=None, description="Names the conversation this message belongs to; without one, nothing before it counts."
+    )
+    message_id: Id | None = Field(
+        default=None,
+        description="The caller's name for this message: sent again with the same body, the stored answer comes back and counts once.",
+    )
     channel: Channel = Field(default=Channel.WEB, strict=False, description="Where the message came from.")
     language: Language | None = None
     customer: CustomerIn | None = None
@@ -110,11 +118,11 @@ class AnswerRequest(_Strict):
     )
     dry_run: bool = Field(
         default=False,
-        description="Store nothing. This version stores nothing in any case, so the flag changes nothing yet.",
+        description="Decide and tell, but store nothing: no turn, no count, no hand-off.",
     )
 
-    def message(self) -> Message:
-        """The message for the engine."""
+    def message(self, *, at: datetime | None = None) -> Message:
+        """The message for the engine, arrived ``at``."""
         return Message(
             self.text,
             channel=self.channel,
@@ -123,6 +131,7 @@ class AnswerRequest(_Strict):
             message_id=self.message_id,
             customer=self.customer.customer() if self.customer else None,
             context=self.context,
+            at=at,
         )
 
 
@@ -144,13 +153,13 @@ _ClassifyItem = Annotated[ClassifyRequest, WrapValidator(_keep_rejected)] | Skip
 _AnswerItem = Annotated[AnswerRequest, WrapValidator(_keep_rejected)] | SkipJsonSchema[InstanceOf[Rejected]]
 
 
-class ClassifyBatchRequest(_Strict):
+class ClassifyBatchRequest(Strict):
     """Messages to classify together; each succeeds or fails by itself."""
 
     items: list[_ClassifyItem] = Field(min_length=1, max_length=MAX_BATCH)
 
 
-class AnswerBatchRequest(_Strict):
+class AnswerBatchRequest(Strict):
     """Messages to answer together; each succeeds or fails by itself."""
 
     items: list[_AnswerItem] = Field(min_length=1, max_length=MAX_BATCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
@@ -9,6 +10,7 @@ from pydantic import BaseModel, Field
 from serving.errors import Problem
 from yingda.domain.decision import Acceptance, Outcome, Reason
 from yingda.domain.knowledge import Priority, Sentiment
+from yingda.domain.rollout import Arm
 
 Confidence = Annotated[float, Field(ge=0, le=1, description="Calibrated probability that this item is right.")]
 
@@ -124,6 +126,9 @@ class ReplyOut(BaseModel):
     parts: ReplyPartsOut
     template: TemplateOut
     language: str
+    subject: str | None = Field(description="Subject line of an e-mail.")
+    segments: list[str] = Field(description="The messages that a short message is sent as; joined they are `text`.")
+    blocked: list[str] = Field(description="Kinds of personal data for which another reply was held back; this one stands in its place.")
 
 
 class FaqOut(BaseModel):
@@ -149,14 +154,23 @@ class HandoffOut(BaseModel):
     reasons: list[Reason]
     skill: str | None
     priority: Priority
+    notify: list[str] = Field(description="Who is told besides the group that takes over.")
+    tags: list[str] = Field(description="Tags that the rules set.")
     released: bool = Field(description="False while the conversation waits for a person.")
 
 
 class RolloutOut(BaseModel):
-    """Which arm of a roll-out answered, and with which release."""
+    """Which arm of a roll-out the message is in, and whether the reply may be sent."""
 
-    arm: str
-    release: str
+    arm: Arm = Field(
+        description="`automated`: this release answers. `human`: a person. `control`: the release of today. `shadow`: as before."
+    )
+    release: str = Field(description="The release that decided: the name in the roll-out's plan, else the model's version.")
+    send: bool = Field(
+        description="False in the arms `human`, `control` and `shadow`: do not send `reply`. There `outcome`, `reply` and `handoff` show "
+        "what the release would have done; a person, or the release of today, answers, and no hand-off is opened."
+    )
+    revision: int | None = Field(description="The revision of the plan that drew the arm; null where nothing is rolled out.")
 
 
 class ExplanationStep(BaseModel):
@@ -253,8 +267,18 @@ class LiveResponse(BaseModel):
     status: Literal["ok"]
 
 
+class KnowledgeState(BaseModel):
+    """The knowledge in use, and since when newer knowledge could not take its place."""
+
+    version: int
+    since: datetime = Field(description="When the engine in use was built.")
+    failing: str | None = Field(description="Code of what keeps newer knowledge out, such as `knowledge_not_built`; the log says more.")
+    failing_since: datetime | None
+
+
 class ReadyResponse(BaseModel):
     """The bundle is loaded and has decided its first message."""
 
     status: Literal["ready"]
     bundle: ModelOut
+    knowledge: KnowledgeState | None = Field(default=None, description="Null where knowledge is that of the pack and never changes.")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request, Response
@@ -12,7 +14,7 @@ from serving.auth import needs
 from serving.batch import run_each
 from serving.body import StrictRoute
 from serving.context import context_of
-from serving.errors import PROBLEM_JSON
+from serving.errors import PROBLEM_JSON, ProblemError
 from serving.keys import Scope
 from serving.present import intents_out
 from serving.request_schemas import AnswerBatchRequest, AnswerRequest, ClassifyBatchRequest, ClassifyRequest
@@ -22,6 +24,8 @@ _MEANINGS = {
     400: "The body is not strict JSON in UTF-8.",
     401: "The key is missing or not known.",
     403: "The key lacks the scope.",
+    404: "There is no such thing.",
+    409: "The message_id was used before, for another body.",
     413: "The body is longer than 256 KiB.",
     415: "The body is not `application/json`.",
     422: "A field breaks a rule; `errors` points at it.",
@@ -57,9 +61,10 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def as_json(body: BaseModel) -> Response:
+def as_json(body: BaseModel | Mapping[str, Any]) -> Response:
     """``body`` as a response; it was validated when it was built, so FastAPI need not do it again."""
-    return Response(body.model_dump_json(), media_type="application/json")
+    written = body.model_dump_json() if isinstance(body, BaseModel) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(written, media_type="application/json")
 
 
 async def _service(request: Request) -> Service:
@@ -117,12 +122,15 @@ async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency,
     summary="Answer a message",
     tags=["answer"],
     response_model=out.AnswerResponse,
-    responses=_WITH_BODY,
+    responses={**_WITH_BODY, **problems(409)},
     dependencies=[needs(Scope.ANSWER)],
 )
 async def answer(body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)], service: ServiceDependency) -> Response:
     """The reply to send, the entry it came from, and whether a person must take over."""
-    return as_json((await service.answer([body]))[0])
+    found = (await service.answer([body]))[0]
+    if isinstance(found, ProblemError):
+        raise found
+    return as_json(found)
 
 
 @router.post(
@@ -137,11 +145,8 @@ async def answer(body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)
 async def answer_batch(body: AnswerBatchRequest, service: ServiceDependency, request_id: RequestId) -> Response:
     """Each item as /v1/answer takes it; results in order, and each item succeeds or fails by itself."""
     found = await run_each(body.items, service.answer, request_id=request_id)
-    return as_json(
-        out.AnswerBatchResponse(
-            results=[each if isinstance(each, out.ItemProblem) else out.AnswerItemResult(status=200, result=each) for each in found]
-        )
-    )
+    results = [each.model_dump(mode="json") if isinstance(each, out.ItemProblem) else {"status": 200, "result": each} for each in found]
+    return as_json({"results": results})
 
 
 @router.get(

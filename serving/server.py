@@ -12,24 +12,38 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from structlog.typing import FilteringBoundLogger
 
 from serving.app import create_app
 from serving.keys import read_keys
+from serving.live import Desk
 from serving.logs import LogBridge, open_log
 from serving.service import Engine, Service
-from serving.settings import PREFIX, Settings, SettingsError, check_exposure, unknown_variables
+from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_roles, unknown_variables
+from yingda.store.memory import Memory
 
 
-def serve(settings: Settings, open_engine: Callable[[Settings], Engine]) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight; raise YingdaError when it cannot start."""
+def serve(
+    settings: Settings,
+    open_engine: Callable[[Settings], Engine],
+    open_memory: Callable[[Settings], Memory],
+    open_knowledge: Callable[[Settings, FilteringBoundLogger], Desk | None] = lambda _settings, _log: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight; raise YingdaError when it cannot start.
+
+    Where ``open_knowledge`` opens a desk, the engine is the one in use there and ``open_engine`` is not asked.
+    """
     check_exposure(settings)
+    check_roles(settings)
     keys = read_keys(settings.keys_file) if settings.keys_file else None
     log = open_log(sys.stderr, settings.log_level)
     for warning in unknown_variables(os.environ):
         log.warning("unknown_variable", detail=warning)
     # Bound first: a port in use is known at once, a bundle takes its time.
     with _bind(settings) as listener:
-        app = create_app(settings, open_engine(settings), keys=keys, log=log)
+        desk = open_knowledge(settings, log)
+        engine = (desk.engine if desk else None) or open_engine(settings)
+        app = create_app(settings, engine, keys=keys, log=log, memory=open_memory(settings), desk=desk)
         logging.getLogger().handlers = [LogBridge(log)]
         server = _Server(settings, app)
         # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Protocol
+from hashlib import sha256
+from typing import Any, Protocol
 
+from serving.errors import ProblemError
 from serving.identifiers import UlidSource
 from serving.metrics import Metrics
 from serving.present import answer_out, classification_out
 from serving.request_schemas import AnswerRequest, ClassifyRequest
-from serving.response_schemas import AnswerResponse, ClassifyResponse
-from serving.workers import Workers
+from serving.response_schemas import ClassifyResponse
+from serving.rollout_watch import Look, RolloutWatch
+from serving.workers import Result, Workers
+from yingda.dialogue import Dialogue, Request, ReusedError, Told, turn_record
+from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Answer, Classification
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.message import Message
+from yingda.domain.rollout import PlanRevision
+from yingda.store.memory import Memory
+from yingda.store.rollouts import Rollouts, rollouts_of
 
 
 class Engine(Protocol):
@@ -35,37 +44,71 @@ class Engine(Protocol):
     def classify_many(self, messages: Sequence[Message], *, top_k: int = 3) -> list[Classification]:
         """One classification for each message, in order."""
 
-    def answer_many(self, messages: Sequence[Message]) -> list[Answer]:
-        """One answer for each message, in order."""
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None) -> list[Answer]:
+        """One answer for each message, in order, in the conversation whose state stands in the same place."""
 
 
 class Service:
     """Runs requests through the engine; ``ready`` turns true once it has decided its first message."""
 
-    def __init__(self, engine: Engine, *, workers: Workers) -> None:
-        self.engine = engine
+    def __init__(
+        self, engine: Engine, *, workers: Workers, memory: Memory, clock: Callable[[], datetime], current: Callable[[], Engine]
+    ) -> None:
+        self._current = current
+        self.memory = memory
+        self.clock = clock
         self.metrics = Metrics(engine.identity, queue_depth=lambda: workers.waiting)
         self.ready = False
         self._workers = workers
-        self._answer_ids = UlidSource()
+        self._rollouts = rollouts_of(memory)
+        self._watch = RolloutWatch(self._rollouts, clock) if self._rollouts else None
+        self._dialogue = Dialogue(memory, render=self._render, record=turn_record, new_id=UlidSource(), plan=self._plan)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine in use: take it once a request and use that one throughout."""
+        return self._current()
+
+    @property
+    def last_look(self) -> Look | None:
+        """The last look at the guardrails of the roll-out."""
+        return self._watch.last if self._watch else None
 
     async def warm_up(self) -> None:
         """Let the engine load what it loads on first use, so that the first customer does not wait for it."""
         await self._workers.run(self.engine.warm_up, size=1)
+        if self._watch:
+            self._watch.start()
         self.ready = True
 
     def close(self) -> None:
         """Take no more work and wait for what runs."""
         self.ready = False
+        if self._watch:
+            self._watch.close()
         self._workers.close()
 
     async def classify(self, requests: Sequence[ClassifyRequest]) -> list[ClassifyResponse]:
         """One response for each request, in order."""
         return await self._workers.run(partial(self._classify_now, requests), size=len(requests))
 
-    async def answer(self, requests: Sequence[AnswerRequest]) -> list[AnswerResponse]:
-        """One response for each request, in order."""
+    async def answer(self, requests: Sequence[AnswerRequest]) -> list[Mapping[str, Any] | ProblemError]:
+        """For each request, in order, the answer as /v1/answer tells it, or why its message_id cannot be used."""
         return await self._workers.run(partial(self._answer_now, requests), size=len(requests))
+
+    async def look_up(self, work: Callable[[Memory], Result]) -> Result:
+        """What ``work`` finds in the memory, read off the event loop."""
+        return await self._workers.run(partial(work, self.memory), size=1)
+
+    async def roll_out(self, work: Callable[[Rollouts], Result]) -> Result:
+        """What ``work`` does with the roll-out, off the event loop; raises a 409 ProblemError where the store forgets."""
+        rollouts = self._rollouts
+        if rollouts is None:
+            raise ProblemError(409, "rollout_needs_store", "a roll-out must outlive the process; set YINGDA_STORE to a database")
+        return await self._workers.run(partial(work, rollouts), size=1)
+
+    def _plan(self) -> PlanRevision | None:
+        return self._rollouts.in_force() if self._rollouts else None
 
     def _classify_now(self, requests: Sequence[ClassifyRequest]) -> list[ClassifyResponse]:
         engine = self.engine
@@ -73,11 +116,20 @@ class Service:
         self.metrics.count_classifications(found)
         return [classification_out(each, knowledge=engine.knowledge, model=engine.identity) for each in found]
 
-    def _answer_now(self, requests: Sequence[AnswerRequest]) -> list[AnswerResponse]:
-        engine = self.engine
-        answers = engine.answer_many([request.message() for request in requests])
-        self.metrics.count_answers(answers)
-        return [answer_out(each, knowledge=engine.knowledge, model=engine.identity, answer_id=self._answer_ids()) for each in answers]
+    def _answer_now(self, requests: Sequence[AnswerRequest]) -> list[Mapping[str, Any] | ProblemError]:
+        engine, now = self.engine, self.clock()
+        told = self._dialogue.take(engine, [_as_turn(request, now) for request in requests])
+        self.metrics.count_answers(each.answer for each in told if isinstance(each, Told) and each.answer)
+        return [ProblemError(409, "message_id_reused", str(each)) if isinstance(each, ReusedError) else each.record for each in told]
+
+    def _render(self, engine: Engine, answer: Answer, answer_id: str) -> Mapping[str, Any]:
+        found = answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=answer_id)
+        return found.model_dump(mode="json")
+
+
+def _as_turn(request: AnswerRequest, now: datetime) -> Request:
+    digest = sha256(request.model_dump_json().encode()).hexdigest()
+    return Request(request.message(at=now), digest=digest, dry_run=request.dry_run)
 
 
 def _classify_each(engine: Engine, requests: Sequence[ClassifyRequest]) -> list[Classification]:

@@ -15,6 +15,8 @@ from yingda.domain.errors import YingdaError
 
 PREFIX = "YINGDA_"
 MAX_BODY_BYTES = 256 * 1024
+MAX_FILE_BYTES = 8 * 1024 * 1024
+"""Largest file that can be imported over HTTP."""
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -33,6 +35,10 @@ class Settings(BaseSettings):
     bundle: Path = Path("models/current")
     pack: Path | None = None
     keys_file: Path | None = None
+    # Conversations, decisions, feedback and knowledge; `memory` keeps conversations for as long as the process lives.
+    store: str = "sqlite:///var/yingda.db"
+    # Nothing is published that its author alone has seen; people are told apart by their keys.
+    two_people: bool = False
     encode_threads: int = Field(default=1, ge=1, le=64)
     max_queue: int = Field(default=512, ge=1)
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024, le=MAX_BODY_BYTES)
@@ -73,6 +79,15 @@ def check_exposure(settings: Settings) -> None:
         raise SettingsError(
             f"{PREFIX}HOST={settings.host} can be reached from other machines but no keys are configured; "
             f"set {PREFIX}KEYS_FILE (make a key with `python -m serving new-key`) or {PREFIX}HOST=127.0.0.1"
+        )
+
+
+def check_roles(settings: Settings) -> None:
+    """Raise SettingsError when two people are asked for and nobody can be told from anybody."""
+    if settings.two_people and settings.keys_file is None:
+        raise SettingsError(
+            f"{PREFIX}TWO_PEOPLE needs a key for each person; set {PREFIX}KEYS_FILE (make keys with `python -m serving new-key`) "
+            f"or unset {PREFIX}TWO_PEOPLE"
         )
 
 

@@ -52,6 +52,9 @@ def test_answer_answers_as_the_contract_says(site: Site) -> None:
         "parts": {"greeting": "您好，", "confirm": "", "solution": "请稍等。", "next": "", "closing": "祝您愉快。"},
         "template": {"id": "default", "version": "1.0"},
         "language": "zh",
+        "subject": None,
+        "segments": [],
+        "blocked": [],
     }
     assert body["faq"] == {"id": "logistics-stuck", "question": "物流几天没更新", "confidence": 0.96}
     assert body["candidates"] == [{"id": "logistics-stuck", "confidence": 0.96, "similarity": 0.91}]
@@ -62,10 +65,12 @@ def test_answer_answers_as_the_contract_says(site: Site) -> None:
         "reasons": [],
         "skill": None,
         "priority": "medium",
+        "notify": [],
+        "tags": [],
         "released": True,
     }
     assert body["second_response"] is False
-    assert body["rollout"] == {"arm": "automated", "release": "2026.11.1"}
+    assert body["rollout"] == {"arm": "automated", "release": "2026.11.1", "send": True, "revision": None}
     assert body["explanation"] == [{"step": "match", "detail": "logistics-stuck 0.96"}]
     assert re.fullmatch(r"[0-9A-HJKMNP-TV-Z]{26}", body["answer_id"])
     assert body["timing_ms"] == {"total": 3.1}
@@ -184,6 +189,7 @@ def test_a_ready_server_names_its_bundle(site: Site) -> None:
     assert site.client.get("/readyz").json() == {
         "status": "ready",
         "bundle": {"version": "2026.11.1", "sha256": "ab" * 32},
+        "knowledge": None,
     }
 
 

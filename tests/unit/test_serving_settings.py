@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.settings import Settings, SettingsError, check_exposure, is_loopback, load_settings, unknown_variables
+from serving.settings import Settings, SettingsError, check_exposure, check_roles, is_loopback, load_settings, unknown_variables
 
 
 def test_defaults_bind_to_loopback_and_need_no_key() -> None:
@@ -50,3 +50,9 @@ def test_any_other_address_is_refused_without_keys(host: str) -> None:
     with pytest.raises(SettingsError, match="YINGDA_KEYS_FILE"):
         check_exposure(Settings(host=host))
     check_exposure(Settings(host=host, keys_file=Path("keys.json")))
+
+
+def test_two_people_are_told_apart_by_their_keys(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="YINGDA_KEYS_FILE"):
+        check_roles(Settings(two_people=True))
+    check_roles(Settings(two_people=True, keys_file=tmp_path / "keys.json"))

@@ -47,7 +47,7 @@ def test_malformed_keys_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text("[]")
     with pytest.raises(SettingsError, match="holds no key"):
-        serve(Settings(keys_file=path), never)  # type: ignore[arg-type]
+        serve(Settings(keys_file=path), never, never)  # type: ignore[arg-type]
 
 
 def test_a_port_in_use_is_refused_before_the_engine_is_opened() -> None:
@@ -56,7 +56,7 @@ def test_a_port_in_use_is_refused_before_the_engine_is_opened() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(SettingsError, match=f"cannot listen on 127.0.0.1 port {port}"):
-            serve(Settings(port=port), never)  # type: ignore[arg-type]
+            serve(Settings(port=port), never, never)  # type: ignore[arg-type]
 
 
 def test_a_bundle_that_cannot_be_opened_is_reported_as_it_is() -> None:
@@ -64,7 +64,7 @@ def test_a_bundle_that_cannot_be_opened_is_reported_as_it_is() -> None:
         raise BundleError("models/current: manifest.json is missing; run `dvc repro pack`")
 
     with pytest.raises(YingdaError, match=r"manifest\.json is missing"):
-        serve(Settings(port=0), refuse)  # type: ignore[arg-type]
+        serve(Settings(port=0), refuse, refuse)  # type: ignore[arg-type]
 
 
 def test_the_contract_and_new_keys_need_no_model_runtime() -> None:
@@ -81,9 +81,10 @@ from serving.server import serve
 from serving.settings import Settings
 from tests.fakes import FakeEngine
 from yingda.domain.errors import YingdaError
+from yingda.store.memory import VolatileMemory
 failure = KeyError("hunter2") if "broken" in sys.argv else None
 try:
-    serve(Settings(port=0), lambda _settings: FakeEngine(failure=failure))
+    serve(Settings(port=0), lambda _settings: FakeEngine(failure=failure), lambda _settings: VolatileMemory())
 except YingdaError as error:
     sys.exit(f"error: {error}")
 """

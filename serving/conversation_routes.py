@@ -1,0 +1,186 @@
+"""Conversations, decisions and feedback: what was said, why, and what people thought of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from functools import partial
+from hashlib import sha256
+
+from fastapi import APIRouter, Response
+
+from serving import conversation_schemas as schemas
+from serving.auth import needs
+from serving.body import StrictRoute
+from serving.errors import FieldError, ProblemError, validation_problem
+from serving.keys import Scope
+from serving.routes import ServiceDependency, as_json, problems
+from serving.service import Engine
+from yingda.decide.counterfactual import Flip
+from yingda.domain.knowledge import Knowledge
+from yingda.store.codec import encode_state
+from yingda.store.memory import Memory
+from yingda.store.records import Feedback, Masked, StoredHandoff, StoredTurn, Unknown
+from yingda.text.masking import mask
+
+router = APIRouter(route_class=StrictRoute, tags=["converse"])
+
+_BODY = problems(400, 401, 403, 404, 413, 415, 422, 500, 503)
+_READ = problems(401, 403, 404, 500, 503)
+
+
+@router.post(
+    "/v1/feedback",
+    operation_id="giveFeedback",
+    summary="Say how an answer was",
+    response_model=schemas.FeedbackResponse,
+    responses=_BODY,
+    dependencies=[needs(Scope.FEEDBACK)],
+)
+async def give_feedback(body: schemas.FeedbackRequest, service: ServiceDependency) -> Response:
+    """Stores a rating or a correction; corrections become labels for retraining."""
+    _check_labels(body, service.engine.knowledge)
+    feedback = Feedback(
+        answer_id=body.answer_id,
+        digest=sha256(body.model_dump_json().encode()).hexdigest(),
+        at=service.clock(),
+        rating=body.rating,
+        helpful=body.helpful,
+        reasons=tuple(body.reasons),
+        correct_intent=body.correct_intent,
+        correct_faq=body.correct_faq,
+        comment=Masked(mask(body.comment)) if body.comment else None,
+    )
+    try:
+        counted = await service.look_up(lambda memory: memory.add_feedback(feedback))
+    except Unknown:
+        raise _not_found("answer") from None
+    return as_json(schemas.FeedbackResponse(answer_id=body.answer_id, counted=counted))
+
+
+@router.get(
+    "/v1/conversations/{conversation_id}",
+    operation_id="readConversation",
+    summary="Read a conversation",
+    response_model=schemas.ConversationResponse,
+    responses=_READ,
+    dependencies=[needs(Scope.ANSWER)],
+)
+async def read_conversation(conversation_id: str, service: ServiceDependency) -> Response:
+    """Its turns, decisions and hand-offs; personal data is masked."""
+    return as_json(await service.look_up(partial(_conversation, conversation_id)))
+
+
+@router.post(
+    "/v1/conversations/{conversation_id}/release",
+    operation_id="releaseConversation",
+    summary="Give a conversation back to the bot",
+    response_model=schemas.ReleaseResponse,
+    responses=_BODY,
+    dependencies=[needs(Scope.ANSWER)],
+)
+async def release_conversation(conversation_id: str, body: schemas.ReleaseRequest, service: ServiceDependency) -> Response:
+    """Ends a standing hand-off; from now on the bot answers again."""
+    now = service.clock()
+    try:
+        await service.look_up(lambda memory: memory.release(conversation_id, by=body.by, at=now))
+    except Unknown:
+        raise _not_found("conversation") from None
+    return as_json(schemas.ReleaseResponse(conversation_id=conversation_id, released=True))
+
+
+@router.get(
+    "/v1/decisions/{answer_id}",
+    operation_id="readDecision",
+    summary="Ask why an answer was given",
+    response_model=schemas.DecisionResponse,
+    responses=_READ,
+    dependencies=[needs(Scope.ANSWER)],
+)
+async def read_decision(answer_id: str, service: ServiceDependency) -> Response:
+    """The decision with its scores, keywords, rules, thresholds and versions, and the smallest changes that would flip it."""
+    return as_json(await service.look_up(partial(_decision, answer_id, service.engine)))
+
+
+def _decision(answer_id: str, engine: Engine, memory: Memory) -> schemas.DecisionResponse:
+    # Imported here: it brings the model runtime, which printing the contract does not need.
+    from yingda.replay.explain import explain_turn
+
+    turn = memory.turn(answer_id)
+    if turn is None:
+        raise _not_found("answer")
+    why, facts = explain_turn(engine, memory, turn), turn.facts
+    return schemas.DecisionResponse(
+        answer_id=turn.turn_id,
+        conversation_id=turn.conversation_id,
+        at=turn.at,
+        text=turn.text,
+        versions=schemas.VersionsOut(release=facts.release, bundle_sha256=facts.bundle, knowledge=facts.knowledge),
+        answer=dict(turn.answer),
+        state=encode_state(turn.state),
+        keywords=turn.answer.get("classification", {}).get("keywords", []),
+        rules=[schemas.FiredRuleOut(id=r.id, document=r.document, description=r.description, sets=dict(r.sets)) for r in why.rules],
+        thresholds=schemas.ThresholdsOut(**why.thresholds) if why.thresholds else None,
+        limits=dict(why.limits) if why.limits else None,
+        replayed=why.replayed.value,
+        would_flip=None if why.would_flip is None else [_flip_out(flip) for flip in why.would_flip],
+    )
+
+
+def _flip_out(flip: Flip) -> schemas.FlipOut:
+    after = schemas.DecidedOut.model_validate(asdict(flip.after))
+    return schemas.FlipOut(
+        change=flip.name, now=flip.now, then=flip.then, size=round(flip.size, 6), zh=flip.chinese(), en=flip.english(), after=after
+    )
+
+
+def _conversation(conversation_id: str, memory: Memory) -> schemas.ConversationResponse:
+    turns = memory.turns(conversation_id)
+    if not turns:
+        raise _not_found("conversation")
+    state, _ = memory.recall(conversation_id)
+    return schemas.ConversationResponse(
+        conversation_id=conversation_id,
+        standing=list(state.standing.reasons) if state.standing else [],
+        turns=[_turn_out(turn) for turn in turns],
+        handoffs=[_handoff_out(handoff) for handoff in memory.handoffs(conversation_id)],
+    )
+
+
+def _turn_out(turn: StoredTurn) -> schemas.TurnOut:
+    facts = turn.facts
+    return schemas.TurnOut(
+        answer_id=turn.turn_id,
+        at=turn.at,
+        message_id=turn.message_id,
+        text=turn.text,
+        reply=turn.answer.get("reply", {}).get("text", ""),
+        outcome=facts.outcome,  # type: ignore[arg-type]  # pydantic turns the stored word into its member
+        intent=facts.intent,
+        sentiment=facts.sentiment,
+        faq=facts.faq,
+        reasons=list(facts.reasons),
+    )
+
+
+def _handoff_out(handoff: StoredHandoff) -> schemas.HandoffRecordOut:
+    return schemas.HandoffRecordOut(
+        reasons=list(handoff.opened.reasons),
+        opened_at=handoff.opened.at,
+        released_at=handoff.released_at,
+        released_by=handoff.released_by,
+        package=dict(handoff.opened.package),
+    )
+
+
+def _check_labels(body: schemas.FeedbackRequest, knowledge: Knowledge) -> None:
+    errors = []
+    if body.correct_intent is not None and body.correct_intent not in knowledge.taxonomy.intents:
+        errors.append(FieldError(pointer="/correct_intent", code="unknown_intent", detail="no such intent; see /v1/intents"))
+    if body.correct_faq is not None and body.correct_faq not in knowledge.faq:
+        errors.append(FieldError(pointer="/correct_faq", code="unknown_faq", detail="no such entry; see /v1/faq"))
+    if errors:
+        raise validation_problem(errors)
+
+
+def _not_found(what: str) -> ProblemError:
+    return ProblemError(404, f"{what}_not_found", f"no such {what} is stored; check its id")

@@ -1,0 +1,163 @@
+"""Schemas of conversations, decisions and feedback: what callers send and receive."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from serving.request_schemas import Clean, Id, Strict
+from yingda.domain.decision import Outcome, Reason
+
+MAX_COMMENT = 1000
+
+ReplayedWord = Literal["identical", "same_decision", "other_versions", "text_masked", "differs"]
+Label = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
+
+
+class FeedbackRequest(Strict):
+    """What somebody thought of an answer; the same feedback sent again counts once."""
+
+    answer_id: Id
+    rating: int | None = Field(default=None, ge=1, le=5, description="1 (poor) to 5 (good).")
+    helpful: bool | None = None
+    reasons: list[Label] = Field(default_factory=list, max_length=16)
+    correct_intent: Label | None = Field(default=None, description="Code of the intent that would have been right.")
+    correct_faq: Label | None = Field(default=None, description="Id of the entry that would have been right.")
+    comment: Annotated[str, Field(max_length=MAX_COMMENT), Clean] | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> FeedbackRequest:
+        if self.rating is None and self.helpful is None and self.correct_intent is None and self.correct_faq is None:
+            raise PydanticCustomError("says_nothing", "send rating, helpful, correct_intent or correct_faq")
+        return self
+
+
+class FeedbackResponse(BaseModel):
+    """The feedback is durable."""
+
+    answer_id: str
+    counted: bool = Field(description="False when the same feedback was stored before.")
+
+
+class ReleaseRequest(Strict):
+    """Who gives the conversation back to the bot."""
+
+    by: Id = Field(description="Name or id of the agent, for the record.")
+
+
+class ReleaseResponse(BaseModel):
+    """The bot may speak again."""
+
+    conversation_id: str
+    released: bool = Field(description="Always true; releasing twice does no harm.")
+
+
+class TurnOut(BaseModel):
+    """One message of a conversation and what was decided; the text is masked."""
+
+    answer_id: str
+    at: datetime
+    message_id: str | None
+    text: str
+    reply: str
+    outcome: Outcome
+    intent: str
+    sentiment: str
+    faq: str | None
+    reasons: list[Reason]
+
+
+class HandoffRecordOut(BaseModel):
+    """A hand-off: why, since when, what the agent was given, and when it was released."""
+
+    reasons: list[Reason]
+    opened_at: datetime
+    released_at: datetime | None
+    released_by: str | None
+    package: dict[str, Any] = Field(description="Masked transcript, history of intents and sentiment, summary, what was tried.")
+
+
+class ConversationResponse(BaseModel):
+    """A conversation as it is stored."""
+
+    conversation_id: str
+    standing: list[Reason] = Field(description="Reasons for which a person has the conversation; empty when the bot has it.")
+    turns: list[TurnOut]
+    handoffs: list[HandoffRecordOut]
+
+
+class VersionsOut(BaseModel):
+    """What decided."""
+
+    release: str | None
+    bundle_sha256: str | None
+    knowledge: str | None
+
+
+class ThresholdsOut(BaseModel):
+    """Confidences from which the engine acts."""
+
+    match: float
+    intent: float
+    ambiguity: float
+    clarify: float
+    angry: float
+
+
+class FiredRuleOut(BaseModel):
+    """A row of the operator's rules that fired."""
+
+    id: str
+    document: str | None = Field(description="Name of the rule document; null once the knowledge has changed.")
+    description: str | None
+    sets: dict[str, Any] = Field(description="What the row sets: action, priority, skill, template, tags, notify.")
+
+
+class DecidedOut(BaseModel):
+    """What would be decided."""
+
+    outcome: Outcome
+    entry: str | None
+    reasons: list[Reason]
+    skill: str | None
+    priority: str | None
+    notify: list[str]
+
+
+class FlipOut(BaseModel):
+    """One change that alone would have flipped the decision."""
+
+    change: str = Field(description="What would move.", examples=["match_confidence", "repeats_so_far", "tier", "rule vip-complaint"])
+    now: float | int | str | bool
+    then: float | int | str | bool
+    size: float = Field(description="How large the change is; comparable between changes, smallest first.")
+    zh: str
+    en: str
+    after: DecidedOut
+
+
+class DecisionResponse(BaseModel):
+    """A decision with its evidence, as it was made, and what would have flipped it."""
+
+    answer_id: str
+    conversation_id: str
+    at: datetime
+    text: str = Field(description="The customer's message, masked.")
+    versions: VersionsOut
+    answer: dict[str, Any] = Field(description="The answer as it was served.")
+    state: dict[str, Any] = Field(description="The conversation after the decision.")
+    keywords: list[dict[str, Any]] = Field(description="Words of the keyword library found in the message, with the intent they speak for.")
+    rules: list[FiredRuleOut] = Field(description="Rows of the operator's rules that fired, in their order.")
+    thresholds: ThresholdsOut | None = Field(description="Confidences in force; null once another bundle is in use.")
+    limits: dict[str, int] | None = Field(description="Counts that call a person; null once the knowledge has changed.")
+    replayed: ReplayedWord = Field(
+        description="Deciding the stored message once more: `identical` in everything seen; `same_decision` in all but the reply's "
+        "wording and the facts asked for, since names and context values are not stored; `other_versions` are in use; `text_masked`: it "
+        "reads otherwise without the personal data; `differs` for something else that is not stored."
+    )
+    would_flip: list[FlipOut] | None = Field(
+        description="The smallest single changes that flip the decision, each proved by deciding again; null unless the same was decided."
+    )

@@ -1,0 +1,190 @@
+"""Schemas of living knowledge: what people write, and what is told about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from serving.request_schemas import Clean, Strict
+from yingda.domain.records import Finding, RecordKind, Status
+
+Key = Annotated[str, Field(min_length=1, max_length=64), Clean]
+Reason = Annotated[str, Field(max_length=500), Clean]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Wording = Annotated[str, Field(max_length=10_000), Clean]
+
+
+class ChangeIn(Strict):
+    """Why something is changed, what the version is called and when it speaks."""
+
+    reason: Reason = ""
+    name: Annotated[str, Field(max_length=64), Clean] | None = Field(
+        default=None, description="Name of the version; the next one is suggested.", examples=["V1.1-物流查询"]
+    )
+    effective_from: AwareDatetime | None = Field(default=None, strict=False, description="When it begins to speak; at once when absent.")
+    effective_until: AwareDatetime | None = Field(default=None, strict=False, description="When it ends, exclusive; never when absent.")
+
+
+class EntryIn(Strict):
+    """What an entry says."""
+
+    intent: Key
+    question: dict[Language, Wording] = Field(min_length=1, examples=[{"zh": "什么时候发货"}])
+    similar: dict[Language, list[Wording]] = Field(default_factory=dict)
+    answer: dict[Language, Wording] = Field(min_length=1, examples=[{"zh": "付款后{发货时限}内发出。"}])
+    ask: list[Key] = Field(default_factory=list, description="Facts that the answer needs, by the names of the templates.")
+    needs_human: bool = False
+    change: ChangeIn = Field(default_factory=ChangeIn)
+
+
+class NewEntry(EntryIn):
+    """A new entry."""
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["ship-when"])]
+
+
+class RecordIn(Strict):
+    """What a record of any kind says."""
+
+    payload: dict[str, Any] = Field(
+        description=(
+            "faq: as in /v1/faq. keyword: {term, synonyms, intents}. policy: {value, translations}. rule: a decision table in "
+            "GoRules JDM. template: the set `default`, or one set {id, version, outcomes} for an intent, a category or a rule."
+        )
+    )
+    change: ChangeIn = Field(default_factory=ChangeIn)
+
+
+class NewRecord(RecordIn):
+    """A new record."""
+
+    id: Key
+
+
+class StepIn(Strict):
+    """Why a step is taken."""
+
+    reason: Reason = ""
+
+
+class VersionOut(BaseModel):
+    """One step in the life of a record."""
+
+    name: str = Field(description="As service teams write it: V1.0-物流查询模板.")
+    number: int = Field(description="Counts the versions.")
+    revision: int = Field(description="Counts the steps; names a state of the record in `diff`.")
+    status: Status
+    etag: str = Field(description="For If-Match.")
+    author: str
+    actor: str = Field(description="Who took this step.")
+    reviewer: str | None
+    at: datetime
+    reason: str
+    effective_from: datetime | None
+    effective_until: datetime | None
+    knowledge_version: int | None = Field(description="Version of all knowledge from this step on; null where customers notice nothing.")
+
+
+class AlikeOut(BaseModel):
+    """Two entries that ask the same."""
+
+    finding: Finding
+    first: str
+    second: str
+    similarity: float
+    detail: str
+
+
+class EntryOut(BaseModel):
+    """An entry, and the step it was last changed by."""
+
+    id: str
+    intent: str
+    question: dict[str, str]
+    similar: dict[str, list[str]]
+    answer: dict[str, str]
+    ask: list[str]
+    needs_human: bool
+    version: VersionOut
+
+
+class SavedEntry(EntryOut):
+    """An entry that was saved; `alike` names entries that ask the same, and those that contradict it."""
+
+    alike: list[AlikeOut]
+
+
+class EntriesResponse(BaseModel):
+    """A page of entries, in order of their ids."""
+
+    items: list[EntryOut]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+
+
+class RecordOut(BaseModel):
+    """A record, and the step it was last changed by."""
+
+    kind: RecordKind
+    id: str
+    payload: dict[str, Any]
+    version: VersionOut
+
+
+class SavedRecord(RecordOut):
+    """A record that was saved; `warnings` are findings that keep nothing from being published."""
+
+    alike: list[AlikeOut]
+    warnings: list[str]
+
+
+class RecordsResponse(BaseModel):
+    """A page of records of a kind, in order of their ids."""
+
+    items: list[RecordOut]
+    next_cursor: str | None = Field(description="Send it as `cursor` for the next page; null on the last.")
+
+
+class VersionsResponse(BaseModel):
+    """Every step of a record, oldest first."""
+
+    items: list[VersionOut]
+
+
+class FieldChange(BaseModel):
+    """One field before and after; null where it is not there."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+class DiffResponse(BaseModel):
+    """What changed between two revisions."""
+
+    before: int
+    after: int
+    changes: list[FieldChange]
+
+
+class RowOut(BaseModel):
+    """A row of a file, or one field of it."""
+
+    line: int
+    field: str
+    reason: str
+
+
+class ImportResponse(BaseModel):
+    """What an import did, or would do, by id."""
+
+    applied: bool = Field(description="False for a dry run.")
+    knowledge_version: int
+    added: list[str]
+    changed: list[str]
+    unchanged: list[str]
+    rejected: list[RowOut]
+    notes: list[RowOut]
+    over_drafts: list[str] = Field(description="Records whose open draft the import passed over.")
+    alike: list[AlikeOut]

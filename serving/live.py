@@ -1,0 +1,202 @@
+"""Living knowledge as routes see it: read and changed off the event loop, and the engine that follows it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from threading import Event, Thread
+from typing import Protocol, TypeVar
+
+from structlog.typing import FilteringBoundLogger
+
+from serving.errors import FieldError, ProblemError, pointer
+from serving.service import Engine
+from serving.settings import Settings
+from serving.workers import Result, Workers
+from yingda.domain.errors import StoreError
+from yingda.domain.knowledge import Knowledge
+from yingda.domain.records import KnowledgeError, KnowledgeSnapshot, RecordId, RecordKind, Refused, Signed, Status, Version
+from yingda.pack.exchange.kinds import records_of
+from yingda.store.knowledge.difference import Change
+from yingda.store.knowledge.fixed import FixedRecords
+from yingda.store.knowledge.service import KnowledgeStore
+
+_WAITING = 64
+"""Reads or changes that may wait; more are refused at once."""
+_READERS = 2
+Held = TypeVar("Held")
+_STATUS = {"not_found": 404, "exists": 409, "not_allowed": 409, "stale_version": 412}
+
+
+class Records(Protocol):
+    """What can be read of records, whether or not they can be changed."""
+
+    def get(self, id_: RecordId) -> Version:
+        """The newest step of a record; raises NotFound."""
+
+    def page(self, kind: RecordKind, *, after: str = "", limit: int = 100, status: Status | None = None) -> list[Version]:
+        """The newest steps of records of a kind, in order of the ids."""
+
+    def history(self, id_: RecordId) -> tuple[Version, ...]:
+        """Every step of a record, oldest first; raises NotFound."""
+
+    def diff(self, id_: RecordId, before: int, after: int) -> tuple[Change, ...]:
+        """What changed between two revisions; raises NotFound."""
+
+    def snapshot(self, at: datetime) -> KnowledgeSnapshot:
+        """All that is effective at a time."""
+
+
+class Health(Protocol):
+    """The knowledge in use, and what is wrong with newer knowledge."""
+
+    @property
+    def knowledge_version(self) -> int: ...
+    @property
+    def built_at(self) -> datetime: ...
+    @property
+    def failing_since(self) -> datetime | None: ...
+    @property
+    def error(self) -> str | None: ...
+    @property
+    def code(self) -> str | None: ...
+
+
+class Following(Protocol):
+    """A LiveEngine."""
+
+    @property
+    def engine(self) -> Engine: ...
+    def health(self) -> Health: ...
+    def start(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Desk:
+    """Where knowledge is read and changed: changes one after the other, reads beside them.
+
+    Without ``live`` the records are those of a pack and nobody can change them. ``warm`` prepares what a first change
+    would wait for, on a thread of its own, until it is told to stop.
+    """
+
+    def __init__(
+        self,
+        records: KnowledgeStore | FixedRecords,
+        *,
+        clock: Callable[[], datetime],
+        live: Following | None = None,
+        warm: Callable[[Callable[[], bool]], None] | None = None,
+    ) -> None:
+        self.clock = clock
+        self._records, self._live = records, live
+        self._stop, self._warming = Event(), Thread(target=self._warm, args=(warm,), name="knowledge-warm", daemon=True)
+        self._readers, self._writer = (Workers(threads=threads, max_queue=_WAITING) for threads in (_READERS, 1))
+
+    @property
+    def engine(self) -> Engine | None:
+        """The engine in use; None where the app's own never changes."""
+        return self._live.engine if self._live else None
+
+    def health(self) -> Health | None:
+        """What is in use and what is wrong; None where nothing changes."""
+        return self._live.health() if self._live else None
+
+    def start(self) -> None:
+        """Follow the store from now on."""
+        if self._live:
+            self._live.start()
+            self._warming.start()
+
+    def close(self) -> None:
+        """Follow no more, and let running work finish."""
+        self._stop.set()
+        if self._live:
+            self._live.close()
+        if self._warming.is_alive():
+            self._warming.join()
+        self._readers.close()
+        self._writer.close()
+
+    async def read(self, work: Callable[[Records], Result]) -> Result:
+        """What ``work`` finds; raises ProblemError."""
+        return await self._readers.run(partial(_told, work, self._records), size=1)
+
+    async def change(self, work: Callable[[KnowledgeStore], Result]) -> Result:
+        """What ``work`` returns once its change is on the disk; raises ProblemError, and then nothing has changed."""
+        records = self._records
+        if not isinstance(records, KnowledgeStore):
+            detail = "knowledge is that of the pack and cannot be changed here; set YINGDA_STORE to a database, or edit the pack"
+            raise ProblemError(409, "knowledge_read_only", detail)
+        return await self._writer.run(partial(_told, work, records), size=1)
+
+    def _warm(self, warm: Callable[[Callable[[], bool]], None] | None) -> None:
+        try:
+            if warm:
+                warm(self._stop.is_set)
+        except StoreError:
+            return  # what is not at hand is read when it is needed; health tells about the store
+
+
+def fixed_desk(knowledge: Knowledge, *, clock: Callable[[], datetime]) -> Desk:
+    """The records of a pack that nobody can change."""
+    return Desk(FixedRecords(records_of(knowledge), Signed("pack"), at=clock()), clock=clock)
+
+
+def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[], datetime]) -> Desk:
+    """The knowledge in the store of ``settings``, seeded where it is empty, and an engine that follows it; raises YingdaError."""
+    # Imported here: printing the contract needs no model runtime.
+    from yingda.assemble import engine_builder, open_parts, prepare_store
+    from yingda.live import open_shop, warm
+    from yingda.store.base import open_store
+
+    parts = open_parts(settings.bundle, pack=settings.pack)
+    prepare_store(settings.store)
+    shop = open_shop(
+        open_store(settings.store),
+        parts.knowledge,
+        embed=parts.embed,
+        build=engine_builder(parts),
+        clock=clock,
+        two_people=settings.two_people,
+        changed=partial(tell_change, log),
+    )
+    tell_news(log, shop.records, parts.knowledge, source=str(settings.pack or settings.bundle / "knowledge"))
+    return Desk(shop.records, clock=clock, live=shop.live, warm=lambda stopped: warm(shop.vectors, shop.records, clock(), stopped=stopped))
+
+
+def tell_change(log: FilteringBoundLogger, health: Health) -> None:
+    """Log which knowledge is in use now, or why newer knowledge is not."""
+    if health.error:
+        log.error("knowledge_stays", version=health.knowledge_version, code=health.code, detail=health.error)
+    else:
+        log.info("knowledge_in_use", version=health.knowledge_version)
+
+
+def tell_news(log: FilteringBoundLogger, records: KnowledgeStore, pack: Knowledge, *, source: str) -> None:
+    """Log that the pack on disk says what the store was never told; edits in the store are never overwritten silently."""
+    news = records.never_told(records_of(pack))
+    if news:
+        detail = f"the store's knowledge stays in use; publish what the pack says with `yingda knowledge import {source}`"
+        log.warning("pack_has_news", records=len(news), first=[str(id_) for id_ in news[:5]], detail=detail)
+
+
+def _told(work: Callable[[Held], Result], records: Held) -> Result:
+    try:
+        return work(records)
+    except StoreError as error:
+        # the error itself names the database, which is nobody's business but the operator's
+        detail = "the store of knowledge cannot be used now and nothing was changed; try again"
+        raise ProblemError(503, error.code, detail, headers={"Retry-After": "1"}) from None
+    except Refused as error:
+        fields = [_field(reason) for reason in error.reasons]
+        raise ProblemError(422, error.code, f"{len(fields)} reason(s) not to save this; see errors", errors=fields) from None
+    except KnowledgeError as error:
+        raise ProblemError(_STATUS.get(error.code, 422), error.code, str(error)) from None
+
+
+def _field(reason: str) -> FieldError:
+    """A reason written ``field: what to do``."""
+    field, _, detail = reason.partition(": ")
+    path = pointer(field.split(".")) if detail else ""
+    return FieldError(pointer=path, code="refused", detail=detail if path else reason)
