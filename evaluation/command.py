@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,7 @@ from evaluation.material import read_material
 from evaluation.outcomes import Answerer
 from evaluation.page import to_html
 from evaluation.report import Report, to_json, write_whole
+from evaluation.speed import Loop
 from yingda.domain.errors import YingdaError
 from yingda.domain.knowledge import Knowledge
 from yingda.pack import read_pack
@@ -30,14 +31,25 @@ class Opener(Protocol):
     def __call__(self, bundle: Path, *, pack: Path) -> Answerer: ...
 
 
-def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None, draw: Drawer | None = None) -> int:
-    """Exit code: 0 passed, 1 failed a gate, 2 could not run or could not decide. ``draw`` makes the diagrams of the report."""
+def run(
+    argv: Sequence[str],
+    *,
+    opener: Opener,
+    gates: Path | None = None,
+    draw: Drawer | None = None,
+    loop_opener: Callable[[Path], Loop] | None = None,
+) -> int:
+    """Exit code: 0 passed, 1 failed a gate, 2 could not run or could not decide.
+
+    ``draw`` makes the diagrams of the report, ``loop_opener`` the bare encoder loop of a bundle, without which speed is not measured.
+    """
     args = _parse(argv)
     try:
         conditions = read_gates(gates or Path(__file__).with_name("gates.yaml"))
         pack = read_pack(args.pack)
         material = read_material(args.bundle, args.pack, pack, args.extra)
-        report = evaluate(opener(args.bundle, pack=args.pack), material, conditions)
+        engine, loop = opener(args.bundle, pack=args.pack), loop_opener(args.bundle) if loop_opener else None
+        report = evaluate(engine, material, conditions, loop=loop)
         write_whole(args.out, _files(report, pack.knowledge, (draw or find_drawer())(report.suites)))
     except YingdaError as error:
         return _refuse(str(error))
@@ -70,7 +82,7 @@ def _refuse(reason: str) -> int:
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    more = "`python -m evaluation compare A B` holds two bundles against each other."
+    more = "`python -m evaluation compare A B` holds two bundles or two versions of knowledge against each other."
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__, epilog=more)
     parser.add_argument("--pack", type=Path, default=Path("data/packs/retail"), help="the pack to examine with")
     parser.add_argument("--bundle", type=Path, default=Path("models/current"), help="the bundle under examination")

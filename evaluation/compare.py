@@ -1,10 +1,11 @@
-"""Champion against candidate on the same messages: exit 0 promote, 1 keep, 2 could not run."""
+"""Champion against candidate on the same messages, two bundles or two versions of knowledge: exit 0 promote, 1 keep, 2 could not run."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -29,12 +30,37 @@ from yingda.pack import read_pack
 
 EXIT_CODES: Mapping[Advice, int] = {Advice.PROMOTE: 0, Advice.KEEP: 1}
 _COULD_NOT_RUN = 2
+_TAXONOMY = "taxonomy.yaml"
+"""What every folder of knowledge holds and no bundle does."""
 
 
 class Opener(Protocol):
-    """Opens a bundle with the knowledge inside it: the two may have been made from different packs."""
+    """Opens a bundle with the knowledge of ``pack``, else with that inside it: two bundles may come from different packs."""
 
-    def __call__(self, bundle: Path, /) -> Answerer: ...
+    def __call__(self, bundle: Path, /, *, pack: Path | None = None) -> Answerer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """What is opened for one of the two: a bundle, with the knowledge inside it unless ``knowledge`` names another."""
+
+    bundle: Path
+    knowledge: Path | None = None
+
+    def __str__(self) -> str:
+        return str(self.knowledge or self.bundle)
+
+
+def side_of(path: Path, *, knowledge: Path | None, bundle: Path, option: str) -> Side:
+    """``path`` as a bundle or, where a taxonomy lies in it, as knowledge for ``bundle``.
+
+    ``knowledge`` is what ``option`` named for a bundle. Raises EvaluationError when that names a second one.
+    """
+    if not (path / _TAXONOMY).is_file():
+        return Side(path, knowledge)
+    if knowledge is not None:
+        raise EvaluationError(f"{path}: is knowledge itself; leave {option} out, or name a bundle here")
+    return Side(bundle, path)
 
 
 def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> int:
@@ -43,11 +69,12 @@ def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> in
     try:
         conditions = read_gates(gates or Path(__file__).with_name("gates.yaml"))
         suites = gather(args.pack, read_pack(args.pack), args.extra)
-        engines = {path: opener(path) for path in (args.champion, args.candidate)}
-        # what the champion does not know yet, it misses: that is a reason to retrain; a candidate must know it
-        check_labels(args.candidate, engines[args.candidate], suites)
-        seen = examine_contamination(args.candidate, [file for suite in suites if suite.public for file in suite.files])
-        found = compare(engines[args.champion], engines[args.candidate], suites, conditions, seen=seen)
+        champion = side_of(args.champion, knowledge=args.pack_a, bundle=args.bundle, option="--pack-a")
+        candidate = side_of(args.candidate, knowledge=args.pack_b, bundle=args.bundle, option="--pack-b")
+        before, after = (opener(side.bundle, pack=side.knowledge) for side in (champion, candidate))
+        check_labels(candidate, after, suites)
+        seen = examine_contamination(candidate.bundle, [file for suite in suites if suite.public for file in suite.files])
+        found = compare(before, after, suites, conditions, seen=seen)
         write_whole(args.out, {"compare.json": to_json(found), "compare.md": to_markdown(found)})
     except YingdaError as error:
         return _refuse(str(error))
@@ -57,15 +84,19 @@ def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> in
     return EXIT_CODES[found.recommendation.advice]
 
 
-def check_labels(path: Path, engine: Answerer, suites: Sequence[Suite]) -> None:
-    """Raise EvaluationError at the first row whose label the bundle at ``path`` does not know: it could not be right there."""
+def check_labels(side: Side, engine: Answerer, suites: Sequence[Suite]) -> None:
+    """Raise EvaluationError at the first row whose label the candidate ``side`` does not know: it could not be right there.
+
+    What the champion does not know yet, it misses: that is a reason to retrain. Knowledge that was named may lack entries,
+    for that may be just what was changed.
+    """
     knowledge = engine.knowledge
     for row in (row for suite in suites for file in suite.files for row in file.rows):
         unknown = [entry for entry in (row.faq, *row.also) if entry is not None and entry not in knowledge.faq]
         if row.intent is not None and row.intent not in knowledge.taxonomy.intents:
-            raise _unknown(path, "intent", row.intent, row.place)
-        if unknown:
-            raise _unknown(path, "entry", unknown[0], row.place)
+            raise _unknown(side, "intent", row.intent, row.place)
+        if unknown and side.knowledge is None:
+            raise _unknown(side, "entry", unknown[0], row.place)
 
 
 def compare(
@@ -81,8 +112,8 @@ def compare(
     own = [gate for gate in gates if gate.suite in SUITES]
     asked = [gate for gate in gates if gate in own or (seen is not None and gate.suite == seen.name)]
     contenders = [
-        Contender(champion.identity, check(own, _results(suites, before))),
-        Contender(candidate.identity, check(asked, _results(suites, after), [seen] if seen else [])),
+        Contender(champion.identity, champion.knowledge.digest, check(own, _results(suites, before))),
+        Contender(candidate.identity, candidate.knowledge.digest, check(asked, _results(suites, after), [seen] if seen else [])),
     ]
     parts = compare_parts(files)
     together = next(part for part in parts if part.name == TOGETHER)
@@ -113,8 +144,8 @@ def _judge_all(engines: Mapping[str, Answerer], suites: Sequence[Suite]) -> list
     return found
 
 
-def _unknown(path: Path, kind: str, label: str, place: str) -> EvaluationError:
-    return EvaluationError(f"{path}: knows no {kind} '{label}', with which {place} is labelled; name a candidate made from this pack")
+def _unknown(side: Side, kind: str, label: str, place: str) -> EvaluationError:
+    return EvaluationError(f"{side}: knows no {kind} '{label}', with which {place} is labelled; name a candidate made from this pack")
 
 
 def _refuse(reason: str) -> int:
@@ -124,8 +155,11 @@ def _refuse(reason: str) -> int:
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m evaluation compare", description=__doc__)
-    parser.add_argument("champion", type=Path, metavar="A", help="the bundle that serves")
-    parser.add_argument("candidate", type=Path, metavar="B", help="the bundle that may replace it")
+    parser.add_argument("champion", type=Path, metavar="A", help="the bundle or the folder of knowledge that serves")
+    parser.add_argument("candidate", type=Path, metavar="B", help="the bundle or the folder of knowledge that may replace it")
+    parser.add_argument("--bundle", type=Path, default=Path("models/current"), help="the bundle that a folder of knowledge is opened with")
+    for side, name in (("A", "--pack-a"), ("B", "--pack-b")):
+        parser.add_argument(name, type=Path, metavar="DIR", help=f"knowledge for the bundle {side} in the place of its own")
     parser.add_argument("--pack", type=Path, default=Path("data/packs/retail"), help="the pack whose test files are asked")
     parser.add_argument("--extra", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="more rows")
     parser.add_argument("--out", type=Path, default=Path("reports/compare"), help="folder for compare.json and compare.md")

@@ -21,9 +21,10 @@ _DIGITS = 6
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A bundle and how it went at the gates."""
+    """A bundle, the digest of the knowledge it answered with, and how it went at the gates."""
 
     bundle: ModelIdentity
+    knowledge: str
     gates: tuple[GateResult, ...]
 
     @property
@@ -96,9 +97,11 @@ def _head(found: Comparison) -> Iterator[str]:
     yield f"# Comparison: {found.recommendation.advice}\n"
     yield from (f"- {reason}" for reason in found.recommendation.reasons)
     yield ""
-    titles = ("", "version", "SHA-256", "gates")
+    titles = ("", "version", "SHA-256", "knowledge", "gates")
     contenders = {"champion (A)": found.champion, "candidate (B)": found.candidate}
-    yield from table(titles, ((name, c.bundle.version, f"`{c.bundle.sha256}`", c.verdict.value) for name, c in contenders.items()))
+    yield from table(
+        titles, ((name, c.bundle.version, f"`{c.bundle.sha256}`", f"`{c.knowledge}`", c.verdict.value) for name, c in contenders.items())
+    )
     yield f"Differences are candidate minus champion; the interval is the middle 95 % of {RESAMPLES:,} paired bootstrap"
     yield "resamples of the messages (Efron & Tibshirani 1993; Koehn 2004). For `wrong_automatic_answers` lower is better.\n"
     yield from table(("file", "SHA-256"), ((name, f"`{digest}`") for name, digest in found.files.items()))
@@ -106,8 +109,9 @@ def _head(found: Comparison) -> Iterator[str]:
 
 def _gates(found: Comparison) -> Iterator[str]:
     yield "## Gates\n"
-    pairs = zip(found.champion.gates, found.candidate.gates, strict=True)
-    rows = ((str(a.gate), f"{a.verdict}: {a.detail}", f"{b.verdict}: {b.detail}") for a, b in pairs)
+    ours, theirs = ({str(each.gate): f"{each.verdict}: {each.detail}" for each in one.gates} for one in (found.champion, found.candidate))
+    # the candidate alone is asked what it was trained on: the champion was, when it was the candidate
+    rows = ((name, ours.get(name, "not asked"), theirs.get(name, "not asked")) for name in dict.fromkeys((*ours, *theirs)))
     yield from table(("gate", "champion", "candidate"), rows)
 
 
@@ -146,13 +150,13 @@ def _figure(value: float | None) -> str:
 
 
 def _name(contender: Contender) -> str:
-    return f"{contender.bundle.version} ({contender.bundle.sha256[:12]})"
+    return f"{contender.bundle.version} ({contender.bundle.sha256[:12]}, knowledge {contender.knowledge[:12]})"
 
 
 def _contender(contender: Contender) -> dict[str, Any]:
     gates = [{"gate": str(r.gate), "verdict": r.verdict, "detail": r.detail} for r in contender.gates]
     bundle = {"version": contender.bundle.version, "sha256": contender.bundle.sha256}
-    return {"bundle": bundle, "verdict": contender.verdict, "gates": gates}
+    return {"bundle": bundle, "knowledge": contender.knowledge, "verdict": contender.verdict, "gates": gates}
 
 
 def _part(part: Part) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from evaluation.contamination import examine_contamination
+from evaluation.conversations.examine import examine_conversations
+from evaluation.conversations.examine import workload as conversation_workload
 from evaluation.examination import Examination
 from evaluation.gates import Gate, check
 from evaluation.material import TEST, Material, Suite
@@ -16,22 +18,29 @@ from evaluation.promised import examine_promise
 from evaluation.provenance import read_environment
 from evaluation.report import Report
 from evaluation.robustness.examine import examine_robustness, workload
+from evaluation.speed import Loop, examine_speed
+from evaluation.speed import workload as speed_workload
 from evaluation.suites import SuiteResult, examine
 
 
-def evaluate(engine: Answerer, material: Material, gates: Sequence[Gate]) -> Report:
-    """Everything that is measured of ``engine``, held against ``gates``; it must have been opened from the bundle of ``material``."""
-    judged, robustness = _ask(engine, material)
+def evaluate(engine: Answerer, material: Material, gates: Sequence[Gate], *, loop: Loop | None = None) -> Report:
+    """Everything that is measured of ``engine``, held against ``gates``; it must have been opened from the bundle of ``material``.
+
+    ``loop`` is the bare encoder of that bundle, whose speed is the measure of the engine's.
+    """
+    judged, robustness, conversations, speed = _ask(engine, material, loop)
     results = tuple(found for suite in material.suites for found in _examine(suite, judged[suite.name], engine))
     examinations = (
         examine_promise(material.prices, judged[TEST]),
         robustness,
+        conversations,
         examine_contamination(material.bundle, material.own_files, further=material.further_files),
+        speed,
     )
     return Report(
         bundle=engine.identity,
         pack_digest=engine.knowledge.digest,
-        files={file.name: file.sha256 for file in material.files} | dict(material.cases_digest),
+        files=material.digests,
         suites=results,
         gates=check(gates, results, examinations),
         environment=read_environment(),
@@ -39,10 +48,11 @@ def evaluate(engine: Answerer, material: Material, gates: Sequence[Gate]) -> Rep
     )
 
 
-def _ask(engine: Answerer, material: Material) -> tuple[dict[str, list[Judged]], Examination]:
-    """Every question to the engine: the judged rows of each suite, and robustness."""
+def _ask(engine: Answerer, material: Material, loop: Loop | None) -> tuple[dict[str, list[Judged]], Examination, Examination, Examination]:
+    """Every question to the engine: the judged rows of each suite, robustness, conversations, and speed."""
     rows, cases = material.public_rows, material.cases
     work = sum(len(file.rows) for file in material.files) + workload(rows, cases, engine.knowledge.taxonomy)
+    work += conversation_workload(material.scenarios) + speed_workload(rows, loop)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("messages", total=work)
 
@@ -50,7 +60,9 @@ def _ask(engine: Answerer, material: Material) -> tuple[dict[str, list[Judged]],
             progress.advance(task)
 
         judged = {suite.name: judge(engine, (row for file in suite.files for row in file.rows), tick=tick) for suite in material.suites}
-        return judged, examine_robustness(engine, rows, cases, tick=tick)
+        robustness = examine_robustness(engine, rows, cases, tick=tick)
+        conversations = examine_conversations(engine, material.scenarios, tick=tick)
+        return judged, robustness, conversations, examine_speed(engine, loop, rows, tick=tick)
 
 
 def _examine(suite: Suite, judged: list[Judged], engine: Answerer) -> list[SuiteResult]:

@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 import yaml
 
-from evaluation import contamination, promised
+from evaluation import contamination, promised, speed
+from evaluation.conversations import examine as conversations
 from evaluation.errors import EvaluationError
 from evaluation.examination import Examination
 from evaluation.metrics import Measure
@@ -21,11 +22,14 @@ from evaluation.suites import METRICS, SuiteResult
 SUITES = ("test", "multilingual")
 """Suites of a pack that a gate may name."""
 EXAMINATIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {module.NAME: module.METRICS for module in (promised, robustness, contamination)}
+    {module.NAME: module.METRICS for module in (promised, robustness, conversations, contamination, speed)}
 )
 """Further examinations that a gate may name: their metrics, each with its definition."""
 
-_KEYS = frozenset({"suite", "metric", "at_least", "at_most", "optional"})
+MEASURED = frozenset({speed.NAME})
+"""Examinations whose figures differ from run to run: they count, but stand in the report's ``run`` part."""
+
+_KEYS = frozenset({"suite", "metric", "at_least", "at_most", "optional", "measured"})
 
 
 class Verdict(StrEnum):
@@ -46,13 +50,17 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One condition; an optional one is left out where the pack has no row for it."""
+    """One condition; an optional one is left out where the pack has no row for it.
+
+    ``measured`` says that the figure is of one run of one machine and differs a little in the next.
+    """
 
     suite: str
     metric: str
     side: Side
     limit: float
     optional: bool = False
+    measured: bool = False
 
     def __str__(self) -> str:
         return f"{self.suite}: {self.metric} {self.side.replace('_', ' ')} {self.limit:g}"
@@ -137,10 +145,18 @@ def _gate(fields: object, place: str) -> Gate:
     limit = fields[sides[0].value]
     if isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 <= limit <= 1:
         raise EvaluationError(f"{place}: {sides[0]} is {limit!r}; write a number from 0 to 1")
-    optional = fields.get("optional", False)
-    if not isinstance(optional, bool):
-        raise EvaluationError(f"{place}: optional is {optional!r}; write true or leave it out")
-    return Gate(suite, metric, sides[0], float(limit), optional)
+    optional, measured = (_flag(fields, name, place) for name in ("optional", "measured"))
+    if measured != (suite in MEASURED):
+        advice = "differs from run to run; write measured: true" if suite in MEASURED else "is the same in every run; leave measured out"
+        raise EvaluationError(f"{place}: {suite} {advice}")
+    return Gate(suite, metric, sides[0], float(limit), optional, measured)
+
+
+def _flag(fields: Mapping[object, object], name: str, place: str) -> bool:
+    value = fields.get(name, False)
+    if not isinstance(value, bool):
+        raise EvaluationError(f"{place}: {name} is {value!r}; write true or leave it out")
+    return value
 
 
 def _one_of(value: object, known: Iterable[str], complaint: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from evaluation.conversations.scenario import Scenario, ScenarioFile, read_scenarios
 from evaluation.errors import EvaluationError
 from evaluation.promised import Price, read_prices
 from evaluation.robustness.cases import CASES, Case, read_cases
@@ -35,6 +36,7 @@ class Material:
     cases: tuple[Case, ...]
     cases_digest: Mapping[str, str]
     prices: tuple[Price, ...]
+    conversations: tuple[ScenarioFile, ...] = ()
 
     @property
     def files(self) -> tuple[TestFile, ...]:
@@ -52,6 +54,17 @@ class Material:
         return tuple(file for suite in self.suites if not suite.public for file in suite.files)
 
     @property
+    def scenarios(self) -> tuple[Scenario, ...]:
+        """Every conversation, in order."""
+        return tuple(scenario for file in self.conversations for scenario in file.scenarios)
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The SHA-256 of every file, by name."""
+        named = {file.name: file.sha256 for file in self.files}
+        return named | dict(self.cases_digest) | {file.name: file.sha256 for file in self.conversations}
+
+    @property
     def public_rows(self) -> tuple[Row, ...]:
         """The rows of the pack's own test files, which may be quoted."""
         return tuple(row for suite in self.suites if suite.name == TEST for file in suite.files for row in file.rows)
@@ -61,7 +74,8 @@ def read_material(bundle: Path, root: Path, pack: Pack, extra: Sequence[Path]) -
     """All that the pack at ``root`` and the files ``extra`` hold; raises EvaluationError."""
     suites, path = gather(root, pack, extra), root / CASES
     digest = {path.name: sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
-    return Material(bundle, suites, tuple(read_cases(path, pack.knowledge)), digest, read_prices(bundle))
+    cases, scenarios = tuple(read_cases(path, pack.knowledge)), read_scenarios(root, pack.knowledge)
+    return Material(bundle, suites, cases, digest, read_prices(bundle), scenarios)
 
 
 def gather(root: Path, pack: Pack, extra: Sequence[Path]) -> tuple[Suite, ...]:

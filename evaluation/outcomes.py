@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from evaluation.rows import Row
+from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Answer, Candidate, Outcome
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge
@@ -22,7 +23,7 @@ class Answerer(Protocol):
     @property
     def knowledge(self) -> Knowledge: ...
 
-    def answer_many(self, messages: Sequence[Message], /) -> list[Answer]: ...
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None, /) -> list[Answer]: ...
 
 
 @dataclass(frozen=True, slots=True)

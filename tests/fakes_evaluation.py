@@ -10,6 +10,7 @@ from pathlib import Path
 
 from evaluation.outcomes import Judged
 from evaluation.rows import Row
+from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import (
     Acceptance,
     Answer,
@@ -106,8 +107,8 @@ class FakeEngine:
     identity: ModelIdentity = _IDENTITY
     knowledge: Knowledge = _NOTHING_KNOWN
 
-    def answer_many(self, messages: Sequence[Message], /) -> list[Answer]:
-        """One answer a message, in order."""
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None, /) -> list[Answer]:
+        """One answer a message, in order, whatever was said before."""
         return [make_answer(self.says.get(message.text, self.otherwise)) for message in messages]
 
 

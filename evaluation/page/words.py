@@ -62,9 +62,17 @@ EXTRA_WORDS: Mapping[str, Word] = MappingProxyType(
         ),
         "invariance": Word("改写后不答错", "invariance", "改写过的消息中，没有因此被答错的占比。"),
         "invariance_kept": Word("改写后仍答对", "invariance kept", "改写过的消息中，仍像原来一样采用正确条目的占比。"),
-        "directional": Word("按改动应变", "directional", "成对消息中，第二条得到了改动所要求的处理的占比。"),
+        "invariance_all": Word("改写后不答错（全部）", "invariance, all", "首选正确的消息（不论是否采用）改写后，没有被答错的占比。"),
+        "best_kept": Word("改写后首选仍正确", "best entry kept", "首选正确的消息（不论是否采用）改写后，首选仍然正确的占比。"),
+        "directional": Word("按改动应变", "directional", "成对消息中，第一条被听懂、第二条又得到改动所要求的处理的占比。"),
+        "directional_heard": Word("听懂后按改动应变", "directional, heard", "第一条被听懂的成对消息中，第二条得到改动所要求的处理的占比。"),
         "minimum_function": Word("最低要求", "minimum function", "单条检查消息中，得到应有处理的占比。"),
+        "conversations_passed": Word("全部符合预期的对话", "conversations passed"),
+        "turns_passed": Word("符合预期的轮次", "turns passed"),
+        "handoffs_right": Word("转人工时机与原因正确", "hand-offs right"),
         "contaminated_rows": Word("泄漏的测试消息", "contaminated rows", "测试消息中，训练或校准时已经见过的占比，应为零。"),
+        "p99_share": Word("长尾速度占比", "p99 share", "同样的消息，裸编码器第 99 百分位耗时占引擎耗时的比例，越高越好。"),
+        "throughput_share": Word("吞吐占比", "throughput share", "引擎每 CPU 秒处理的消息数，占裸编码器的比例，越高越好。"),
     }
 )
 """The measures of the further examinations."""
@@ -165,6 +173,7 @@ EXTRAS: Mapping[str, Word] = MappingProxyType(
         "robustness": Word("稳健性", "robustness"),
         "conversations": Word("多轮对话", "conversations"),
         "contamination": Word("数据泄漏检查", "contamination"),
+        "speed": Word("速度", "speed"),
     }
 )
 

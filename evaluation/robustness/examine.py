@@ -42,12 +42,15 @@ def workload(rows: Sequence[Row], cases: Sequence[Case], taxonomy: Taxonomy) -> 
 
 def _measures(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, Measure]:
     fates = invariance.fates()
-    pairs = [trial.fate is Fate.RIGHT for trial in tried if trial.case.is_directional]
+    pairs = [trial for trial in tried if trial.case.is_directional]
     single = [trial.fate is Fate.RIGHT for trial in tried if not trial.case.is_directional]
     return {
         "invariance": share([fate is not Fate.WRONG for fate in fates]),
         "invariance_kept": share([fate is Fate.RIGHT for fate in fates]),
-        "directional": share(pairs),
+        "invariance_all": invariance.unmisled(),
+        "best_kept": invariance.best_kept(),
+        "directional": share([trial.fate is Fate.RIGHT for trial in pairs]),
+        "directional_heard": share([trial.fate is Fate.RIGHT for trial in pairs if trial.heard]),
         "minimum_function": share(single),
     }
 
@@ -58,6 +61,7 @@ def _facts(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, Any]:
             "seed": SEED,
             "drawn": invariance.drawn,
             "perturbed": invariance.perturbed,
+            "best_right": invariance.best_right_before,
             "perturbations": [_perturbation(found, invariance) for found in invariance.tallies()],
             "failures": [_told(failure) for failure in invariance.failures()],
         },
@@ -74,7 +78,9 @@ def _counted(found: Tally) -> dict[str, Any]:
 
 
 def _perturbation(found: Tally, invariance: Invariance) -> dict[str, Any]:
-    return {**_counted(found), "best_right": _interval(invariance.best_right(found.kind))}
+    whole = {"invariance_all": invariance.unmisled(found.kind), "best_kept": invariance.best_kept(found.kind)}
+    shares = {"best_right": invariance.best_right(found.kind), **whole}
+    return {**_counted(found), **{name: _interval(measure) for name, measure in shares.items()}}
 
 
 def _interval(measure: Measure) -> dict[str, float | None]:

@@ -1,4 +1,7 @@
-"""Invariance tests: a message the engine gets right, perturbed, must still be got right."""
+"""Invariance tests: a message the engine gets right, perturbed, must still be got right.
+
+A message whose best entry is right but not accepted is perturbed, too: no answer was given, and no wrong one may come.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from yingda.domain.decision import Outcome
 from yingda.domain.knowledge import Taxonomy
 
 DRAWN = 270
-"""Messages drawn; those whose entry the engine accepts rightly are perturbed, some 150 when it accepts every other one."""
+"""Messages drawn; those whose best entry is right are perturbed, some 150 of them accepted when it accepts every other one."""
 
 _SMALL_TALK = "none"
 """Kind of intents such as greetings, which an order number or a story before them turns into something else."""
@@ -33,37 +36,67 @@ class Perturbed:
     after: Judged
 
     @property
+    def was_accepted(self) -> bool:
+        """True when the engine stood behind the right entry before; else it was its best one, no more."""
+        return self.before.accepted_right
+
+    @property
     def fate(self) -> Fate:
-        """Wrong when a wrong entry is sent; silent when no right one is accepted, or a person must send what was sent before."""
+        """Wrong when a wrong entry is sent; silent when no right one is accepted, or a person must send what was sent before.
+
+        Where none was accepted before, nothing more than the right best entry is expected.
+        """
         if sent(self.after.answer) is not None and not self.after.automatic_right:
             return Fate.WRONG
+        if not self.was_accepted:
+            return Fate.RIGHT if self.after.best_right else Fate.SILENT
         as_before = self.after.answer.outcome in (self.before.answer.outcome, Outcome.ANSWERED)
         return Fate.RIGHT if self.after.accepted_right and as_before else Fate.SILENT
 
 
 @dataclass(frozen=True, slots=True)
 class Invariance:
-    """How many messages were drawn and how many of them were perturbed, and every perturbed message."""
+    """How many messages were drawn, for how many the engine accepted the right entry, and for how many it was the best one.
+
+    ``tests`` holds every perturbation of the latter, those of messages that were accepted rightly among them.
+    """
 
     drawn: int
     perturbed: int
+    best_right_before: int
     tests: tuple[Perturbed, ...]
 
+    @property
+    def accepted(self) -> list[Perturbed]:
+        """The tests of messages that were accepted rightly."""
+        return [test for test in self.tests if test.was_accepted]
+
     def fates(self) -> list[Fate]:
-        """One a test, in order."""
-        return [test.fate for test in self.tests]
+        """One a test of a message that was accepted rightly, in order."""
+        return [test.fate for test in self.accepted]
 
     def tallies(self) -> list[Tally]:
-        """One a perturbation, in the order of PERTURBATIONS."""
-        return [tally(name, [test.fate for test in self.tests if test.perturbation == name]) for name in PERTURBATIONS]
+        """One a perturbation of the messages that were accepted rightly, in the order of PERTURBATIONS."""
+        return [tally(name, [test.fate for test in self.accepted if test.perturbation == name]) for name in PERTURBATIONS]
 
     def best_right(self, perturbation: str) -> Measure:
-        """Share whose best entry is right, accepted or not: where it is high, silence is a want of confidence alone."""
-        return share([test.after.best_right for test in self.tests if test.perturbation == perturbation])
+        """Share of these whose best entry is right, accepted or not: where it is high, silence is a want of confidence alone."""
+        return share([test.after.best_right for test in self.accepted if test.perturbation == perturbation])
+
+    def unmisled(self, perturbation: str | None = None) -> Measure:
+        """Share of all tests, or of those of one perturbation, that are not answered with a wrong entry."""
+        return share([test.fate is not Fate.WRONG for test in self._of(perturbation)])
+
+    def best_kept(self, perturbation: str | None = None) -> Measure:
+        """Share of all tests, or of those of one perturbation, whose best entry is still right."""
+        return share([test.after.best_right for test in self._of(perturbation)])
 
     def failures(self) -> list[Failure]:
-        """Every test that failed, in order."""
-        return [_failure(test) for test in self.tests if test.fate is not Fate.RIGHT]
+        """Every test that failed, in order; where no entry was accepted before, a wrong answer alone is a failure."""
+        return [_failure(test) for test in self.tests if test.fate is Fate.WRONG or (test.was_accepted and test.fate is Fate.SILENT)]
+
+    def _of(self, perturbation: str | None) -> list[Perturbed]:
+        return [test for test in self.tests if perturbation in (None, test.perturbation)]
 
 
 def draw(rows: Sequence[Row], taxonomy: Taxonomy) -> tuple[Row, ...]:
@@ -76,21 +109,21 @@ def draw(rows: Sequence[Row], taxonomy: Taxonomy) -> tuple[Row, ...]:
 
 
 def examine_invariance(engine: Answerer, rows: Sequence[Row], *, tick: Callable[[], None]) -> Invariance:
-    """Ask every message of ``rows``, then every perturbation of those that are accepted rightly.
+    """Ask every message of ``rows``, then every perturbation of those whose best entry is right.
 
     ``tick`` is called as often as ``invariance_workload`` says, also for perturbations that need not be asked.
     """
-    perturbed, tests = 0, []
+    befores, tests = [], []
     for row in rows:
         before, variants = judge(engine, [row], tick=tick)[0], perturb(row.text)
-        if not before.accepted_right:
+        if not before.best_right:
             for _ in variants:
                 tick()
             continue
-        perturbed += 1
+        befores.append(before)
         after = judge(engine, (replace(row, text=text) for text in variants.values()), tick=tick)
         tests += [Perturbed(name, before, judged) for name, judged in zip(variants, after, strict=True)]
-    return Invariance(len(rows), perturbed, tuple(tests))
+    return Invariance(len(rows), sum(before.accepted_right for before in befores), len(befores), tuple(tests))
 
 
 def invariance_workload(rows: Sequence[Row]) -> int:

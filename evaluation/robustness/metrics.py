@@ -12,7 +12,10 @@ METRICS: Mapping[str, str] = MappingProxyType(
     {
         "invariance": "Share of perturbed messages that the engine does not answer with a wrong entry.",
         "invariance_kept": "Share of perturbed messages for which the engine still answers with a right entry, as it did before.",
-        "directional": "Share of written pairs whose second message is treated as the change that was made to the first asks for.",
+        "invariance_all": "The same share where the right entry was the best one before, accepted or not.",
+        "best_kept": "Share of these whose best entry is still right.",
+        "directional": "Share of written pairs whose first message is heard and whose second is treated as the change asks for.",
+        "directional_heard": "The same share among the pairs whose first message is heard: acted on, so that a change can show.",
         "minimum_function": "Share of written single messages that are treated as expected.",
     }
 )

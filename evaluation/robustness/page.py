@@ -38,21 +38,30 @@ def _reading() -> Iterator[str]:
 
 
 def _invariance(invariance: Invariance) -> Iterator[str]:
-    yield f"Invariance: {invariance.drawn} test messages were drawn, and the {invariance.perturbed} that were got right perturbed."
-    counted = [found for found in invariance.tallies() if found.tests]
-    yield "Where the best entry stays right, silence is a want of confidence and no confusion.\n"
+    yield f"Invariance: of {invariance.drawn} test messages drawn the right entry was the best one for {invariance.best_right_before},"
+    yield f"which were perturbed, and accepted for {invariance.perturbed}, which are counted here; the last two columns hold all. Where"
+    yield "the best entry stays right, silence is a want of confidence and no confusion.\n"
+    counted = [found for found in invariance.tallies() if invariance.unmisled(found.kind).n]
     rows = (
-        (*_cells(found), interval_cell(invariance.best_right(found.kind)), inspect.getdoc(PERTURBATIONS[found.kind]) or "")
+        (
+            *_cells(found),
+            interval_cell(invariance.best_right(found.kind)),
+            interval_cell(invariance.unmisled(found.kind)),
+            interval_cell(invariance.best_kept(found.kind)),
+            inspect.getdoc(PERTURBATIONS[found.kind]) or "",
+        )
         for found in counted
     )
-    yield from table(("perturbation", "messages", *(fate.value for fate in Fate), "best entry right", "what it does"), rows)
+    titles = ("perturbation", "messages", *(fate.value for fate in Fate), "best entry right", "all: not misled", "all: best entry right")
+    yield from table((*titles, "what it does"), rows)
 
 
 def _cases(counted: Sequence[Tally]) -> Iterator[str]:
     if not counted:
         yield "The pack has no written cases.\n"
         return
-    yield "Written cases: pairs are directional tests, single messages minimum-function tests.\n"
+    yield "Written cases: pairs are directional tests, single messages minimum-function tests. A pair whose first message the engine"
+    yield "does not act on is silent, whatever comes of the second.\n"
     yield from table(("kind", "cases", *(fate.value for fate in Fate)), (_cells(found) for found in counted))
 
 

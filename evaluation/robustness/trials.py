@@ -9,7 +9,7 @@ from evaluation.outcomes import Answerer
 from evaluation.robustness.cases import Case, CaseKind
 from evaluation.robustness.fate import Failure, Fate, Tally, describe, sent, tally
 from yingda.domain.decision import Answer, Outcome, Reason
-from yingda.domain.knowledge import Sentiment
+from yingda.domain.knowledge import DISPLEASED, Sentiment
 from yingda.domain.message import Message
 
 _UPSET = (Sentiment.POSITIVE, Sentiment.NEUTRAL, Sentiment.NEGATIVE, Sentiment.ANGRY)
@@ -33,11 +33,33 @@ class Trial:
 
     @property
     def fate(self) -> Fate:
-        """Wrong when the engine does what it must not; silent when it does nothing, or calls a person, where an answer is due."""
+        """Wrong when the engine does what it must not; silent when it does nothing, or calls a person, where an answer is due.
+
+        Silent also when it did not do to the first message of a pair what the change should undo: who never does anything
+        changes nothing rightly.
+        """
         if self._does_wrong():
             return Fate.WRONG
+        if self.case.is_directional and not self.heard:
+            return Fate.SILENT
         due = bool(self.case.answers) and sent(self.last) is None and not self._goes_to_a_person_rightly()
         return Fate.SILENT if due or self.last.outcome in self.case.outcome_not else Fate.RIGHT
+
+    @property
+    def heard(self) -> bool:
+        """True when the engine took the first message for what it is, so that the second has something to change.
+
+        It stood behind an entry that the second message rules out, or ended as the second must not. Where a customer is to
+        stay upset, displeasure was seen in either message; where the case names nothing of this, any entry will do.
+        """
+        first = self.answers[0]
+        if self.case.never:
+            return first.accepted is not None and first.accepted.id in self.case.never
+        if self.case.outcome_not:
+            return first.outcome in self.case.outcome_not
+        if self.case.stays_upset:
+            return any(answer.classification.sentiment.label in DISPLEASED for answer in self.answers)
+        return first.accepted is not None
 
     def _goes_to_a_person_rightly(self) -> bool:
         """True when the engine stands behind a right entry of those that the pack leaves to a person."""

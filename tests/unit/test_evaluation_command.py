@@ -74,7 +74,7 @@ def test_the_report_names_everything_it_depends_on(pack: Path, tmp_path: Path) -
     assert found["pack"] == {"digest": "d" * 64}
     data = (pack / "utterances" / "test-1.jsonl").read_bytes()
     assert found["files"]["test-1.jsonl"] == sha256(data).hexdigest()
-    assert set(found["run"]) == {"commit", "python", "packages", "diagrams", "latency_ms"}
+    assert set(found["run"]) == {"commit", "python", "packages", "diagrams", "latency_ms", "speed"}
     assert set(found["run"]["packages"]) == {"numpy", "onnxruntime", "tokenizers"}
 
 

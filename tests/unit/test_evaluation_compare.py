@@ -32,14 +32,15 @@ FIGURES = {
 
 @dataclass(frozen=True)
 class FakeShelf:
-    """Opens a bundle by the name of its folder."""
+    """Opens a bundle by the name of its folder, or by ``bundle/knowledge`` where both are named."""
 
     engines: Mapping[str, FakeEngine]
 
-    def __call__(self, bundle: Path, /) -> FakeEngine:
-        if bundle.name not in self.engines:
-            raise BundleError(f"{bundle}: there is no bundle folder here; build one")
-        return self.engines[bundle.name]
+    def __call__(self, bundle: Path, /, *, pack: Path | None = None) -> FakeEngine:
+        name = bundle.name if pack is None else f"{bundle.name}/{pack.name}"
+        if name not in self.engines:
+            raise BundleError(f"{name}: there is no bundle folder here; build one")
+        return self.engines[name]
 
 
 @pytest.fixture
@@ -200,6 +201,54 @@ def test_a_candidate_that_does_not_know_a_label_is_refused(pack: Path, tmp_path:
         "name a candidate made from this pack"
     ]
     assert not (tmp_path / "out").exists()
+
+
+def edition(root: Path, name: str) -> str:
+    """A folder that holds knowledge, as far as a look at it tells."""
+    (root / name).mkdir()
+    (root / name / "taxonomy.yaml").write_text("version: 1\n", "utf-8")
+    return str(root / name)
+
+
+def test_two_versions_of_knowledge_are_compared_with_one_bundle(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    known = read_knowledge(pack)
+    poorer = replace(known, faq={code: entry for code, entry in known.faq.items() if code != "coupon-use"}, digest="e" * 64)
+    missed = {
+        text: Said(accepted=False, outcome=Outcome.NO_ANSWER) if said.entry == "coupon-use" else said
+        for text, said in knows(ROWS).says.items()
+    }
+    shelf = FakeShelf({"m/new": replace(knows(ROWS), knowledge=known), "m/old": FakeEngine(missed, knowledge=poorer)})
+    old, new = (edition(tmp_path, name) for name in ("old", "new"))
+    options = ["--pack", str(pack), "--bundle", "m"]
+
+    gates = write_gates(tmp_path / "gates.yaml")
+    assert run([old, new, *options, "--out", str(tmp_path / "out")], opener=shelf, gates=gates) == 0
+
+    found = report(tmp_path / "out")
+    assert (found["champion"]["knowledge"], found["candidate"]["knowledge"]) == ("e" * 64, known.digest)
+    assert (found["duels"][0]["intent"], found["duels"][0]["wins"]) == ("COUPON", 40)
+    assert found["changed"] == 40
+    assert found["parts"]["together"]["differences"]["coverage"]["low"] > 0
+    assert f"knowledge {'e' * 12}" in capsys.readouterr().out
+
+    # an entry that was taken away is no mistake of the command: its messages are lost, and the advice says so
+    assert run([new, old, *options, "--out", str(tmp_path / "back")], opener=shelf, gates=gates) == 1
+    assert any("worse: coverage" in reason for reason in report(tmp_path / "back")["reasons"])
+
+
+def test_each_bundle_can_be_given_its_own_knowledge(pack: Path, tmp_path: Path) -> None:
+    known = read_knowledge(pack)
+    shelf = FakeShelf({"a/old": replace(shy(ROWS, every=4), knowledge=known), "b/new": replace(knows(ROWS), knowledge=known)})
+    chosen = ("--pack-a", edition(tmp_path, "old"), "--pack-b", edition(tmp_path, "new"))
+
+    assert compared(pack, tmp_path / "out", shelf, *chosen) == 0
+
+
+def test_knowledge_for_knowledge_is_refused(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    old = edition(tmp_path, "old")
+
+    assert run([old, "b", "--pack", str(pack), "--pack-a", old], opener=FakeShelf({})) == 2
+    assert capsys.readouterr().err == f"comparison could not run: {old}: is knowledge itself; leave --pack-a out, or name a bundle here\n"
 
 
 def test_a_missing_bundle_is_one_message(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -93,6 +93,7 @@ def test_fate_of_a_case(expects: Mapping[str, Any], said: Said, fate: Fate) -> N
         ({"stays_upset": True}, (Sentiment.NEUTRAL, Sentiment.ANGRY), Fate.RIGHT),
         ({"stays_upset": True}, (Sentiment.NEGATIVE, Sentiment.NEUTRAL), Fate.WRONG),
         ({"stays_upset": True}, (Sentiment.NEUTRAL, Sentiment.POSITIVE), Fate.WRONG),
+        ({"stays_upset": True}, (Sentiment.NEUTRAL, Sentiment.NEUTRAL), Fate.SILENT),
         ({"stays_calm": True}, (Sentiment.ANGRY, Sentiment.NEGATIVE), Fate.RIGHT),
         ({"stays_calm": True}, (Sentiment.NEUTRAL, Sentiment.NEGATIVE), Fate.WRONG),
     ],
@@ -112,11 +113,44 @@ def test_a_person_is_right_where_the_pack_leaves_the_entry_to_one(reason: Reason
     assert Trial(replace(case, answers=("cancel-how",)), (handed_over,)).fate is Fate.SILENT
 
 
-def test_only_the_last_message_of_a_pair_counts() -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "fate"),
+    [
+        (Said(), SILENT, Fate.RIGHT),
+        (HANDED_OVER, SILENT, Fate.RIGHT),
+        (Said(), Said(), Fate.WRONG),
+        (SILENT, Said(), Fate.WRONG),
+        (SILENT, SILENT, Fate.SILENT),
+        (WRONG, SILENT, Fate.SILENT),
+    ],
+)
+def test_a_pair_is_right_when_the_first_message_is_heard_and_the_second_undoes_it(first: Said, second: Said, fate: Fate) -> None:
     case = Case("a", CaseKind.NEGATION, ("我要退", "我不退"), never=("ship-when",))
 
-    assert trial(case, Said(), SILENT).fate is Fate.RIGHT
-    assert trial(case, SILENT, Said()).fate is Fate.WRONG
+    assert trial(case, first, second).fate is fate
+
+
+def test_a_pair_about_an_outcome_or_a_calm_mood_is_heard_by_what_was_done_first() -> None:
+    complaint = Case("a", CaseKind.NEGATION, ("我要投诉", "我不投诉"), outcome_not=(Outcome.HANDOFF,))
+    calm = Case("b", CaseKind.MOOD, ("没到", "没到，谢谢"), stays_calm=True)
+
+    assert [trial(complaint, first, SILENT).heard for first in (HANDED_OVER, Said())] == [True, False]
+    assert [trial(calm, first, SILENT).heard for first in (Said(), SILENT)] == [True, False]
+
+
+@pytest.mark.parametrize("dead", [SILENT, Said(accepted=False, outcome=Outcome.NO_ANSWER), replace(SILENT, outcome=Outcome.HANDOFF), WRONG])
+def test_an_engine_that_does_the_same_to_every_message_holds_no_pair(dead: Said) -> None:
+    cases = [
+        Case("negation", CaseKind.NEGATION, ("我要取消", "我不取消了"), never=("cancel-how",)),
+        Case("time", CaseKind.TIME, ("我要发货", "发货不急"), answers=("ship-when",), never=("cancel-how",)),
+        Case("person", CaseKind.NEGATION, ("我要投诉", "我不投诉"), outcome_not=(Outcome.HANDOFF,)),
+        Case("upset", CaseKind.MOOD, ("没到", "没到，气人"), stays_upset=True),
+    ]
+
+    found = examine_robustness(FakeEngine(otherwise=dead), [], cases, tick=Ticks())
+
+    assert found.measures["directional"].value == pytest.approx(0)
+    assert found.measures["directional"].n == 4
 
 
 def test_the_same_messages_are_drawn_whatever_their_order() -> None:
@@ -143,14 +177,15 @@ def test_only_chinese_messages_with_an_entry_that_are_no_small_talk_are_drawn() 
 
 
 def test_only_messages_that_are_got_right_are_perturbed_and_every_one_ticks() -> None:
-    rows = [make_row("多久发货呀", place="t:1"), make_row("哪天发货呀", place="t:2")]
+    rows = [make_row("多久发货呀", place="t:1"), make_row("哪天发货呀", place="t:2"), make_row("几号发货呀", place="t:3")]
     ticks = Ticks()
 
-    found = examine_robustness(FakeEngine({"哪天发货呀": WRONG}), rows, [], tick=ticks)
+    found = examine_robustness(FakeEngine({"哪天发货呀": WRONG, "几号发货呀": SILENT}), rows, [], tick=ticks)
 
     invariance = found.facts["invariance"]
-    assert (invariance["drawn"], invariance["perturbed"]) == (2, 1)
+    assert (invariance["drawn"], invariance["best_right"], invariance["perturbed"]) == (3, 2, 1)
     assert found.measures["invariance"].n == len(perturb("多久发货呀"))
+    assert found.measures["invariance_all"].n == len(perturb("多久发货呀")) + len(perturb("几号发货呀"))
     assert ticks.count == workload(rows, [], NOTHING_KNOWN)
 
 
@@ -170,6 +205,24 @@ def test_shares_count_hard_and_soft_failures_apart() -> None:
     assert kinds["story"]["silent"]["value"] == pytest.approx(1)
     assert kinds["story"]["best_right"]["value"] == pytest.approx(1)
     assert (kinds["width"]["tests"], kinds["width"]["right"]["value"]) == (1, pytest.approx(1))
+
+
+def test_a_wrong_answer_where_none_was_given_before_counts_among_all_alone() -> None:
+    row = make_row("多久发货呀，急用")
+    variants = perturb(row.text)
+    hesitant = replace(SILENT, confidence=0.5)
+    lost = replace(SILENT, entry="coupon-use")
+    engine = FakeEngine({row.text: hesitant, variants["emoji"]: WRONG, variants["story"]: lost, variants["polite"]: SILENT})
+
+    found = examine_robustness(engine, [row], [], tick=Ticks())
+
+    n = len(variants)
+    assert found.measures["invariance"].value is None
+    assert found.measures["invariance_all"].value == pytest.approx((n - 1) / n)
+    assert found.measures["best_kept"].value == pytest.approx((n - 2) / n)
+    assert [failure["kind"] for failure in found.facts["invariance"]["failures"]] == ["emoji"]
+    kinds = {item["kind"]: item for item in found.facts["invariance"]["perturbations"]}
+    assert (kinds["emoji"]["tests"], kinds["emoji"]["invariance_all"]["value"]) == (0, pytest.approx(0))
 
 
 def test_a_failure_shows_both_texts_what_was_expected_and_what_came() -> None:
@@ -195,29 +248,34 @@ def test_pairs_are_directional_and_single_messages_minimum_function_tests() -> N
     cases = [
         Case("pair", CaseKind.NEGATION, ("我要取消", "我不取消了"), never=("cancel-how",)),
         Case("bad-pair", CaseKind.NEGATION, ("我要用券", "我不用券了"), never=("coupon-use",)),
+        Case("unheard", CaseKind.NEGATION, ("我要退", "我不退"), never=("cancel-how",)),
         Case("mood", CaseKind.MOOD, ("没到", "没到，气人"), stays_upset=True),
         Case("single", CaseKind.TIME, ("几号发",), answers=("ship-when",)),
         Case("silent", CaseKind.TIME, ("几时发",), answers=("ship-when",), never=("coupon-use",), outcome_not=(Outcome.NO_ANSWER,)),
     ]
-    engine = FakeEngine({"我不用券了": WRONG, "几时发": SILENT, "没到": Said(sentiment=Sentiment.NEGATIVE)})
+    cancel = Said(entry="cancel-how")
+    engine = FakeEngine({"我要取消": cancel, "我不用券了": WRONG, "几时发": SILENT, "没到": Said(sentiment=Sentiment.NEGATIVE)})
     ticks = Ticks()
 
     found = examine_robustness(engine, [], cases, tick=ticks)
 
-    assert [found.measures[name].n for name in ("directional", "minimum_function")] == [3, 2]
-    assert [found.measures[name].value for name in ("directional", "minimum_function")] == pytest.approx([1 / 3, 1 / 2])
+    assert [found.measures[name].n for name in ("directional", "directional_heard", "minimum_function")] == [4, 2, 2]
+    assert [found.measures[name].value for name in ("directional", "directional_heard", "minimum_function")] == pytest.approx(
+        [1 / 4, 1 / 2, 1 / 2]
+    )
     assert found.measures["invariance"].value is None
     assert [item["kind"] for item in found.facts["cases"]["kinds"]] == ["negation", "time", "mood"]
     assert [(item["name"], item["fate"]) for item in found.facts["cases"]["failures"]] == [
         ("bad-pair", "wrong"),
+        ("unheard", "silent"),
         ("mood", "wrong"),
         ("silent", "silent"),
     ]
-    mood, silent = found.facts["cases"]["failures"][1:]
+    mood, silent = found.facts["cases"]["failures"][2:]
     assert mood["came"] == "answered, ship-when (0.99); mood neutral after negative"
     assert silent["expected"] == "ship-when; not coupon-use; outcome not no_answer"
     assert (silent["before"], silent["came"]) == (None, "clarify, best ship-when (0.99)")
-    assert ticks.count == workload([], cases, NOTHING_KNOWN) == 8
+    assert ticks.count == workload([], cases, NOTHING_KNOWN) == 10
 
 
 def test_measures_are_those_with_a_definition_and_a_second_run_finds_the_same() -> None:

@@ -1,0 +1,1 @@
+"""Whole conversations: written turns with the outcomes expected, played through the dialogue that serves."""
