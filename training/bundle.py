@@ -14,7 +14,7 @@ from training.examples import SENTIMENTS, read_classes, read_examples, write_jso
 from training.origins import origins
 from training.params import Params, load_params
 from yingda import bundle as layout
-from yingda.pack import knowledge_files, read_knowledge
+from yingda.pack import copy_knowledge, read_knowledge
 from yingda.text.fingerprint import write_fingerprints
 
 _DATA_FILES = ("fit.jsonl", "select.jsonl", "calibrate.jsonl", "entries.jsonl")
@@ -52,7 +52,7 @@ def thresholds(params: Params, promises: dict[str, Any]) -> dict[str, float]:
 def manifest_facts(args: argparse.Namespace, params: Params) -> dict[str, Any]:
     """What the manifest states about the model, besides its files."""
     promises = json.loads((args.calibration / "promises.json").read_text("utf-8"))
-    export = json.loads((args.export / "export.json").read_text("utf-8"))
+    export, proof = (json.loads(path.read_text("utf-8")) for path in (args.export / "export.json", args.proof / "proof.json"))
     training = json.loads((args.weights / "training.json").read_text("utf-8"))
     origin = json.loads((args.base / "origin.json").read_text("utf-8"))
     effort = {name: training.pop(name) for name in EFFORT if name in training}
@@ -64,7 +64,7 @@ def manifest_facts(args: argparse.Namespace, params: Params) -> dict[str, Any]:
             "layers": params.layers,
             "profile": params.profile,
             "max_tokens": params.train.max_tokens,
-            "export": export,
+            "export": {**export, "proof": proof},
         },
         "thresholds": thresholds(params, promises["promises"]),
         "promise": {"error_budget": params.calibrate.error_budget, "assurance": params.calibrate.assurance, **promises["promises"]},
@@ -91,8 +91,7 @@ def gather(args: argparse.Namespace, params: Params) -> None:
     }
     for name, source in parts.items():
         shutil.copyfile(source / name, partial / name)
-    for path in knowledge_files(params.prepare.pack):
-        shutil.copyfile(path, partial / layout.KNOWLEDGE / path.name)
+    copy_knowledge(params.prepare.pack, partial / layout.KNOWLEDGE)
     classes = read_classes(args.data / "classes.json")
     labels = {"intents": classes.intents, "matches": classes.matches, "sentiments": list(SENTIMENTS)}
     write_json(partial / layout.LABELS, labels)
@@ -105,7 +104,7 @@ def gather(args: argparse.Namespace, params: Params) -> None:
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.bundle", description=__doc__)
-    for name in ("--data", "--base", "--weights", "--export", "--linear", "--calibration", "--target"):
+    for name in ("--data", "--base", "--weights", "--export", "--linear", "--calibration", "--proof", "--target"):
         parser.add_argument(name, type=Path, required=True)
     args = parser.parse_args(argv)
     gather(args, load_params())

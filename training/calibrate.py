@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from training.examples import IGNORED, SENTIMENTS, Classes, Example, read_classe
 from training.params import CalibrateParams, load_params
 from training.promise import Promise, find_threshold
 from yingda.domain.knowledge import DISPLEASED
-from yingda.engine import Calibration, gather_views, judge_views
+from yingda.engine import Calibration, Encoder, gather_views, judge_views
 from yingda.pack import read_knowledge
 from yingda.probability import log_softmax
 from yingda.retrieve.fusion import FEATURES, ConfidenceModel, FusionWeights, Views, features, fuse
@@ -158,6 +158,16 @@ def fit(rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, 
     return Calibration(fusion, fit_confidence(judged, right, weights), intent, sentiment)
 
 
+def cross_fit(
+    rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, params: CalibrateParams
+) -> Iterator[tuple[NDArray[np.intp], Calibration]]:
+    """Places of each fold's rows, and the numbers fitted to the rows of all other folds."""
+    folds = np.arange(len(rows)) % params.folds
+    for fold in range(params.folds):
+        inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+        yield inside, fit([rows[i] for i in outside.tolist()], logits[outside], take(views, outside), index, scale, params)
+
+
 @dataclass(frozen=True)
 class HeldOut:
     """Confidences [N] of the best entry or the best intent, and whether it is right [N], by numbers fitted to other rows."""
@@ -177,12 +187,9 @@ def held_out(
 
     A row's confidence comes from numbers fitted to the other folds only, so that no row vouches for itself.
     """
-    folds = np.arange(len(rows)) % params.folds
     match_confidence, intent_confidence = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
     match_right, intent_right = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
-    for fold in range(params.folds):
-        inside, outside = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-        fitted = fit([rows[i] for i in outside.tolist()], logits[outside], take(views, outside), index, scale, params)
+    for inside, fitted in cross_fit(rows, logits, views, index, scale, params):
         judged = judge_views(take(views, inside), index, fitted)
         chosen = [rows[i] for i in inside.tolist()]
         match_confidence[inside], match_right[inside] = judged.entries.max(1), is_right(judged.entries.argmax(1), chosen)
@@ -210,11 +217,19 @@ def calibration_record(fitted: Calibration) -> dict[str, object]:
     }
 
 
-def served_views(args: argparse.Namespace, rows: Sequence[Example], classes: Classes, vectors: Floats) -> tuple[Views, FaqIndex, Floats]:
-    """Views of ``rows`` by the files that will be served, the index, and the sentiment logits [N, S]."""
+def read_prototypes(path: Path) -> tuple[Floats, float]:
+    """Unit class vectors [C, D] among the trained weights at ``path``, and what turns cosines with them into logits."""
+    weights = load_file(path)
+    prototypes = weights["prototypes.vectors"]
+    return prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True), float(np.exp(weights["prototypes.log_scale"]))
+
+
+def served_views(
+    args: argparse.Namespace, encoder: Encoder, rows: Sequence[Example], classes: Classes, vectors: Floats
+) -> tuple[Views, FaqIndex, Floats]:
+    """Views of ``rows`` by ``encoder`` and the other files that will be served, the index, and the sentiment logits [N, S]."""
     params = load_params()
     tokenizer = MessageTokenizer(args.base / "tokenizer.json", max_tokens=params.train.max_tokens)
-    encoder = EncoderSession(args.export / "encoder.onnx")
     knowledge = read_knowledge(params.prepare.pack)
     space = build_space(knowledge.faq.values(), classes.matches, classes.intents)
 
@@ -234,11 +249,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.add_argument(name, type=Path, required=True)
     args = parser.parse_args(argv)
     classes, rows = read_classes(args.data / "classes.json"), read_examples(args.data / "calibrate.jsonl")
-    weights = load_file(args.weights)
-    prototypes = weights["prototypes.vectors"]
-    vectors = prototypes / np.linalg.norm(prototypes, axis=1, keepdims=True)
-    scale = float(np.exp(weights["prototypes.log_scale"]))
-    views, index, logits = served_views(args, rows, classes, vectors)
+    vectors, scale = read_prototypes(args.weights)
+    views, index, logits = served_views(args, EncoderSession(args.export / "encoder.onnx"), rows, classes, vectors)
     params = load_params().calibrate
     fitted = fit(rows, logits, views, index, scale, params)
     judged = held_out(rows, logits, views, index, scale, params)

@@ -13,7 +13,7 @@ import torch
 import yaml
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-from training import base_encoder, bundle, calibrate, card, checkpoint, distil, export, linear, prepare, study, train
+from training import base_encoder, bundle, calibrate, card, checkpoint, distil, export, export_proof, linear, prepare, study, train
 from training.base_encoder import build_tokenizer
 from training.examples import IGNORED, read_examples
 from training.logs import command as logs
@@ -96,7 +96,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         export.main(["--data", "data", "--base", "base", "--weights", "student/weights.safetensors", "--target", "export"])
         shared = ["--data", "data", "--base", "base", "--export", "export", "--linear", "linear"]
         calibrate.main([*shared, "--weights", "student/weights.safetensors", "--target", "calibration"])
-        bundle.main([*shared, "--weights", "student", "--calibration", "calibration", "--target", "candidate"])
+        judged = [*shared, "--calibration", "calibration"]
+        export_proof.main([*judged, "--weights", "student/weights.safetensors", "--target", "proof"])
+        bundle.main([*judged, "--weights", "student", "--proof", "proof", "--target", "candidate"])
         yield root
 
 
@@ -145,6 +147,13 @@ def test_words_embeddings_of_any_model_are_stored_in_few_bits(workshop: Path) ->
     facts = json.loads((workshop / "export/export.json").read_text("utf-8"))
     assert facts["embedding_bits"] == 8  # random weights are no multiples of a 4-bit step
     assert facts["int8_mean_cosine"] > 0.97
+
+
+def test_int8_is_proven_on_every_headline_and_the_bundle_says_so(workshop: Path) -> None:
+    proof = open_bundle(workshop / "candidate").manifest["encoder"]["export"]["proof"]
+    assert set(proof["headlines"]) == {*export_proof.HEADLINES, *export_proof.OWN}
+    assert proof["rows"] == len(read_examples(workshop / "data/calibrate.jsonl"))
+    assert all(proof["headlines"][name]["loss"] <= proof["allowed_loss"] for name in export_proof.HEADLINES)
 
 
 def test_no_stage_reads_an_evaluation_file(workshop: Path) -> None:
