@@ -31,8 +31,8 @@ check: $(DEV_STAMP) ## lint, types, import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check ## everything CI runs: checks, tests, the README's commands
-	$(BIN)/python -m pytest
+test: check ## everything CI runs: checks, tests, the README's commands [KILLS=100: that many kill -9 in each test of the store]
+	$(if $(KILLS),YINGDA_TEST_KILLS=$(KILLS) YINGDA_KILL_ROUNDS=$(KILLS)) $(BIN)/python -m pytest
 
 evaluate: $(DEV_STAMP) ## measure the shipped bundle on the pack's test files
 	$(BIN)/python -m evaluation
@@ -62,4 +62,4 @@ format: $(DEV_STAMP) ## rewrite the code in the house format
 
 # runs/, mlruns/, data/logs/ and models/previous/ hold what nobody could make again, so they stay
 clean: ## remove the virtual environment and what can be made again; bundles, logs and runs stay
-	rm -rf $(VENV) data/processed models/base models/linear models/checkpoints models/student models/export models/calibration models/candidate models/check
+	rm -rf $(VENV) data/processed models/base models/linear models/checkpoints models/student models/export models/calibration models/proof models/candidate models/check

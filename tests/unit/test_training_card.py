@@ -15,7 +15,7 @@ from evaluation.report import Report, to_json
 from evaluation.suites import examine
 from tests.fakes_evaluation import make_judged, make_row
 from training.card import MEASURES, figures_table, write_card
-from training.card_parts import WATTS_A_CORE, slice_tables, time_text
+from training.card_parts import WATTS_A_CORE, export_text, slice_tables, time_text
 from training.studies import STUDIES, shown
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Sentiment
@@ -231,3 +231,21 @@ def test_slices_of_an_older_report_are_shown_as_far_as_they_go() -> None:
 
     assert found.title == "Chinese test files by style"
     assert found.table.splitlines()[-1] == "| typo | 2 | – | 0.500 |"
+
+
+def test_the_card_shows_what_int8_costs_of_every_headline() -> None:
+    export = {
+        **{"float_max_difference": 1e-5, "int8_mean_cosine": 0.99, "int8_min_cosine": 0.97, "messages": 9},
+        **{"float_match_accuracy": 0.8, "int8_match_accuracy": 0.79},
+    }
+    headlines = {
+        "coverage": {"float32": 0.6123, "int8": 0.61, "loss": 0.0023, "low": -0.01, "high": 0.014, "rows": 2000},
+        "match_accuracy": {"float32": None, "int8": None, "loss": 0.0, "low": None, "high": None, "rows": 2400},
+    }
+
+    text = export_text({**export, "proof": {"rows": 2463, "allowed_loss": 0.005, "headlines": headlines}})
+
+    assert "more than 0.5 points" in text
+    assert "| coverage | 2,000 | 0.612 | 0.610 | +0.23 [-1.00, +1.40] |" in text
+    assert "| match_accuracy | 2,400 | – | – | – |" in text
+    assert "headline" not in export_text(export)
