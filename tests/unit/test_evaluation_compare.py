@@ -13,9 +13,11 @@ import pytest
 from evaluation.__main__ import main
 from evaluation.compare import run
 from tests.fakes_evaluation import FakeEngine, Said, exam, knows, write_gates, write_pack, write_rows
+from yingda.bundle import TRAINED
 from yingda.domain.decision import Outcome
 from yingda.domain.errors import BundleError
 from yingda.pack import read_knowledge
+from yingda.text.fingerprint import write_fingerprints
 
 ROWS = exam(120)
 FIGURES = {
@@ -273,3 +275,19 @@ def test_the_evaluation_command_knows_the_comparison(pack: Path, tmp_path: Path,
     assert main(["--bundle", nowhere, "--pack", str(pack), "--out", nowhere]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith("comparison could not run") and second.startswith("evaluation could not run")
+
+
+def test_a_gate_that_the_candidate_alone_is_asked_stands_on_the_page(pack: Path, tmp_path: Path) -> None:
+    candidate = tmp_path / "b"
+    candidate.mkdir()
+    write_fingerprints(candidate / TRAINED, ["与测试无关的一句话"])
+    gates, leak = tmp_path / "gates.yaml", "{suite: contamination, metric: contaminated_rows, at_most: 0}"
+    gates.write_text(f"gates:\n  - {{suite: test, metric: coverage, at_least: 0.5}}\n  - {leak}\n", encoding="utf-8")
+    known = read_knowledge(pack)
+    shelf = FakeShelf({name: replace(knows(ROWS), knowledge=known) for name in ("a", "b")})
+
+    run(["a", str(candidate), "--pack", str(pack), "--out", str(tmp_path / "out")], opener=shelf, gates=gates)
+
+    page = (tmp_path / "out" / "compare.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if line.startswith("| contamination: contaminated_rows"))
+    assert "| not asked | passed" in line
