@@ -19,6 +19,7 @@ import yaml
 from safetensors.numpy import load_file, save_file
 
 from evaluation.command import run
+from evaluation.conversations.scenario import FOLDER as CONVERSATIONS
 from evaluation.robustness.cases import CASES
 from evaluation.speed import METRICS, open_loop
 from yingda import bundle as layout
@@ -130,7 +131,8 @@ def make_pack(root: Path) -> Path:
     copy_knowledge(PACK, root)
     for path in exams(PACK):
         (root / "utterances" / path.name).symlink_to(path)
-    (root / CASES).symlink_to(PACK / CASES)
+    for name in (CASES, CONVERSATIONS):
+        (root / name).symlink_to(PACK / name)
     return root
 
 
