@@ -39,6 +39,12 @@ class Builder:
         return np.ones((len(texts), 4), np.float32)
 
 
+@pytest.fixture(autouse=True)
+def warnings_are_heard(caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever level a command of another test left behind."""
+    caplog.set_level(logging.WARNING, logger="yingda.retrieve.keep")
+
+
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Lines of warning level and above."""
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
