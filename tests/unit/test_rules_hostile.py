@@ -96,6 +96,7 @@ FILES = {
 }
 
 CELLS = {
+    "list with and": ("repeats", "0, > 0 and < 3", "mixes a list with 'and'"),
     "map": ("repeats", "map([1..999999], # * 2)", "it calls map()"),
     "filter": ("keywords", "filter($, # == '投诉')", "it calls filter()"),
     "some": ("keywords", "some($, # == '投诉')", "it calls some()"),

@@ -19,6 +19,7 @@ from yingda.store.base import Base, Store, open_store
 from yingda.store.failures import failures
 
 _HERE = Path(__file__).parent
+_PATIENCE_MS = 600_000
 _ADVISORY_LOCK = 0x59_69_6E_67_64_61  # "Yingda": one number for all who migrate this database
 
 for _file in sorted(_HERE.rglob("*tables.py")):  # each adds its tables to the metadata
@@ -86,6 +87,7 @@ def _alone(store: Store) -> Iterator[Connection]:
     with failures(store.url), store.writer().connect() as connection:
         if lite:  # outside of any transaction, where the pragma counts
             _foreign_keys(connection, "OFF")  # a table that is built anew would take with it all rows that point to it
+            _be_patient(connection)
         with connection.begin():
             if not lite:
                 connection.execute(text("SET LOCAL lock_timeout = '10min'"))  # the other migration may take its time
@@ -93,6 +95,13 @@ def _alone(store: Store) -> Iterator[Connection]:
             yield connection
             if lite:
                 _check_foreign_keys(connection, store.url)
+
+
+def _be_patient(connection: Connection) -> None:
+    """Wait for a migration that another process has begun, however slow the disk: it is no writer that hangs."""
+    raw = connection.connection.driver_connection
+    if raw is not None:
+        raw.execute(f"PRAGMA busy_timeout={_PATIENCE_MS}")
 
 
 def _foreign_keys(connection: Connection, state: str) -> None:

@@ -32,6 +32,9 @@ _BEFORE_BRACKET = frozenset({"in", "not", "and", "or"})
 _COMPARE = frozenset({">", ">=", "<", "<="})
 
 
+_AND = re.compile(r"\band\b")
+
+
 class CellError(ValueError):
     """A cell is outside the grammar; its text says what to do."""
 
@@ -48,10 +51,13 @@ def values_of(text: str, column: Column) -> int:
     if not text.strip():
         return column.full
     tokens = _Tokens(text, column)
-    found = _test(tokens, column)
+    found, parts = _test(tokens, column), 1
     while tokens.take(","):
         found |= _test(tokens, column)
+        parts += 1
     tokens.end()
+    if parts > 1 and column.kind is Kind.NUMBER and _AND.search(text):
+        raise CellError("it mixes a list with 'and', which ZEN reads otherwise than people do; write a range such as [1..3], or two rows")
     return found
 
 
