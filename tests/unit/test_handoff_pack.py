@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 
 from tests.pack_kit import RETAIL
+from yingda.decide.conversation import SHORT
 from yingda.decide.handoff_table import as_markdown, counter_table, handoff_table
+from yingda.decide.wording import Topic, wording_of
 from yingda.domain.errors import PackError
 from yingda.domain.handoff import HandoffPolicy, Route
 from yingda.domain.knowledge import Priority
 from yingda.domain.takeover import Reason
+from yingda.pack import read_training
 from yingda.pack.handoff import read_handoff
 from yingda.pack.mistakes import MistakeLog
 from yingda.pack.source import read_yaml
+from yingda.text.normalise import normalise
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "handoff.md"
 
@@ -131,3 +135,24 @@ def test_the_table_follows_the_settings() -> None:
 
     assert ("同一个问题连续问到第 5 次", "repeated_question", "按意图", "按意图", "—") in rows
     assert len(rows) == 11
+
+
+@pytest.mark.parametrize(
+    ("name", "topic", "category", "longest"),
+    [
+        ("asks for a person", Topic.PERSON, "GENERAL_HUMAN", None),
+        ("complaint", Topic.COMPLAINT, "COMPLAINT", None),
+        ("account security", Topic.SECURITY, "ACCOUNT_SECURITY", None),
+        ("dissatisfied", Topic.DISSATISFIED, "GENERAL_UNRESOLVED", SHORT),
+        ("satisfied", Topic.SATISFIED, "GENERAL_THANKS", SHORT),
+    ],
+)
+def test_the_document_counts_the_words_as_they_hold(name: str, topic: Topic, category: str, longest: int | None) -> None:
+    wording, own, others = wording_of(retail().words), list[bool](), list[bool]()
+    for row in (row for rows in read_training(RETAIL).training.values() for row in rows):
+        text = normalise(row.text)
+        if longest is None or len(text) <= longest:
+            (own if row.intent.startswith(category) else others).append(topic in wording.find(text).asserted)
+
+    line = f"| {name} | {sum(own)} of {len(own)} | {sum(others)} | {10_000 * sum(others) / len(others):.1f} |"
+    assert line in (Path(__file__).parents[2] / "docs" / "handoff.md").read_text("utf-8")

@@ -161,7 +161,13 @@ def test_the_thread_follows_until_it_is_told_to_end() -> None:
 
 
 def test_a_live_engine_that_never_started_can_be_closed() -> None:
-    LiveEngine(Shelf(), Builder(), clock=Clock()).close()
+    builder = Builder()
+    live = LiveEngine(Shelf(), builder, clock=Clock())
+    before = live.engine
+
+    live.close()
+
+    assert live.engine is before, "it still answers; nothing but the looking ends"
 
 
 # ---- snapshot to knowledge ----

@@ -115,7 +115,10 @@ def test_coverage_counts_each_fold_at_the_threshold_of_the_others() -> None:
 def test_a_threshold_of_its_own_is_told_and_not_judged() -> None:
     shy = Headline(0.6, 0.4, 0.1, 0.3, 100)
 
-    check({"own_coverage": shy, "own_match_accuracy": shy}, allowed_loss=0.005)
+    check({"own_coverage": shy, "own_match_accuracy": shy}, allowed_loss=0.005)  # raises nothing
+
+    with pytest.raises(MaterialError, match="coverage"):
+        check({"coverage": shy}, allowed_loss=0.005)
 
 
 def test_too_few_rows_for_a_promise_leave_match_accuracy_open() -> None:
