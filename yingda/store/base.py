@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from sqlite3 import OperationalError as SqliteError
+from time import monotonic, sleep
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, Engine, MetaData, String, create_engine, event
@@ -21,6 +23,7 @@ from yingda.store.failures import failures
 WAIT_S = 5
 """Seconds to wait for a connection, or for another writer to finish, before giving up."""
 
+_PAUSE_S = 0.005
 _WRITES = "yingda_writes"
 _FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
 
@@ -168,8 +171,27 @@ def _parse(url: str) -> URL:
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     """Readers beside one writer (WAL), every commit on disk before it returns (FULL), foreign keys kept, deleted rows wiped."""
     connection.isolation_level = None  # SQLAlchemy begins transactions itself, see _begin_sqlite
-    for pragma in (f"busy_timeout={WAIT_S * 1000}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+    connection.execute(f"PRAGMA busy_timeout={WAIT_S * 1000}")
+    _use_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _use_wal(connection: Any) -> None:
+    """Make the file's journal a WAL, waiting for whoever does so at the same moment.
+
+    SQLite refuses all but one of those who open a new file together, and at once: it does not call its busy handler where
+    waiting might deadlock (https://sqlite.org/c3ref/busy_handler.html).
+    """
+    deadline = monotonic() + WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except SqliteError:
+            if monotonic() > deadline:
+                raise
+            sleep(_PAUSE_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:
