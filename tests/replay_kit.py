@@ -26,6 +26,8 @@ from yingda.domain.decision import (
 from yingda.domain.knowledge import Priority, Sentiment
 from yingda.domain.message import Message
 from yingda.replay.records import PastTurn, Seen
+from yingda.replay.run import Run, Step, replay_here
+from yingda.replay.verify import AGAIN, CURRENT
 
 START = datetime(2026, 11, 1, 9, 0, tzinfo=UTC)
 
@@ -105,3 +107,14 @@ def as_record(answer: Answer) -> dict[str, Any]:
         },
         "second_response": answer.second_response,
     }
+
+
+def replayed(turns: list[PastTurn]) -> list[Step]:
+    """``turns`` under both patiences."""
+    return [step for steps in replay_here(two_patiences(), Run.of(turns).chunks) for step in steps]
+
+
+def verified(turns: list[PastTurn]) -> list[Step]:
+    """``turns`` twice under the same configuration."""
+    decider = FakeDecider()
+    return [step for steps in replay_here({CURRENT: decider, AGAIN: decider}, Run.of(turns).chunks) for step in steps]

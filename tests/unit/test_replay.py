@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,18 @@ import numpy as np
 import pytest
 
 from tests.fakes_core import FakeEncoder
-from tests.replay_kit import START, FakeDecider, as_record, make_answer, turn, two_patiences
+from tests.replay_kit import FakeDecider, as_record, make_answer, replayed, turn, two_patiences, verified
 from yingda.domain.conversation import NEW, ConversationState
-from yingda.domain.message import Tier
-from yingda.domain.takeover import Reason
 from yingda.replay.cache import CachedEncoder
 from yingda.replay.checkpoint import Checkpoint, left
-from yingda.replay.giving_way import InSteps, finish
-from yingda.replay.history import past_turns, stored_turns
-from yingda.replay.records import PastTurn, ReplayError, Seen, read_turns
+from yingda.replay.giving_way import InSteps
+from yingda.replay.records import ReplayError, Seen
 from yingda.replay.report import SERVED, Costs, compare
 from yingda.replay.run import CHUNK_TURNS, Run, Step, replay, replay_here, replay_in_passes, replay_with_workers
-from yingda.replay.verify import AGAIN, CURRENT, verify
+from yingda.replay.verify import verify
 from yingda.runtime import Encodings
-from yingda.store.memory import VolatileMemory
-from yingda.store.records import HandoffOpened, Masked, StoredTurn, TurnFacts
 
 TURNS = [turn("a", 1, "嗯"), turn("a", 2, "哦"), turn("b", 1, "怎么取消"), turn(None, 3, "人工"), turn("a", 4, "怎么取消")]
-
-
-def replayed(turns: list[PastTurn]) -> list[Step]:
-    return [step for steps in replay_here(two_patiences(), Run.of(turns).chunks) for step in steps]
 
 
 def outcomes(steps: list[Step], name: str) -> dict[str, str]:
@@ -181,11 +171,6 @@ def test_what_was_served_is_compared_where_something_was() -> None:
 # ---- the same again ----
 
 
-def verified(turns: list[PastTurn]) -> list[Step]:
-    decider = FakeDecider()
-    return [step for steps in replay_here({CURRENT: decider, AGAIN: decider}, Run.of(turns).chunks) for step in steps]
-
-
 def test_the_same_configuration_says_the_same_to_the_last_digit() -> None:
     served = Seen.from_record(as_record(make_answer("怎么取消", NEW)))
     found = verify(verified([turn("a", 1, "怎么取消", served=served, bundle="b", knowledge="k")]), bundle="b", knowledge="k")
@@ -312,133 +297,3 @@ def test_what_was_not_asked_for_longest_is_forgotten() -> None:
         cached.run(ids)
 
     assert counting.rows == [(1,), (2,), (3,), (2,)]
-
-
-# ---- where turns come from ----
-
-
-def line(**other: Any) -> str:
-    return json.dumps({"turn_id": "1", "at": "2026-11-01T09:00:00+08:00", "text": "嗯", **other}, ensure_ascii=False)
-
-
-def test_turns_are_read_from_json_lines(tmp_path: Path) -> None:
-    path = tmp_path / "turns.jsonl"
-    record = as_record(make_answer("嗯", NEW))
-    path.write_text(
-        "\n".join((line(tier="vip", answer=record, context={"订单号": "1"}), "", line(turn_id="2", conversation_id="c"))), "utf-8"
-    )
-
-    first, second = read_turns(path)
-
-    assert first.served == Seen.of(make_answer("嗯", NEW))
-    assert first.message().customer is not None
-    assert first.tier is Tier.VIP
-    assert second.conversation_id == "c"
-    assert second.served is None
-
-
-@pytest.mark.parametrize(
-    ("text", "told"),
-    [
-        ("{", "1: no past turn; give turn_id, at and text"),
-        ("[]", "1: no past turn"),
-        (line(at="2026-11-01T09:00:00"), "1: at has no offset"),
-        (line(at="yesterday"), "1: no past turn"),
-        (line(text=""), "1: text is empty or blank"),
-        (line(text=7), "1: no past turn"),
-        (line(channel="fax"), "1: no past turn"),
-        (line(answer={"outcome": "answered"}), "1: no past turn"),
-        (line() + "\n" + line(), "2: turn_id stands in line 1 too"),
-    ],
-)
-def test_a_line_that_is_no_turn_is_told_with_its_number_and_never_repeated(tmp_path: Path, text: str, told: str) -> None:
-    path = tmp_path / "turns.jsonl"
-    path.write_text(text, "utf-8")
-
-    with pytest.raises(ReplayError) as caught:
-        read_turns(path)
-
-    assert str(caught.value).startswith(f"{path}:{told}")
-    assert "嗯" not in str(caught.value)
-
-
-def stored(memory: VolatileMemory, conversation: str, number: int, text: str, **facts: Any) -> None:
-    """Decide and keep one message as the service does."""
-    state, version = memory.recall(conversation)
-    answer = make_answer(text, state)
-    told = StoredTurn(
-        turn_id=f"{conversation}-{number}",
-        conversation_id=conversation,
-        message_id=None,
-        digest="",
-        at=START + timedelta(minutes=number),
-        text=Masked(text),
-        state=answer.state,
-        answer=as_record(answer),
-        facts=TurnFacts(str(answer.outcome), answer.classification.intent.code, "ORDER", "neutral", bundle="b", knowledge="k", **facts),
-    )
-    opened = HandoffOpened((Reason.REQUESTED,), told.at, {}) if answer.state.standing and not state.standing else None
-    memory.remember(told, version=version, handoff=opened)
-
-
-def test_stored_turns_replay_as_they_were_decided() -> None:
-    memory = VolatileMemory()
-    stored(memory, "a", 1, "嗯", channel="app", tier="vip")
-    stored(memory, "a", 2, "人工")
-    memory.release("a", by="agent", at=START + timedelta(minutes=3))
-    stored(memory, "a", 4, "怎么取消")
-    stored(memory, "~message/9", 5, "嗯")
-    turns = past_turns(memory, since=START)
-
-    assert [(turn.turn_id, turn.conversation_id, turn.released) for turn in turns] == [
-        ("a-1", "a", False),
-        ("a-2", "a", False),
-        ("a-4", "a", True),
-        ("~message/9-5", None, False),
-    ]
-    assert verify(verified(turns), bundle="b", knowledge="k").deviating == ()
-
-
-def test_a_window_into_a_conversation_knows_what_was_before() -> None:
-    memory = VolatileMemory()
-    for number in (1, 2, 3):
-        stored(memory, "a", number, "嗯")
-    turns = past_turns(memory, since=START + timedelta(minutes=2), until=START + timedelta(minutes=3))
-
-    assert [turn.turn_id for turn in turns] == ["a-2"]
-    assert turns[0].before is not None
-    assert turns[0].before.undecided == 1
-    assert verify(verified(turns), bundle="b", knowledge="k").holds
-
-
-def test_a_window_that_begins_after_a_release_knows_of_it() -> None:
-    memory = VolatileMemory()
-    stored(memory, "a", 1, "人工")
-    memory.release("a", by="agent", at=START + timedelta(minutes=2))
-    stored(memory, "a", 3, "怎么取消")
-    turns = past_turns(memory, since=START + timedelta(minutes=3))
-
-    assert [(turn.turn_id, turn.released) for turn in turns] == [("a-3", True)]
-    assert verify(verified(turns), bundle="b", knowledge="k").holds
-
-
-def test_a_release_in_a_replay_clears_every_count_as_it_did_then() -> None:
-    before = make_answer("人工", ConversationState(undecided=1)).state
-    (step,) = replayed([turn("a", 5, "嗯", before=replace(before, undecided=1), released=True)])
-
-    assert step.said["current"].outcome == "no_answer"
-
-
-def test_at_most_so_many_turns_are_read() -> None:
-    memory = VolatileMemory()
-    for number in (1, 2, 3):
-        stored(memory, f"c{number}", number, "嗯")
-
-    assert list(finish(stored_turns(memory, since=START, limit=2))) == ["c1", "c2"]
-
-
-def test_a_masked_text_that_grew_too_long_is_cut() -> None:
-    memory = VolatileMemory()
-    stored(memory, "a", 1, "嗯" * 2001)
-
-    assert len(past_turns(memory, since=START)[0].message().text) == 2000

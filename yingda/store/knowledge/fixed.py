@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from yingda.domain.records import Draft, ImportRow, KnowledgeSnapshot, NotFound, RecordId, RecordKind, Signed, Status, Version
 from yingda.store.knowledge import lifecycle
+from yingda.store.knowledge.conditions import default_title
 from yingda.store.knowledge.difference import Change
-from yingda.store.knowledge.service import default_title
 
 
 class FixedRecords:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 
 from sqlalchemy.exc import IntegrityError
 
@@ -15,7 +14,6 @@ from yingda.domain.records import (
     ANY,
     Alike,
     Draft,
-    Exists,
     ImportReport,
     ImportRow,
     KnowledgeSnapshot,
@@ -26,23 +24,21 @@ from yingda.domain.records import (
     Refused,
     Sheet,
     Signed,
-    StaleVersion,
     Status,
     Version,
     payload_digest,
 )
 from yingda.store.base import Store
 from yingda.store.knowledge import lifecycle
+from yingda.store.knowledge.conditions import check_plain, default_title, head_at, head_under, plain_mistakes, there
 from yingda.store.knowledge.difference import Change, difference
-from yingda.store.knowledge.importing import Plan, plan_import
+from yingda.store.knowledge.importing import Plan
 from yingda.store.knowledge.ledger import Ledger
-from yingda.store.knowledge.plain import Judge, mistakes_of_key, mistakes_of_shape
-from yingda.store.knowledge.timeline import effective, first_needed, next_change, publications
+from yingda.store.knowledge.plain import Judge
+from yingda.store.knowledge.shop import as_if_told, dated, moments, plan_of, since_of, snapshot_of, with_told
 
 FindAlike = Callable[[Mapping[str, Payload], Mapping[str, Payload]], tuple[Alike, ...]]
 """FAQ payloads that change and all others, by id; the pairs that ask the same."""
-
-_LONGEST_TITLE = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +79,7 @@ class KnowledgeStore:
     def get(self, id_: RecordId) -> Version:
         """The newest step of a record, with its ETag; raises NotFound."""
         with self._reading() as ledger:
-            return _there(ledger.head(id_), id_)
+            return there(ledger.head(id_), id_)
 
     def heads(self, kind: RecordKind) -> list[Version]:
         """The newest step of each record of a kind, in order of the ids."""
@@ -107,7 +103,7 @@ class KnowledgeStore:
         with self._reading() as ledger:
             found = tuple(ledger.history(id_))
         if not found:
-            _there(None, id_)
+            there(None, id_)
         return found
 
     def diff(self, id_: RecordId, before: int, after: int) -> tuple[Change, ...]:
@@ -121,7 +117,7 @@ class KnowledgeStore:
     def snapshot(self, at: datetime) -> KnowledgeSnapshot:
         """All that is effective at the time ``at``, and until when, as one moment of the database has it."""
         with self._reading() as ledger:
-            return _snapshot(ledger, at, ledger.told())
+            return snapshot_of(ledger, at, ledger.told())
 
     # ---- one record ----
 
@@ -130,9 +126,9 @@ class KnowledgeStore:
 
         Raises Refused, Exists (a record is there and no ETag was given) and StaleVersion.
         """
-        _check_plain(draft)
+        check_plain(draft)
         with self._writing() as ledger:
-            head = _over(ledger.head(draft.id), draft.id, if_match)
+            head = head_under(ledger.head(draft.id), draft.id, if_match)
             version = lifecycle.saved(head, draft, by, at=self._clock(), title=default_title(draft))
             warnings = self._check(ledger, version)
             self._add(ledger, version)
@@ -140,9 +136,9 @@ class KnowledgeStore:
 
     def write(self, draft: Draft, by: Signed, *, if_match: str | None = None) -> Saved:
         """Save, review (``by.reviewer``) and publish in one step; raises what ``save`` raises, and NotAllowed."""
-        _check_plain(draft)
+        check_plain(draft)
         with self._writing() as ledger:
-            head = _over(ledger.head(draft.id), draft.id, if_match)
+            head = head_under(ledger.head(draft.id), draft.id, if_match)
             version = lifecycle.written(head, draft, by, at=self._clock(), title=default_title(draft), two_people=self._two_people)
             warnings = self._check(ledger, version)
             version = self._tell(ledger, version)
@@ -151,18 +147,18 @@ class KnowledgeStore:
     def review(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
         """The draft is good, says ``by.author``; raises NotFound, StaleVersion and NotAllowed."""
         with self._writing() as ledger:
-            head = _at(ledger, id_, if_match)
+            head = head_at(ledger, id_, if_match)
             return self._add(ledger, lifecycle.reviewed(head, by, at=self._clock(), two_people=self._two_people))
 
     def return_to_author(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
         """A reviewed version becomes a draft again; raises NotFound, StaleVersion and NotAllowed."""
         with self._writing() as ledger:
-            return self._add(ledger, lifecycle.returned(_at(ledger, id_, if_match), by, at=self._clock()))
+            return self._add(ledger, lifecycle.returned(head_at(ledger, id_, if_match), by, at=self._clock()))
 
     def publish(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
         """The reviewed version speaks from its time on; raises NotFound, StaleVersion, NotAllowed and Refused."""
         with self._writing() as ledger:
-            version = lifecycle.published(_at(ledger, id_, if_match), by, at=self._clock(), two_people=self._two_people)
+            version = lifecycle.published(head_at(ledger, id_, if_match), by, at=self._clock(), two_people=self._two_people)
             self._check(ledger, version)  # the shop may have changed since it was saved
             return self._tell(ledger, version)
 
@@ -172,7 +168,7 @@ class KnowledgeStore:
         Raises NotFound, StaleVersion, NotAllowed, and Refused when another record needs it.
         """
         with self._writing() as ledger:
-            return self._tell(ledger, lifecycle.retired(_at(ledger, id_, if_match), by, at=self._clock()))
+            return self._tell(ledger, lifecycle.retired(head_at(ledger, id_, if_match), by, at=self._clock()))
 
     def roll_back(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
         """Publish again what was told before the last publication or retirement, as a new version.
@@ -181,7 +177,7 @@ class KnowledgeStore:
         when it no longer fits the shop.
         """
         with self._writing() as ledger:
-            _at(ledger, id_, if_match)
+            head_at(ledger, id_, if_match)
             version = lifecycle.rolled_back(ledger.history(id_), by, at=self._clock())
             self._check(ledger, version)
             return self._tell(ledger, version)
@@ -239,16 +235,14 @@ class KnowledgeStore:
         now = self._names(ledger)
         rows = [(kind, row) for kind, sheet in sheets.items() for row in sheet.rows if kind is not RecordKind.FAQ]
         plain = {
-            RecordId(kind, row.key): _as_if_told(kind, row)
-            for kind, row in rows
-            if not _plain_mistakes(RecordId(kind, row.key), row.payload)
+            RecordId(kind, row.key): as_if_told(kind, row) for kind, row in rows if not plain_mistakes(RecordId(kind, row.key), row.payload)
         }
-        among = self._judge(_with(now, plain))
+        among = self._judge(with_told(now, plain))
 
         def check(id_: RecordId, payload: Payload) -> list[str]:
-            return _plain_mistakes(id_, payload) or among.check(id_, payload)
+            return plain_mistakes(id_, payload) or among.check(id_, payload)
 
-        return {kind: _plan(ledger, kind, sheet, check) for kind, sheet in sheets.items()}
+        return {kind: plan_of(ledger, kind, sheet, check) for kind, sheet in sheets.items()}
 
     def _publish_plans(self, ledger: Ledger, plans: Mapping[RecordKind, Plan], by: Signed, *, two_people: bool | None = None) -> int:
         needed = self._two_people if two_people is None else two_people
@@ -273,7 +267,7 @@ class KnowledgeStore:
 
     def _add(self, ledger: Ledger, version: Version) -> Version:
         """A step that changes nothing for customers."""
-        ledger.add([(version, _since(ledger.history(version.id), version.at))])
+        ledger.add([(version, since_of(ledger.history(version.id), version.at))])
         return version
 
     def _tell(self, ledger: Ledger, version: Version) -> Version:
@@ -281,7 +275,7 @@ class KnowledgeStore:
         ends = version.status is Status.RETIRED
         with self._unbroken(ledger, {version.id.kind}, ends=ends):
             told = replace(version, knowledge_version=ledger.advance())
-            ledger.add([(told, _since([*ledger.history(told.id), told], told.at))])
+            ledger.add([(told, since_of([*ledger.history(told.id), told], told.at))])
         return told
 
     @contextmanager
@@ -290,16 +284,18 @@ class KnowledgeStore:
         if not ends and set(kinds) <= {RecordKind.FAQ}:
             yield
             return
-        now = self._clock()
-        before = self._judge(_snapshot(ledger, now, ledger.told()))
+        now, before, managed = self._clock(), ledger.told(), ledger.managed()
         yield
-        reasons = self._judge(_snapshot(ledger, now, ledger.told())).broken_since(before)
-        if reasons:
-            raise Refused(reasons)
+        after = ledger.told()
+        for at in moments(now, before, after):
+            then = replace(snapshot_of(ledger, at, before), managed=managed)
+            reasons = self._judge(snapshot_of(ledger, at, after)).broken_since(self._judge(then))
+            if reasons:
+                raise Refused([dated(reason, at, now) for reason in reasons])
 
-    def _names(self, ledger: Ledger) -> KnowledgeSnapshot:
-        """All but the entries: what these may refer to."""
-        return _snapshot(ledger, self._clock(), ledger.told_of_others(RecordKind.FAQ))
+    def _names(self, ledger: Ledger, at: datetime | None = None) -> KnowledgeSnapshot:
+        """All but the entries, now or at a time: what these may refer to."""
+        return snapshot_of(ledger, at or self._clock(), ledger.told_of_others(RecordKind.FAQ))
 
     @contextmanager
     def _reading(self) -> Iterator[Ledger]:
@@ -324,13 +320,17 @@ class KnowledgeStore:
     # ---- checks ----
 
     def _check(self, ledger: Ledger, version: Version) -> tuple[str, ...]:
-        """Raise Refused unless the payload fits the shop; what is odd about it all the same."""
+        """Raise Refused unless the payload fits the shop whenever it speaks; what is odd about it all the same."""
         told = {} if version.id.kind is RecordKind.FAQ else {version.id: version}
-        among = self._judge(_with(self._names(ledger), told))
-        reasons = among.check(version.id, version.payload)
-        if reasons:
-            raise Refused(reasons)
-        return tuple(among.warnings(version.id, version.payload))
+        others, now = ledger.told_of_others(RecordKind.FAQ), self._clock()
+        warnings: dict[str, None] = {}
+        for at in moments(max(now, version.effective_from or now), others, until=version.effective_until):
+            among = self._judge(with_told(snapshot_of(ledger, at, others), told))
+            reasons = among.check(version.id, version.payload)
+            if reasons:
+                raise Refused([dated(reason, at, now) for reason in reasons])
+            warnings |= dict.fromkeys(among.warnings(version.id, version.payload))
+        return tuple(warnings)
 
     def _alike_of(self, version: Version) -> tuple[Alike, ...]:
         rows = (ImportRow(1, version.id.key, version.payload),)
@@ -343,84 +343,3 @@ class KnowledgeStore:
         changed = {row.key: row.payload for row in rows}
         others = self.snapshot(self._clock()).of(kind)
         return self._find_alike(changed, {key: payload for key, payload in others.items() if key not in changed})
-
-
-def _snapshot(ledger: Ledger, at: datetime, told: Mapping[RecordId, list[Version]]) -> KnowledgeSnapshot:
-    published = {id_: publications(steps) for id_, steps in told.items()}
-    found = {id_: speaking for id_, steps in published.items() if (speaking := effective(steps, at))}
-    changes = [change for steps in published.values() if (change := next_change(steps, at))]
-    return KnowledgeSnapshot(ledger.version(), MappingProxyType(found), min(changes, default=None), ledger.managed())
-
-
-def _with(snapshot: KnowledgeSnapshot, told: Mapping[RecordId, Version]) -> KnowledgeSnapshot:
-    """The snapshot with ``told`` over its own records."""
-    managed = snapshot.managed | {id_.kind for id_ in told}
-    return replace(snapshot, records=MappingProxyType({**snapshot.records, **told}), managed=managed)
-
-
-def _as_if_told(kind: RecordKind, row: ImportRow) -> Version:
-    """A row as its judge sees it; nothing but its payload counts."""
-    digest, at = payload_digest(row.payload), datetime.min.replace(tzinfo=UTC)
-    return Version(RecordId(kind, row.key), 1, 1, "", Status.PUBLISHED, "", "", None, at, "", row.payload, digest)
-
-
-def _plan(ledger: Ledger, kind: RecordKind, sheet: Sheet, check: Callable[[RecordId, Payload], list[str]]) -> Plan:
-    told = {id_.key: publications(steps) for id_, steps in ledger.told_of_kind(kind).items()}
-    live = {key: steps[-1] for key, steps in told.items() if steps}
-    return plan_import(sheet, ledger.heads(kind), live, lambda key, payload: check(RecordId(kind, key), payload))
-
-
-def _check_plain(draft: Draft) -> None:
-    """Raise Refused unless the payload may be stored at all; done before the lock is taken, for it may be hostile."""
-    reasons = _plain_mistakes(draft.id, draft.payload)
-    if reasons:
-        raise Refused(reasons)
-
-
-def _plain_mistakes(id_: RecordId, payload: Payload) -> list[str]:
-    reasons = [*mistakes_of_key(id_), *mistakes_of_shape(payload)]
-    if reasons or id_.kind is not RecordKind.FAQ:
-        return reasons
-    same = payload.get("id", id_.key) == id_.key
-    return [] if same else ["id: differs from the id of the record; write the same"]
-
-
-def default_title(draft: Draft) -> str:
-    """What a version is about, for its name: the Chinese question of an entry, else the record's id."""
-    question = draft.payload.get("question")
-    text = question.get("zh") if isinstance(question, Mapping) else None
-    shown = "".join(char if char.isprintable() else " " for char in text if char) if isinstance(text, str) else ""
-    return " ".join(shown.split())[:_LONGEST_TITLE].strip() or draft.id.key[:_LONGEST_TITLE]
-
-
-def _since(history: list[Version], at: datetime) -> int | None:
-    return first_needed(publications(history), at)
-
-
-def _there(head: Version | None, id_: RecordId) -> Version:
-    if head is None:
-        raise NotFound(f"{id_}: there is no such record; check kind and id")
-    return head
-
-
-def _at(ledger: Ledger, id_: RecordId, if_match: str) -> Version:
-    """The head, when it is the one that the caller has read."""
-    head = _there(ledger.head(id_), id_)
-    if if_match not in (ANY, head.etag):
-        raise StaleVersion(f"{id_}: it has changed since you read it ({head.name}, {head.status}); read it again and repeat your change")
-    return head
-
-
-def _over(head: Version | None, id_: RecordId, if_match: str | None) -> Version | None:
-    """The head that a save may lie over."""
-    if if_match is None:
-        if head is not None and head.status is not Status.RETIRED:
-            raise Exists(f"{id_}: it exists already; read it and send its ETag to change it")
-        return head
-    if head is None:
-        if if_match == ANY:
-            return None
-        raise StaleVersion(f"{id_}: there is no such record; save it without an ETag")
-    if if_match not in (ANY, head.etag):
-        raise StaleVersion(f"{id_}: it has changed since you read it ({head.name}, {head.status}); read it again and repeat your change")
-    return head
