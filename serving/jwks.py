@@ -78,12 +78,12 @@ def _usable(jwk: Any) -> tuple[str | None, PublishedKey] | None:
     from joserfc.jwk import ECKey, OKPKey, RSAKey
 
     kinds: dict[Any, Any] = {"RSA": RSAKey, "EC": ECKey, "OKP": OKPKey}
-    public = {name: value for name, value in jwk.items() if name in _PUBLIC}
+    public = {name: value for name, value in jwk.items() if name in _PUBLIC} if isinstance(jwk, dict) else {}
     kind, kid = public.get("kty"), public.get("kid")
     allowed = _ALGORITHMS.get("RSA" if kind == "RSA" else str(public.get("crv")), set())
     allowed = allowed & {public["alg"]} if isinstance(public.get("alg"), str) else allowed
     too_short = kind == "RSA" and len(str(public.get("n", ""))) < _MIN_RSA_CHARS
-    if not allowed or kind not in kinds or too_short or public.get("use", "sig") != "sig":
+    if not allowed or not isinstance(kind, str) or kind not in kinds or too_short or public.get("use", "sig") != "sig":
         return None
     try:
         key: Any = kinds[kind].import_key(public)
