@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,12 @@ def test_a_known_key_without_the_scope_is_named(store: Store) -> None:
 
 def test_a_flood_of_refusals_is_a_bounded_number_of_entries() -> None:
     written: list[dict[tuple[str, str], int]] = []
-    refusals = Refusals(lambda counts: written.append(dict(counts)) is None)
+
+    def write(counts: Mapping[tuple[str, str], int]) -> bool:
+        written.append(dict(counts))
+        return True
+
+    refusals = Refusals(write)
     for number in range(10 * MANY):
         refusals.count("scope", f"oauth:{number}")
     refusals.flush()

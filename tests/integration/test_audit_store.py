@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from tests.store_kit import BACKENDS, opened
 from yingda.domain.errors import StoreError
 from yingda.store import audit as module
 from yingda.store.audit import GENESIS, Audit, AuditEntry, Head, Outcome, Verification, audit_of, hidden_name, safe_name
-from yingda.store.base import Store
+from yingda.store.base import Store, open_store
 from yingda.store.conversations import SqlMemory
 from yingda.store.memory import VolatileMemory
 
@@ -234,6 +236,8 @@ def test_an_entry_takes_no_text(changes: dict[str, Any]) -> None:
 
 def test_names_that_are_not_plain_are_hidden() -> None:
     assert safe_name("faq", "ship-when") == "faq:ship-when"
+    assert safe_name("release", "2026.12") == "release:2026.12"
+    assert safe_name("faq", "call-13800138000").startswith("faq:sha256-")
     assert safe_name("faq", "快递").startswith("faq:sha256-")
     assert hidden_name("conversation", "13800138000") == hidden_name("conversation", "13800138000")
     assert "13800138000" not in hidden_name("conversation", "13800138000")
@@ -241,10 +245,6 @@ def test_names_that_are_not_plain_are_hidden() -> None:
 
 
 def test_a_store_without_the_table_says_what_to_run(tmp_path: Path) -> None:
-    from contextlib import closing
-
-    from yingda.store.base import open_store
-
     with closing(open_store(f"sqlite:///{tmp_path / 'empty.db'}")) as store, pytest.raises(StoreError, match="yingda store migrate"):
         Audit(store).record(entry())
 
@@ -253,3 +253,18 @@ def test_a_memory_that_forgets_has_no_log(store: Store) -> None:
     assert audit_of(VolatileMemory()) is None
     found = audit_of(SqlMemory(store))
     assert found is not None and found.record(entry(at=NOON.astimezone(UTC))).number == 1
+
+
+def test_a_user_who_may_only_insert_and_read_can_record(tmp_path: Path) -> None:
+    """The least rights that the document names are enough."""
+    name = f"clerk_{token_hex(4)}"
+    with opened("postgresql", tmp_path) as owner:
+        execute(owner, f"CREATE ROLE {name} LOGIN", f"GRANT INSERT, SELECT ON audit TO {name}")
+        url = owner.engine.url.set(username=name, password=None).render_as_string(hide_password=False)
+        try:
+            with closing(open_store(url)) as clerk:
+                assert Audit(clerk).record(entry()).number == 1
+                with pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
+                    execute(clerk, "ALTER TABLE audit DISABLE TRIGGER ALL")
+        finally:
+            execute(owner, f"DROP OWNED BY {name}", f"DROP ROLE {name}")

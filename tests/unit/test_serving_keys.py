@@ -6,10 +6,11 @@ import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from serving.keys import AccessError, KeyFollower, follow_keys, make_key, read_keys
+from serving.keys import FOLLOW_S, AccessError, KeyFollower, follow_keys, make_key, read_keys
 from serving.logs import open_log
 from tests.serving_kit import bearer, open_site
 from yingda.access.file import add_key, revoke_key
@@ -92,8 +93,33 @@ def test_a_list_emptied_on_purpose_shuts_everybody_out(followed: Followed) -> No
     assert not followed.knows(NEW.key)
 
 
+class _Told(io.StringIO):
+    """A log that says when something was written to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = Event()
+
+    def write(self, text: str) -> int:
+        done = super().write(text)
+        self.event.set()
+        return done
+
+
+def test_the_follower_looks_by_itself(followed: Followed) -> None:
+    stream = _Told()
+    keys = follow_keys(followed.path, open_log(stream))
+    keys.start()
+    later = make_key("later", ["ops"])
+    add_key(followed.path, later)
+    assert stream.event.wait(30)
+    assert keys.look_up(later.key.encode())[1] is None
+    keys.close()
+    assert FOLLOW_S < 1
+
+
 def test_a_running_app_follows(followed: Followed) -> None:
-    """The app starts the follower and stops it; until then its thread looks by itself."""
+    """The app starts the follower and stops it."""
     with open_site(keys=followed.keys) as site:
         assert site.client.get("/v1/intents", headers=bearer(NEW)).status_code == 200
         revoke_key(followed.path, "shop", now=datetime.now(UTC))

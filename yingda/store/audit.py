@@ -32,6 +32,7 @@ PAGE = 1000
 _LOCK = 0x79_61_75_64_69_74  # "yaudit": one number for all who write entries to this database
 _WORD = re.compile(r"[a-z][a-z0-9_.]{0,63}")
 _NAME = re.compile(r"[A-Za-z0-9._:@+/-]{0,128}")
+_PLAIN = re.compile(r"(?!.*[0-9]{6})[A-Za-z0-9._:@-]{1,80}")
 _FACTS = 16
 _LARGEST = 2**53  # beyond it, JSON of other programs loses digits
 
@@ -160,8 +161,11 @@ def audit_of(memory: Memory) -> Audit | None:
 
 
 def safe_name(kind: str, name: str) -> str:
-    """``kind:name`` where the name is a plain identifier, else ``kind:sha256-…``: the same name gives the same target."""
-    return f"{kind}:{name}" if re.fullmatch(r"[A-Za-z0-9._:@-]{1,80}", name) else hidden_name(kind, name)
+    """``kind:name`` where the name is a plain identifier, else ``kind:sha256-…``: the same name gives the same target.
+
+    Six digits in a row may be somebody's number, and are no plain identifier.
+    """
+    return f"{kind}:{name}" if _PLAIN.fullmatch(name) else hidden_name(kind, name)
 
 
 def hidden_name(kind: str, name: str) -> str:
