@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +119,9 @@ class Watch:
             if result["status"] != 200:
                 self.errors.append(json.dumps(result, ensure_ascii=False))
 
-    def everything(self, **headers: str) -> None:
+    def everything(self, headers: dict[str, str], *, bodies: int = 99) -> None:
         for method, template in OPERATIONS:
-            for content in self.planter.bodies() if method in ("post", "put") else [None]:
+            for content in islice(self.planter.bodies(), bodies) if method in ("post", "put") else [None]:
                 kind = {"content-type": "application/json"} if content else {}
                 self.send(method.upper(), self.planter.path(template), kind | headers, content)
 
@@ -141,15 +141,15 @@ def fixture_store(tmp_path: Path) -> Iterator[Store]:
 def test_nothing_leaks_from_calls_that_work_or_are_refused(store: Store) -> None:
     with open_site(keys=[ALL], memory=SqlMemory(store), log_level="debug") as site:
         watch = Watch(site)
-        watch.everything(**bearer(ALL))
-        watch.everything()
-        watch.everything(authorization=f"Bearer {watch.planter.word()}")
+        watch.everything(bearer(ALL))
+        watch.everything({}, bodies=2)
+        watch.everything({"authorization": f"Bearer {watch.planter.word()}"}, bodies=2)
         for method in ("GET", "POST", "TRACE"):
             watch.send(method, f"/{watch.planter.word()}", bearer(ALL))
         watch.send("GET", "/v1/answer", bearer(ALL))
         assert watch.leaks() == []
     assert {200, 400, 401, 404, 405, 409, 415, 422} <= watch.statuses
-    assert watch.planter.planted > 5000
+    assert watch.planter.planted > 3000
     assert any(line["event"] == "request" and line["status"] == 200 for line in site.log)
     entries = [str(each.entry) for each in Audit(store).entries()]
     assert len(entries) > 20
@@ -160,7 +160,7 @@ def test_nothing_leaks_when_the_engine_breaks(store: Store) -> None:
     with open_site(engine=FakeEngine(), keys=[ALL], memory=SqlMemory(store)) as site:
         watch = Watch(site)
         site.engine.failure = ValueError(watch.planter.text())
-        watch.everything(**bearer(ALL))
+        watch.everything(bearer(ALL))
         assert watch.leaks() == []
         assert any(line["event"] == "unexpected_error" for line in site.log)
     assert 500 in watch.statuses
@@ -172,7 +172,7 @@ def test_nothing_leaks_when_the_store_breaks(store: Store) -> None:
         with store.writer().begin() as connection:
             for table in ("feedback", "handoffs", "rollout_customers", "turns", "conversations"):
                 connection.exec_driver_sql(f"DROP TABLE {table}")
-        watch.everything(**bearer(ALL))
+        watch.everything(bearer(ALL))
         assert watch.leaks() == []
     assert 503 in watch.statuses
 
