@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving import conversation_routes, knowledge_routes, probes, replay_routes, rollout_routes, routes
-from serving.auth import KeyGate
+from serving.audit import AuditDesk, AuditTrail
+from serving.auth import KeyGate, KeySource
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
-from serving.keys import KeyRing
 from serving.live import Desk, fixed_desk
 from serving.logs import frames, open_log
+from serving.security_headers import SecurityHeaders
 from serving.service import Engine, Service
 from serving.settings import Settings
+from serving.tokens import TokenVerifier
 from serving.workers import Workers
+from yingda.store.audit import audit_of
 from yingda.store.memory import Memory, VolatileMemory
 
 API_VERSION = "1.0.0"
@@ -47,13 +50,14 @@ def create_app(
     settings: Settings,
     engine: Engine,
     *,
-    keys: KeyRing | None = None,
+    keys: KeySource | None = None,
+    tokens: TokenVerifier | None = None,
     log: FilteringBoundLogger | None = None,
     memory: Memory | None = None,
     clock: Callable[[], datetime] | None = None,
     desk: Desk | None = None,
 ) -> FastAPI:
-    """An app of its own around ``engine``; it asks for a key when ``keys`` is given.
+    """An app of its own around ``engine``; it asks for a key or a token when ``keys`` or ``tokens`` are given.
 
     Conversations are kept in ``memory``, else for as long as the app lives. Knowledge is that of ``desk``, and the engine the
     one in use there; else both stay as they are.
@@ -63,13 +67,20 @@ def create_app(
     knowledge = desk or fixed_desk(engine.knowledge, clock=clock)
     workers = Workers(threads=settings.encode_threads, max_queue=settings.max_queue)
     current = partial(_current, knowledge, engine)
-    service = Service(engine, workers=workers, memory=memory or VolatileMemory(), clock=clock, current=current)
-    app = _routed_app(_lifespan(service, knowledge, log))
+    memory = memory or VolatileMemory()
+    service = Service(engine, workers=workers, memory=memory, clock=clock, current=current)
+    audit = AuditDesk(audit_of(memory), log=log, clock=clock)
+    beside = [each for each in (keys, tokens, audit) if isinstance(each, Beside)]
+    app = _routed_app(_lifespan(service, knowledge, log, beside))
     app.state.service = service
     app.state.desk = knowledge
     app.state.max_body_bytes = settings.max_body_bytes
-    app.add_middleware(KeyGate, keys=keys)
+    app.state.audit = audit
+    app.state.refused = audit.refusals.count
+    app.add_middleware(AuditTrail, desk=audit)
+    app.add_middleware(KeyGate, keys=keys, tokens=tokens, refused=audit.refusals.count)
     app.add_middleware(Envelope, metrics=service.metrics, log=log)
+    app.add_middleware(SecurityHeaders, tls=settings.tls)
     return app
 
 
@@ -111,7 +122,18 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger) -> Any:
+@runtime_checkable
+class Beside(Protocol):
+    """What runs beside the requests for as long as the app does."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def close(self) -> None:
+        """End, and wait until it has ended."""
+
+
+def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger, beside: Sequence[Beside]) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         try:
@@ -120,8 +142,12 @@ def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger) -> Any:
             # Not raised: the server would print a traceback that may quote text; /readyz and `serve` report it.
             log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
         desk.start()
+        for each in beside:
+            each.start()
         yield
         service.close()
         desk.close()
+        for each in beside:
+            each.close()
 
     return lifespan

@@ -18,7 +18,8 @@ from yingda.domain.errors import MessageError, StoreError
 
 PROBLEM_JSON = "application/problem+json"
 
-_SAFE_TOKEN = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# Names of fields are words; what has four digits in a row may be somebody's number, whoever made it a key.
+_SAFE_TOKEN = re.compile(r"(?!.*[0-9]{4})[A-Za-z0-9_.-]{1,64}")
 _CODES = {
     400: ("bad_request", "the request cannot be read; send a JSON object as /openapi.json describes it"),
     404: ("not_found", "there is nothing at this path; see /openapi.json for the calls that exist"),

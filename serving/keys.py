@@ -1,109 +1,88 @@
-"""API keys: stored as SHA-256, compared in constant time, each with its scopes."""
+"""The API keys of a running server: read at start, and followed while their file changes."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
-import secrets
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from threading import Event, Thread
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from structlog.typing import FilteringBoundLogger
 
-from serving.settings import SettingsError
+from yingda.access.file import read_records
+from yingda.access.keys import AccessError, KeyRecord, KeyRing, NewKey, make_key
+from yingda.access.scopes import Scope
 
+__all__ = ["AccessError", "KeyFollower", "KeyRecord", "KeyRing", "NewKey", "Scope", "follow_keys", "make_key", "read_keys"]
 
-class Scope(StrEnum):
-    """What a key may do."""
+FOLLOW_S = 0.5
+"""Seconds between two looks at the file."""
 
-    CLASSIFY = "classify"
-    ANSWER = "answer"
-    FEEDBACK = "feedback"
-    KNOWLEDGE_READ = "knowledge:read"
-    KNOWLEDGE_WRITE = "knowledge:write"
-    OPS = "ops"
-    DATA_UNMASK = "data:unmask"
-
-
-class KeyRecord(BaseModel):
-    """One record of the keys file; the key itself is never stored."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
-    # A fast hash is enough: a key made here is 256 random bits, beyond any guessing.
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    scopes: frozenset[Scope]
-
-
-@dataclass(frozen=True, slots=True)
-class NewKey:
-    """A fresh key, to be shown once, and the record that recognises it."""
-
-    key: str
-    record: KeyRecord
-
-
-class KeyRing:
-    """The keys a server accepts."""
-
-    def __init__(self, records: Sequence[KeyRecord]) -> None:
-        self._records = tuple(records)
-
-    def find(self, key: bytes) -> KeyRecord | None:
-        """The record of ``key``, None when no record fits; takes the same time wherever it stands."""
-        digest = _digest(key)
-        fitting = [record for record in self._records if hmac.compare_digest(record.sha256, digest)]
-        return fitting[0] if fitting else None
-
-
-def make_key(key_id: str, scopes: Sequence[str]) -> NewKey:
-    """A fresh random key named ``key_id``; raise SettingsError for a bad name or an unknown scope."""
-    key = f"yd_{secrets.token_urlsafe(32)}"
-    try:
-        record = KeyRecord.model_validate({"id": key_id, "sha256": _digest(key.encode()), "scopes": scopes})
-    except ValidationError as error:
-        raise SettingsError(f"new-key: {_explain(error)}") from None
-    return NewKey(key=key, record=record)
+_Signature = tuple[int, int, int, int]
 
 
 def read_keys(path: Path) -> KeyRing:
-    """The keys in the JSON file at ``path``; raise SettingsError naming the file and the record at fault."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        records = TypeAdapter(list[KeyRecord]).validate_python(content)
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read ({error.strerror}); correct YINGDA_KEYS_FILE") from None
-    except UnicodeDecodeError:
-        raise SettingsError(f"{path}: is not UTF-8; save it as UTF-8") from None
-    except json.JSONDecodeError as error:
-        raise SettingsError(f"{path}:{error.lineno}: is not valid JSON ({error.msg}); correct this line") from None
-    except ValidationError as error:
-        raise SettingsError(f"{path}: {_explain(error)}") from None
-    _check_records(path, records)
+    """The keys in the file at ``path``; raises AccessError naming the file and the record at fault, or that it holds none."""
+    records = read_records(path)
+    if not records:
+        raise AccessError(f"{path}: holds no key; make one with `yingda keys create`")
     return KeyRing(records)
 
 
-def _check_records(path: Path, records: Sequence[KeyRecord]) -> None:
-    if not records:
-        raise SettingsError(f"{path}: holds no key; add a record from `python -m serving new-key`")
-    for name, values in (("id", [r.id for r in records]), ("sha256", [r.sha256 for r in records])):
-        twice = [index for index, value in enumerate(values, start=1) if Counter(values)[value] > 1]
-        if twice:
-            raise SettingsError(f"{path}: records {twice} have the same {name}; keep one of them")
+def follow_keys(path: Path, log: FilteringBoundLogger) -> KeyFollower:
+    """The keys in the file at ``path``, and a follower of it that is not started yet; raises AccessError as ``read_keys``."""
+    signature = _signature(path)  # before the file is read: a change in between is seen at the next look
+    return KeyFollower(path, read_keys(path), signature, log)
 
 
-def _explain(error: ValidationError) -> str:
-    # The values are left out: somebody may have pasted a key where its hash belongs.
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-    place = [f"record {part + 1}" if isinstance(part, int) else part for part in first["loc"][:2]]
-    return f"{', '.join(place) or 'the file'}: {first['msg']}; scopes are {', '.join(Scope)}"
+class KeyFollower:
+    """A ring of keys that is replaced when its file changes; a file that cannot be used leaves the last good keys in use.
+
+    A thread looks at the file's inode, size and times; it is parsed only when they change, and never while a request waits.
+    """
+
+    def __init__(self, path: Path, ring: KeyRing, signature: _Signature | None, log: FilteringBoundLogger) -> None:
+        self._path, self._ring, self._seen, self._log = path, ring, signature, log
+        self._stop = Event()
+        self._thread = Thread(target=self._follow, name="keys", daemon=True)
+
+    def look_up(self, key: bytes) -> tuple[KeyRecord | None, str | None]:
+        """See KeyRing."""
+        return self._ring.look_up(key)
+
+    def look(self) -> None:
+        """Take the file as it is now, if it has changed since the last look."""
+        now = _signature(self._path)
+        if now == self._seen:
+            return
+        self._seen = now
+        try:
+            records = read_records(self._path)
+        except AccessError as error:
+            self._log.error("keys_stay", detail=str(error), keys=len(self._ring.records))
+            return
+        self._ring = KeyRing(records)
+        current = datetime.now(UTC)
+        good = sum(record.refusal(current) is None for record in records)
+        self._log.info("keys_in_use", keys=good, refused=len(records) - good)
+
+    def start(self) -> None:
+        """Follow the file from now on."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Follow it no more."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _follow(self) -> None:
+        while not self._stop.wait(FOLLOW_S):
+            self.look()
 
 
-def _digest(key: bytes) -> str:
-    return hashlib.sha256(key).hexdigest()
+def _signature(path: Path) -> _Signature | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns

@@ -192,7 +192,9 @@ def _told(work: Callable[[Held], Result], records: Held) -> Result:
         fields = [_field(reason) for reason in error.reasons]
         raise ProblemError(422, error.code, f"{len(fields)} reason(s) not to save this; see errors", errors=fields) from None
     except KnowledgeError as error:
-        raise ProblemError(_STATUS.get(error.code, 422), error.code, str(error)) from None
+        # an id that is not known is not repeated: nobody knows what it is
+        detail = "there is no such record or revision; check kind and id" if error.code == "not_found" else str(error)
+        raise ProblemError(_STATUS.get(error.code, 422), error.code, detail) from None
 
 
 def _field(reason: str) -> FieldError:

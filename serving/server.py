@@ -15,11 +15,12 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving.app import create_app
-from serving.keys import read_keys
+from serving.keys import follow_keys
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
 from serving.service import Engine, Service
 from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_roles, unknown_variables
+from serving.tokens import open_tokens
 from yingda.store.memory import Memory
 
 
@@ -35,15 +36,16 @@ def serve(
     """
     check_exposure(settings)
     check_roles(settings)
-    keys = read_keys(settings.keys_file) if settings.keys_file else None
     log = open_log(sys.stderr, settings.log_level)
+    keys = follow_keys(settings.keys_file, log) if settings.keys_file else None
+    tokens = open_tokens(settings, log)
     for warning in unknown_variables(os.environ):
         log.warning("unknown_variable", detail=warning)
     # Bound first: a port in use is known at once, a bundle takes its time.
     with _bind(settings) as listener:
         desk = open_knowledge(settings, log)
         engine = (desk.engine if desk else None) or open_engine(settings)
-        app = create_app(settings, engine, keys=keys, log=log, memory=open_memory(settings), desk=desk)
+        app = create_app(settings, engine, keys=keys, tokens=tokens, log=log, memory=open_memory(settings), desk=desk)
         logging.getLogger().handlers = [LogBridge(log)]
         server = _Server(settings, app)
         # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.

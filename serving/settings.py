@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     bundle: Path = Path("models/current")
     pack: Path | None = None
     keys_file: Path | None = None
+    # OAuth 2.0: JWT access tokens of one issuer for one audience; all three or none. The key set is an https URL or a file.
+    oauth_issuer: str | None = None
+    oauth_audience: str | None = None
+    oauth_jwks: str | None = None
+    # Callers reach the service by TLS, which a proxy ends: browsers are told to insist on it.
+    tls: bool = False
     # Conversations, decisions, feedback and knowledge; `memory` keeps conversations for as long as the process lives.
     store: str = "sqlite:///var/yingda.db"
     # Nothing is published that its author alone has seen; people are told apart by their keys.
@@ -73,20 +79,35 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def knows_callers(settings: Settings) -> bool:
+    """True when callers must say who they are: by key, by token or either."""
+    return settings.keys_file is not None or settings.oauth_issuer is not None
+
+
 def check_exposure(settings: Settings) -> None:
-    """Raise SettingsError when other machines could reach a server that asks for no key."""
-    if settings.keys_file is None and not is_loopback(settings.host):
+    """Raise SettingsError when other machines could reach a server that asks nobody who they are, or OAuth is half configured."""
+    check_oauth(settings)
+    if not knows_callers(settings) and not is_loopback(settings.host):
         raise SettingsError(
             f"{PREFIX}HOST={settings.host} can be reached from other machines but no keys are configured; "
-            f"set {PREFIX}KEYS_FILE (make a key with `python -m serving new-key`) or {PREFIX}HOST=127.0.0.1"
+            f"set {PREFIX}KEYS_FILE (make a key with `yingda keys create`) or {PREFIX}OAUTH_ISSUER, or {PREFIX}HOST=127.0.0.1"
         )
+
+
+def check_oauth(settings: Settings) -> None:
+    """Raise SettingsError unless issuer, audience and key set of OAuth are all set, or none is."""
+    needed = ("oauth_issuer", "oauth_audience", "oauth_jwks")
+    missing = [name for name in needed if getattr(settings, name) is None]
+    if missing and len(missing) < len(needed):
+        names = ", ".join(f"{PREFIX}{name.upper()}" for name in missing)
+        raise SettingsError(f"OAuth needs issuer, audience and key set; set {names}, or unset all three")
 
 
 def check_roles(settings: Settings) -> None:
     """Raise SettingsError when two people are asked for and nobody can be told from anybody."""
-    if settings.two_people and settings.keys_file is None:
+    if settings.two_people and not knows_callers(settings):
         raise SettingsError(
-            f"{PREFIX}TWO_PEOPLE needs a key for each person; set {PREFIX}KEYS_FILE (make keys with `python -m serving new-key`) "
+            f"{PREFIX}TWO_PEOPLE needs a key for each person; set {PREFIX}KEYS_FILE (make keys with `yingda keys create`) "
             f"or unset {PREFIX}TWO_PEOPLE"
         )
 

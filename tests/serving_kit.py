@@ -15,11 +15,14 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from serving.app import create_app
+from serving.auth import KeySource
 from serving.keys import KeyRing, NewKey, make_key
 from serving.live import Desk
 from serving.logs import open_log
 from serving.settings import Settings
+from serving.tokens import TokenVerifier
 from tests.fakes import FakeEngine
+from yingda.store.memory import Memory
 
 TEXT = "快递三天没动了"
 
@@ -45,12 +48,18 @@ class Site:
 
 @contextmanager
 def open_site(
-    *, engine: FakeEngine | None = None, keys: Sequence[NewKey] | None = None, desk: Desk | None = None, **settings: Any
+    *,
+    engine: FakeEngine | None = None,
+    keys: Sequence[NewKey] | KeySource | None = None,
+    tokens: TokenVerifier | None = None,
+    desk: Desk | None = None,
+    memory: Memory | None = None,
+    **settings: Any,
 ) -> Iterator[Site]:
     """A started app, stopped at the end."""
     engine, stream = engine or FakeEngine(), io.StringIO()
-    ring = KeyRing([key.record for key in keys]) if keys is not None else None
-    app = create_app(Settings(**settings), engine, keys=ring, log=open_log(stream), desk=desk)
+    ring = KeyRing([key.record for key in keys]) if isinstance(keys, Sequence) else keys
+    app = create_app(Settings(**settings), engine, keys=ring, tokens=tokens, log=open_log(stream), desk=desk, memory=memory)
     with TestClient(app) as client:
         engine.calls.clear()
         yield Site(client, app, engine, stream)

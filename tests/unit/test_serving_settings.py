@@ -56,3 +56,14 @@ def test_two_people_are_told_apart_by_their_keys(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="YINGDA_KEYS_FILE"):
         check_roles(Settings(two_people=True))
     check_roles(Settings(two_people=True, keys_file=tmp_path / "keys.json"))
+
+
+def test_tokens_are_as_good_as_keys_but_not_by_halves(tmp_path: Path) -> None:
+    issuer = {"oauth_issuer": "https://id.example", "oauth_audience": "yingda", "oauth_jwks": "https://id.example/jwks"}
+    whole = Settings(host="0.0.0.0", two_people=True, **issuer)  # type: ignore[arg-type]
+    check_exposure(whole)
+    check_roles(whole)
+    for name in issuer:
+        half = {each: value for each, value in issuer.items() if each != name}
+        with pytest.raises(SettingsError, match=f"set YINGDA_{name.upper()}, or unset all three"):
+            check_exposure(Settings(keys_file=tmp_path / "keys.json", **half))  # type: ignore[arg-type]

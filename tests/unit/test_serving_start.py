@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from serving.__main__ import main
+from serving.keys import AccessError
 from serving.server import serve
 from serving.settings import Settings, SettingsError
 from yingda.domain.errors import BundleError, YingdaError
@@ -19,20 +20,6 @@ from yingda.domain.errors import BundleError, YingdaError
 
 def never(_settings: Settings) -> object:
     raise AssertionError("the engine must not be opened")
-
-
-def test_new_key_prints_the_key_and_its_record(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["new-key", "--id", "shop", "--scopes", "classify,answer"]) == 0
-    key, record = capsys.readouterr().out.splitlines()
-    assert key.startswith("yd_")
-    assert json.loads(record)["scopes"] == ["answer", "classify"]
-
-
-def test_an_unknown_scope_makes_no_key(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["new-key", "--id", "shop", "--scopes", "root"]) == 2
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.startswith("error: new-key: ")
 
 
 def test_an_open_address_without_keys_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,7 +33,7 @@ def test_an_open_address_without_keys_is_refused(monkeypatch: pytest.MonkeyPatch
 def test_malformed_keys_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "keys.json"
     path.write_text("[]")
-    with pytest.raises(SettingsError, match="holds no key"):
+    with pytest.raises(AccessError, match="holds no key"):
         serve(Settings(keys_file=path), never, never)  # type: ignore[arg-type]
 
 
@@ -67,7 +54,7 @@ def test_a_bundle_that_cannot_be_opened_is_reported_as_it_is() -> None:
         serve(Settings(port=0), refuse, refuse)  # type: ignore[arg-type]
 
 
-def test_the_contract_and_new_keys_need_no_model_runtime() -> None:
+def test_the_contract_needs_no_model_runtime() -> None:
     code = "import sys; from serving.__main__ import main; sys.exit('numpy' in sys.modules or main(['openapi']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from yingda.assemble import VOLATILE, open_parts, prepare_store
+from yingda.cli.audit import on_record
 from yingda.cli.store import DEFAULT_STORE
 from yingda.domain.errors import YingdaError
 from yingda.domain.knowledge import Knowledge
@@ -19,6 +20,7 @@ from yingda.domain.records import ImportReport, KnowledgeError, RecordId, Record
 from yingda.live import export_file, import_file, import_pack, open_knowledge, preview_file, seed_from
 from yingda.pack import read_knowledge
 from yingda.pack.exchange import Form, form_of
+from yingda.store.audit import safe_name
 from yingda.store.base import open_store
 from yingda.store.knowledge.service import KnowledgeStore
 
@@ -60,14 +62,15 @@ def add_knowledge(commands: argparse._SubParsersAction[argparse.ArgumentParser])
 
 def seed_command(args: argparse.Namespace) -> None:
     """Seed an empty store."""
-    with _records(args) as (records, base):
+    with _records(args) as (records, base), on_record(args.store, "knowledge.seed", "pack"):
         count = seed_from(records, base, _by(args))
     _say(f"seeded: {count} records" if count else "nothing to do: the store holds records of every kind that the pack has")
 
 
 def import_command(args: argparse.Namespace) -> None:
     """Import a file or a pack; rows that are refused are an error unless ``--partial``."""
-    with _records(args) as (records, _):
+    noted = None if args.dry_run else args.store
+    with _records(args) as (records, _), on_record(noted, "knowledge.import", "pack" if args.source.is_dir() else "faq"):
         reports = _import_pack(records, args) if args.source.is_dir() else {RecordKind.FAQ: _import_file(records, args)}
     for kind, report in reports.items():
         _tell_report(kind, report)
@@ -101,7 +104,7 @@ def list_command(args: argparse.Namespace) -> None:
 def publish_command(args: argparse.Namespace) -> None:
     """Take a record from draft or reviewed to published."""
     id_, by = RecordId(args.kind, args.id), _by(args)
-    with _records(args) as (records, _):
+    with _records(args) as (records, _), on_record(args.store, "knowledge.publish", safe_name(id_.kind, id_.key)):
         if records.get(id_).status is Status.DRAFT:
             records.review(id_, Signed(by.reviewer or by.author, by.reason))
         _say(_line(records.publish(id_, by)))
@@ -109,8 +112,9 @@ def publish_command(args: argparse.Namespace) -> None:
 
 def rollback_command(args: argparse.Namespace) -> None:
     """One step back."""
-    with _records(args) as (records, _):
-        _say(_line(records.roll_back(RecordId(args.kind, args.id), _by(args))))
+    id_ = RecordId(args.kind, args.id)
+    with _records(args) as (records, _), on_record(args.store, "knowledge.rollback", safe_name(id_.kind, id_.key)):
+        _say(_line(records.roll_back(id_, _by(args))))
 
 
 def _import_pack(records: KnowledgeStore, args: argparse.Namespace) -> Mapping[RecordKind, ImportReport]:

@@ -18,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from yingda.assemble import open_engine
 from yingda.bundle import open_bundle
+from yingda.cli.audit import add_audit
+from yingda.cli.keys import add_keys
 from yingda.cli.knowledge import add_knowledge
 from yingda.cli.replay import add_replay
 from yingda.cli.rollout import add_rollout
@@ -64,10 +66,12 @@ def build_parser() -> argparse.ArgumentParser:
     verify = bundle.add_parser("verify", help="check every file of a bundle against its manifest")
     verify.add_argument("path", type=Path, help="bundle folder")
     verify.set_defaults(command=verify_command)
+    add_keys(commands)
     add_knowledge(commands)
     add_replay(commands)
     add_rollout(commands)
     add_store(commands)
+    add_audit(commands)
     return parser
 
 

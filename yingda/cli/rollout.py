@@ -12,8 +12,10 @@ from enum import StrEnum
 from secrets import token_hex
 from typing import TypeVar
 
+from yingda.cli.audit import on_record
 from yingda.domain.message import Channel, Tier
 from yingda.domain.rollout import DEFAULT_SHARE, Arm, PlanRevision, RolloutError, RolloutPlan, Stage
+from yingda.store.audit import safe_name
 from yingda.store.base import open_store
 from yingda.store.migrate import check_store
 from yingda.store.rollouts import Rollouts
@@ -86,7 +88,7 @@ def start_command(args: argparse.Namespace) -> None:
         tiers=_own(_shares(args.tier, Tier)),
         reference=Arm(args.reference),
     )
-    with _opened(args.store) as rollouts:
+    with _opened(args.store) as rollouts, on_record(args.store, "rollout.start", safe_name("release", args.release)):
         _write(_line(rollouts.start(plan, by=args.by, reason=args.reason, at=datetime.now(UTC))))
 
 
@@ -96,7 +98,7 @@ def advance_command(args: argparse.Namespace) -> None:
     channels, tiers = _shares(args.channel, Channel), _shares(args.tier, Tier)
     if stage is None and args.share is None and not channels and not tiers:
         raise RolloutError("nothing would change; name --stage, --share, --channel or --tier")
-    with _opened(args.store) as rollouts:
+    with _opened(args.store) as rollouts, on_record(args.store, "rollout.advance", "rollout"):
         moved = rollouts.advance(
             by=args.by, reason=args.reason, at=datetime.now(UTC), stage=stage, share=args.share, channels=channels, tiers=tiers
         )
@@ -105,7 +107,7 @@ def advance_command(args: argparse.Namespace) -> None:
 
 def stop_command(args: argparse.Namespace) -> None:
     """Back to shadow."""
-    with _opened(args.store) as rollouts:
+    with _opened(args.store) as rollouts, on_record(args.store, "rollout.stop", "rollout"):
         _write(_line(rollouts.stop(by=args.by, reason=args.reason, at=datetime.now(UTC))))
 
 
