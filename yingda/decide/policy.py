@@ -100,7 +100,9 @@ HANDOFF_ROWS: tuple[_Row, ...] = (
 
 def decide(evidence: Evidence) -> Verdict:
     """What happens to the message, and the conversation after it; several hand-off reasons may stand together."""
-    mentions = wording_of(evidence.policy.words).find(evidence.text or evidence.message.text)
+    mentions = evidence.mentions
+    if mentions is None:
+        mentions = wording_of(evidence.policy.words).find(evidence.text or evidence.message.text)
     state = resumed(evidence.state, evidence.message.at, evidence.policy)
     rows = [row for row in HANDOFF_ROWS if row.holds(evidence, mentions)]
     turn = turn_of(evidence, mentions, state, called=bool(rows))

@@ -23,6 +23,12 @@ class Encodings:
     intent: NDArray[np.float32]
     sentiment: NDArray[np.float32]
 
+    def row(self, number: int) -> Encodings:
+        """The encodings of one message, each [1, …], in memory of their own: whoever keeps them keeps no others."""
+        if len(self.embedding) == 1:
+            return self
+        return Encodings(*(part[number : number + 1].copy() for part in (self.embedding, self.intent, self.sentiment)))
+
 
 class EncoderSession:
     """An ONNX Runtime session on one thread.
