@@ -458,6 +458,6 @@ def judge_views(views: Views, index: FaqIndex, calibration: Calibration) -> Judg
     """What the views say once they are fused and calibrated."""
     space = index.space
     posterior = fuse(views, calibration.fusion, space)
-    intents = intent_posterior(views.intent, np.exp(posterior), space.intents.tolist(), calibration.intent)
+    intents = intent_posterior(views.intent, np.exp(posterior), space.intents, calibration.intent)
     judged = features(posterior, views, intents, space)
     return Judgement(intents, confidences(posterior, judged, calibration.confidence, space))

@@ -23,7 +23,7 @@ class IntentWeights:
 
 
 def intent_posterior(
-    head: NDArray[np.float32], classes: NDArray[np.float32], groups: Sequence[int], weights: IntentWeights
+    head: NDArray[np.float32], classes: NDArray[np.float32], groups: Sequence[int] | NDArray[np.intp], weights: IntentWeights
 ) -> NDArray[np.float32]:
     """Calibrated probabilities [N, I] from the head's log probabilities [N, I] and the match posterior [N, C].
 
