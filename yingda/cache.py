@@ -39,16 +39,20 @@ class Cache(Generic[V]):
         """True where nothing is ever kept."""
         return self._size == 0
 
+    def get(self, key: Hashable) -> V | None:
+        """The value of one key, None where there is none."""
+        with self._lock:
+            value = self._kept.get(key)
+            if value is None:
+                self._misses += 1
+            else:
+                self._hits += 1
+                self._kept.move_to_end(key)
+        return value
+
     def find(self, keys: Sequence[Hashable]) -> list[V | None]:
         """The value of each key, None where there is none."""
-        with self._lock:
-            found = [self._kept.get(key) for key in keys]
-            for key, value in zip(keys, found, strict=True):
-                if value is not None:
-                    self._kept.move_to_end(key)
-            missing = found.count(None)
-            self._hits, self._misses = self._hits + len(found) - missing, self._misses + missing
-        return found
+        return [self.get(key) for key in keys]
 
     def keep(self, values: Mapping[Hashable, V]) -> None:
         """Remember ``values``; what was used longest ago goes where there are too many."""

@@ -403,7 +403,7 @@ class Engine:
         if self._impersonal.is_off:
             return ""
         key = self._digests.of(text)
-        if self._impersonal.find((key,))[0]:
+        if self._impersonal.get(key):
             return text
         masked = mask(text)
         if masked == text:

@@ -80,8 +80,8 @@ class Matches:
     def best(self, count: int) -> tuple[Candidate, ...]:
         """The ``count`` likeliest entries, best first."""
         order = np.argsort(-self.confidences, kind="stable")[:count]
-        names, cosine = self.space.entries, self.views.cosine[self.row]
-        return tuple(Candidate(names[i], float(self.confidences[i]), float(cosine[i])) for i in order)
+        found = zip(order.tolist(), self.confidences[order].tolist(), self.views.cosine[self.row][order].tolist(), strict=True)
+        return tuple(Candidate(self.space.entries[i], confidence, cosine) for i, confidence, cosine in found)
 
     def evidence(self, entry: str) -> EntryEvidence | None:
         """What was seen of ``entry``; None where it is not among these."""

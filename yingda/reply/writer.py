@@ -50,7 +50,7 @@ class ReplyWriter:
         if _says_who(request.message):
             return compose(request, self._knowledge)
         key = self._key(request)
-        reply = self._written.find((key,))[0]
+        reply = self._written.get(key)
         if reply is None:
             reply = compose(request, self._knowledge)
             self._written.keep({key: reply})

@@ -36,7 +36,7 @@ def intent_posterior(
 def rank_intents(probabilities: NDArray[np.float32], codes: Sequence[str], *, top_k: int) -> tuple[IntentScore, ...]:
     """The ``top_k`` likeliest intents of one message, best first."""
     order = np.argsort(-probabilities, kind="stable")[:top_k]
-    return tuple(IntentScore(codes[i], float(probabilities[i])) for i in order)
+    return tuple(IntentScore(codes[i], p) for i, p in zip(order.tolist(), probabilities[order].tolist(), strict=True))
 
 
 def judge(ranking: Sequence[IntentScore], *, threshold: float, ambiguity: float) -> Acceptance:
