@@ -35,7 +35,7 @@ def sigmoid(value: NDArray[np.float32]) -> NDArray[np.float32]:
 def ranges(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.intp]:
     """The numbers from each of ``starts`` [N] on, as many as ``lengths`` [N] says, one stretch after the other."""
     ends = lengths.cumsum()
-    return np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    return np.asarray(np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths), np.intp)
 
 
 def sum_by_group(probabilities: NDArray[np.float32], groups: Sequence[int] | NDArray[np.intp], *, count: int) -> NDArray[np.float32]:
