@@ -150,7 +150,7 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     from yingda.live import open_shop, warm
     from yingda.store.base import open_store
 
-    parts = open_parts(settings.bundle, pack=settings.pack)
+    parts = open_parts(settings.bundle, pack=settings.pack, cache_size=settings.cache_entries)
     prepare_store(settings.store)
     shop = open_shop(
         open_store(settings.store),

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     two_people: bool = False
     encode_threads: int = Field(default=1, ge=1, le=64)
     max_queue: int = Field(default=512, ge=1)
+    cache_entries: int = Field(default=4096, ge=0, le=1_000_000)
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024, le=MAX_BODY_BYTES)
     shutdown_timeout_s: int = Field(default=30, ge=1)
     log_level: LogLevel = "info"

@@ -22,7 +22,7 @@ from yingda.assemble import read_calibration
 from yingda.decide.thresholds import Thresholds
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge, Sentiment
-from yingda.engine import Engine, Model
+from yingda.engine import Encoder, Engine, Model
 from yingda.pack import read_knowledge
 from yingda.probability import log_softmax
 from yingda.retrieve.index import build_index
@@ -261,16 +261,19 @@ def tiny_model(thresholds: Thresholds = THRESHOLDS) -> Model:
     )
 
 
-def tiny_engine(knowledge: Knowledge | None = None, *, thresholds: Thresholds = THRESHOLDS) -> Engine:
-    """A ready engine over the tiny shop, or over ``knowledge`` made from it."""
+def tiny_engine(
+    knowledge: Knowledge | None = None, *, thresholds: Thresholds = THRESHOLDS, encoder: Encoder | None = None, cache_size: int = 0
+) -> Engine:
+    """A ready engine over the tiny shop, or over ``knowledge`` made from it; ``encoder`` in place of the fake one."""
     known = knowledge or tiny_knowledge()
-    model = tiny_model(thresholds)
+    model = replace(tiny_model(thresholds), encoder=encoder or FakeEncoder())
     space = build_space(known.faq.values(), TRAINED, model.intents)
 
     def embed(texts: Sequence[str]) -> Floats:
         return model.encoder.run(model.tokenizer.encode(texts)).embedding
 
-    return Engine(model, build_index(space, trained_vectors(), known.faq, normalise=normalise, embed=embed), known)
+    index = build_index(space, trained_vectors(), known.faq, normalise=normalise, embed=embed)
+    return Engine(model, index, known, cache_size=cache_size)
 
 
 # ---- a bundle on disk ----

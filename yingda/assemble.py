@@ -52,6 +52,7 @@ class Opened:
     matches: tuple[str, ...]
     vectors: NDArray[np.float32]
     index_folder: Path | None = None
+    cache_size: int = 0
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit embeddings [N, D] of normalised ``texts``."""
@@ -74,27 +75,28 @@ class Opened:
             return build_index(space, self.vectors, known.faq, normalise=normalise, embed=embed or self.embed, given=given)
 
         if self.index_folder is None:
-            return Engine(self.model, build(), known)
+            return Engine(self.model, build(), known, cache_size=self.cache_size)
         source = index_source(space, known.faq, model=self.model.identity.sha256)
-        return Engine(self.model, keep_index(self.index_folder, space, source=source, build=build), known)
+        index = keep_index(self.index_folder, space, source=source, build=build)
+        return Engine(self.model, index, known, cache_size=self.cache_size)
 
 
-def open_engine(bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None) -> Engine:
+def open_engine(bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None, cache_size: int = 0) -> Engine:
     """A ready engine from the verified bundle at ``bundle``; as ``open_parts``."""
-    return open_parts(bundle, pack=pack, index_folder=index_folder).engine()
+    return open_parts(bundle, pack=pack, index_folder=index_folder, cache_size=cache_size).engine()
 
 
-def open_parts(bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None) -> Opened:
+def open_parts(bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None, cache_size: int = 0) -> Opened:
     """What engines are built from, of the verified bundle at ``bundle``.
 
     Knowledge (taxonomy, FAQ, policy, keywords, templates) comes from ``pack``, so that an operator's edits need
-    no new model, else from the copy inside the bundle. A built index is kept in ``index_folder``. Raises BundleError
-    or PackError.
+    no new model, else from the copy inside the bundle. A built index is kept in ``index_folder``. Every engine keeps what it
+    made of up to ``cache_size`` texts; measurements leave it at 0. Raises BundleError or PackError.
     """
     verified = open_bundle(bundle)
     knowledge = read_knowledge(pack) if pack else _own_knowledge(verified)
     labels = _labels(verified)
-    return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder)
+    return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder, cache_size)
 
 
 def open_memory(url: str) -> Memory:

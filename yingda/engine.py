@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from yingda.cache import Cache, CacheInfo, Digests
 from yingda.decide.context import InContext, Manner, is_fragment, read_in_context, read_together, without_asides
 from yingda.decide.conversation import resumed
 from yingda.decide.policy import COMPLAINT, Evidence, Verdict, decide, next_best
@@ -35,17 +36,20 @@ from yingda.domain.knowledge import DISPLEASED, OUT_OF_SCOPE, FaqEntry, Knowledg
 from yingda.domain.message import Message
 from yingda.domain.rules import RuleOutcome
 from yingda.probability import log_softmax
-from yingda.reply.compose import SMALL_TALK, compose, missing_facts
+from yingda.reply.compose import SMALL_TALK, missing_facts
 from yingda.reply.request import ReplyRequest
+from yingda.reply.writer import ReplyWriter
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights, Views, confidences, features, fuse, spread
 from yingda.retrieve.index import FaqIndex
 from yingda.runtime import Encodings
 from yingda.text.language import detect_language
+from yingda.text.masking import mask
 from yingda.text.normalise import normalise
 from yingda.turn import (
     TOGETHER,
     Matches,
     Reading,
+    TextReading,
     Turn,
     clock_of,
     evidence_of,
@@ -64,6 +68,9 @@ from yingda.understand.sentiment import SentimentScaling, score_sentiments
 
 CANDIDATES = 5
 """FAQ entries returned with every answer."""
+
+RANKED = 3
+"""Intents ranked with every message; more are ranked where a caller asks for them."""
 
 _GENERAL = "GENERAL"
 _UPSET = frozenset({Reason.COMPLAINT, Reason.NEGATIVE_SENTIMENT})
@@ -122,15 +129,25 @@ class Judgement:
 
 
 class Engine:
-    """Decides about messages. Immutable after construction; threads may share it."""
+    """Decides about messages. Immutable after construction; threads may share it.
 
-    def __init__(self, model: Model, index: FaqIndex, knowledge: Knowledge) -> None:
+    What it makes of a text it keeps for up to ``cache_size`` texts, 0 for none: a text that comes again is not encoded again, and
+    the answer is the same, bit for bit. A text is looked up by its normalised form and kept as a digest; nothing of who wrote it
+    is kept. Other knowledge or another bundle is another engine, and starts with nothing.
+    """
+
+    def __init__(self, model: Model, index: FaqIndex, knowledge: Knowledge, *, cache_size: int = 0) -> None:
         self.identity = model.identity
         self.knowledge = knowledge
         self._model = model
         self._index = index
         self._keywords = KeywordFinder(knowledge.keywords, normalise=normalise)
         self._wording = wording_of(knowledge.handoff.words)
+        self._writer = ReplyWriter(knowledge)
+        categories = [knowledge.taxonomy.intents[code].category for code in model.intents]
+        self._complaints = [number for number, category in enumerate(categories) if category == COMPLAINT]
+        self._digests, self._read_before = Digests(), Cache[TextReading](cache_size)
+        self._impersonal = Cache[bool](cache_size)
         names = known_names(knowledge, skills=knowledge.handoff.skills)
         self._rules = tuple(compile_rules(document.text, known=names) for document in knowledge.rules)
 
@@ -138,6 +155,10 @@ class Engine:
     def index(self) -> FaqIndex:
         """The index in use; the engine that follows takes vectors over from it."""
         return self._index
+
+    def cache_info(self) -> CacheInfo:
+        """How often a text was known already, since the engine was made."""
+        return self._read_before.info()
 
     def warm_up(self) -> None:
         """Answer a Chinese and a Latin message, so that no customer waits for what loads on first use."""
@@ -171,54 +192,88 @@ class Engine:
         return [self._answer(turn) for turn in self._read_again(turns)]
 
     def read(self, raw_texts: Sequence[str]) -> Reading:
-        """Normalise, encode once, fuse the views and calibrate."""
+        """Normalise; encode, each text once, what was not read before; fuse the views and calibrate.
+
+        A text fares alone as among others, bit for bit.
+        """
         start = perf_counter()
         texts = [normalise(text) for text in raw_texts]
+        keys = texts if self._read_before.is_off else [self._digests.of(text) for text in texts]
+        known = self._read_before.find(keys)
+        share = 1000.0 / len(texts) * (perf_counter() - start)
+        shared = Timing(share, share, 0.0, 0.0)
+        new = dict.fromkeys(text for text, row in zip(texts, known, strict=True) if row is None)
+        if not new:
+            return Reading(texts, [row for row in known if row is not None], [shared] * len(texts))
+        fresh, spent = self._read_new(list(new), among=known.count(None))
+        self._read_before.keep({key: fresh[text] for key, text in zip(keys, texts, strict=True) if text in fresh})
+        rows = [fresh[text] if row is None else row for text, row in zip(texts, known, strict=True)]
+        return Reading(texts, rows, [shared.then(spent) if row is None else shared for row in known])
+
+    def _read_new(self, texts: Sequence[str], *, among: int) -> tuple[Mapping[str, TextReading], Timing]:
+        """What is made of each of the normalised ``texts``, and the time of each of the ``among`` messages that wait for them."""
+        start = perf_counter()
         ids = self._model.tokenizer.encode(texts)
         tokenized = perf_counter()
         encodings = self._model.encoder.run(ids)
         encoded = perf_counter()
-        intents, matches = self._match(encodings, texts)
-        sentiments = score_sentiments(encodings.sentiment, self._model.sentiments, self._model.calibration.sentiment)
+        rows = {text: self._row(text, encodings.row(number)) for number, text in enumerate(texts)}
         done = perf_counter()
-        share = 1000.0 / len(texts)
-        timing = Timing(share * (done - start), share * (tokenized - start), share * (encoded - tokenized), share * (done - encoded))
-        return Reading(texts, encodings.embedding, intents, matches, sentiments, timing)
+        share = 1000.0 / among
+        return rows, Timing(share * (done - start), share * (tokenized - start), share * (encoded - tokenized), share * (done - encoded))
 
-    def _match(self, encodings: Encodings, texts: Sequence[str]) -> tuple[NDArray[np.float32], list[Matches]]:
-        """Intents [N, I] and matches of each text: over all entries, or in a large space over each text's shortlist."""
+    def _row(self, text: str, encodings: Encodings) -> TextReading:
+        """All that follows from one normalised text and its ``encodings``."""
+        model = self._model
+        intents, matches = self._match(encodings, text)
+        return TextReading(
+            embedding=encodings.embedding[0],
+            intents=intents,
+            matches=matches,
+            sentiment=score_sentiments(encodings.sentiment, model.sentiments, model.calibration.sentiment)[0],
+            ranking=rank_intents(intents, model.intents, top_k=RANKED),
+            candidates=matches.best(CANDIDATES),
+            complaint=float(sum(intents[number] for number in self._complaints)),
+            language=detect_language(text),
+            keywords=self._keywords.find(text),
+            mentions=self._wording.find(text),
+        )
+
+    def _match(self, encodings: Encodings, text: str) -> tuple[NDArray[np.float32], Matches]:
+        """Intents [I] and matches of a text: over all entries, or in a large space over the text's shortlist."""
         index, model = self._index, self._model
         if index.is_large:
             weights = model.calibration.fusion, model.calibration.confidence, model.calibration.intent
-            return match_shortlists(index, encodings, model.linear.log_probabilities(texts), texts, *weights)
-        views = gather_views(encodings, model.linear, index, texts)
+            intents, matches = match_shortlists(index, encodings, model.linear.log_probabilities([text]), [text], *weights)
+            return intents[0], matches[0]
+        views = gather_views(encodings, model.linear, index, [text])
         judged = judge_views(views, index, model.calibration)
-        return judged.intents, [Matches(index.space, row, views, number) for number, row in enumerate(judged.entries)]
+        return judged.intents[0], Matches(index.space, judged.entries[0], views)
 
     def _classify(self, message: Message, reading: Reading, row: int, top_k: int) -> Classification:
         start = perf_counter()
-        thresholds, text = self._model.thresholds, reading.texts[row]
-        ranking = rank_intents(reading.intents[row], self._model.intents, top_k=max(top_k, 2))
+        thresholds, read = self._model.thresholds, reading.rows[row]
+        ranking = read.ranking if top_k <= RANKED else rank_intents(read.intents, self._model.intents, top_k=top_k)
         decision = judge(ranking, threshold=thresholds.intent, ambiguity=thresholds.ambiguity)
         given = message.language
-        language = LanguageGuess(re.split("[-_]", given)[0].lower(), 1.0) if given else detect_language(text)
-        keywords, entities = self._keywords.find(text), find_entities(message.text)
+        language = LanguageGuess(re.split("[-_]", given)[0].lower(), 1.0) if given else read.language
+        entities = find_entities(message.text)
         # an ambiguous message shows both intents, however few the caller asked for
-        shown = ranking if decision is Acceptance.AMBIGUOUS else ranking[:top_k]
+        shown = ranking[: max(top_k, 2) if decision is Acceptance.AMBIGUOUS else top_k]
         return Classification(
             language=language,
             intent=ranking[0],
             decision=decision,
             ranking=shown,
-            sentiment=reading.sentiments[row],
+            sentiment=read.sentiment,
             priority=self.knowledge.taxonomy.intents[ranking[0].code].priority,
-            keywords=keywords,
+            keywords=read.keywords,
             entities=entities,
-            timing=reading.timing.plus(1000 * (perf_counter() - start)),
+            timing=reading.timings[row].plus(1000 * (perf_counter() - start)),
         )
 
     def _turn(self, message: Message, state: ConversationState, reading: Reading, row: int) -> Turn:
-        classification = self._classify(message, reading, row, top_k=3)
+        read, classification = reading.rows[row], self._classify(message, reading, row, top_k=RANKED)
         current = resumed(state, message.at, self.knowledge.handoff)
         asked = self.knowledge.faq.get(current.question.about) if current.question else None
         shown = {normalise(text): id_ for id_ in current.offered if (one := self.knowledge.faq.get(id_)) for text in one.question.values()}
@@ -226,7 +281,7 @@ class Engine:
         context = read_in_context(message.text, reading.texts[row], current, classification.entities, wanted, wordings=shown)
         if context.entry is not None and context.entry not in self.knowledge.faq:
             context = InContext()  # the entry was retired since it was offered
-        return Turn(message, current, reading.texts[row], reading, row, classification, reading.matches[row].best(CANDIDATES), context)
+        return Turn(message, current, reading.texts[row], reading, row, classification, read.candidates, context, read.mentions)
 
     def _read_again(self, turns: Sequence[Turn]) -> list[Turn]:
         """The turns, those that could not be decided read once more where the conversation or the wording helps."""
@@ -254,7 +309,7 @@ class Engine:
         found = turn.classification
         intent = self.knowledge.taxonomy.intents[found.intent.code]
         is_talk = intent.category == _GENERAL and (intent.code != OUT_OF_SCOPE or found.decision is Acceptance.ACCEPT)
-        is_felt = found.sentiment.label in DISPLEASED or self._wording.find(turn.text) != SILENT
+        is_felt = found.sentiment.label in DISPLEASED or turn.mentions != SILENT
         return is_fragment(turn.text) and not is_talk and not is_felt
 
     def _reread(self, turn: Turn, reading: Reading, row: int, step: Step) -> Turn:
@@ -263,10 +318,10 @@ class Engine:
         What the customer has read already decides nothing: the fragment asks for more than that.
         """
         read = turn.state.tried if step is TOGETHER else ()
-        candidates = tuple(each for each in reading.matches[row].best(CANDIDATES) if each.id not in read)
+        candidates = tuple(each for each in reading.rows[row].candidates if each.id not in read)
         if not candidates or candidates[0].confidence < min(self._model.thresholds.match, turn.candidates[0].confidence):
             return turn
-        own, both = turn.classification, self._classify(turn.message, reading, row, top_k=3)
+        own, both = turn.classification, self._classify(turn.message, reading, row, top_k=RANKED)
         mixed = replace(both, sentiment=own.sentiment, entities=own.entities, language=own.language, timing=own.timing.then(both.timing))
         return replace(turn, reading=reading, row=row, classification=mixed, candidates=candidates, again=step)
 
@@ -295,7 +350,7 @@ class Engine:
             template=ruled.template,
             situation=situation_of(turn, verdict, offered),
         )
-        reply = compose(request, self.knowledge)
+        reply = self._writer.write(request)
         outcome = told_outcome(verdict.outcome, request, reply)
         kept = turn.state.offered if evidence.intent.code in SMALL_TALK else ()
         choices = tuple(each.id for each in offered) if outcome is Outcome.CLARIFY else kept
@@ -327,22 +382,40 @@ class Engine:
             knowledge.taxonomy.intents[entry.intent if entry else turn.classification.intent.code],
             entry,
             candidates,
-            self._share_of(COMPLAINT, turn.reading.intents[turn.row]),
+            turn.read.complaint,
             self._model.thresholds,
             state=turn.state,
             text=turn.text,
             policy=knowledge.handoff,
+            masked=self._masked(turn.message.text),
             best=knowledge.faq[candidates[0].id],
             topic=knowledge.taxonomy.intents.get(topic) if topic else None,
             fragment=turn.again is TOGETHER or turn.context.manner in (Manner.FACTS, Manner.CHOICE),
             only_facts=turn.context.manner is Manner.ONLY_FACTS,
+            mentions=turn.mentions,
         )
+
+    def _masked(self, text: str) -> str:
+        """The text as it was written without personal data; empty, for the decision to mask it if need be, where nothing is kept.
+
+        Kept is only that a text, by its digest, has nothing to mask.
+        """
+        if self._impersonal.is_off:
+            return ""
+        key = self._digests.of(text)
+        if self._impersonal.get(key):
+            return text
+        masked = mask(text)
+        if masked == text:
+            self._impersonal.keep({key: True})
+        return masked
 
     def _rule(self, evidence: Evidence, verdict: Verdict) -> RuleOutcome:
         """What the operator's rules set, documents in order: what an earlier one sets, a later one does not change."""
         found = RuleOutcome()
         if self._rules:
-            seen = replace(rule_input(evidence, verdict), clock=clock_of(self.knowledge, evidence.message))
+            timed = any(rules.tells_time for rules in self._rules)
+            seen = rule_input(evidence, verdict, clock=clock_of(self.knowledge, evidence.message) if timed else None)
             for rules in self._rules:
                 found = found.filled_from(rules.evaluate(seen))
         return found
@@ -360,7 +433,7 @@ class Engine:
             return ()
         least = 2
         if verdict.second_response and turn.state.question is not None:
-            again = self.read([turn.state.question.text]).matches[0].best(CANDIDATES)
+            again = self.read([turn.state.question.text]).rows[0].candidates
             candidates, least = next_best(again, (*verdict.state.tried, *turn.state.offered)), 0
         return worth_offering(self.knowledge, candidates, least=least)
 
@@ -369,11 +442,6 @@ class Engine:
             return ()
         found = {*turn.state.facts, *(entity.type for entity in turn.classification.entities)}
         return missing_facts(entry, self.knowledge, turn.message, found)
-
-    def _share_of(self, category: str, intents: NDArray[np.float32]) -> float:
-        """Probability that the message belongs to ``category``."""
-        known = self.knowledge.taxonomy.intents
-        return float(sum(p for code, p in zip(self._model.intents, intents, strict=True) if known[code].category == category))
 
 
 def gather_views(encodings: Encodings, linear: NgramView, index: FaqIndex, texts: Sequence[str]) -> Views:
@@ -390,6 +458,6 @@ def judge_views(views: Views, index: FaqIndex, calibration: Calibration) -> Judg
     """What the views say once they are fused and calibrated."""
     space = index.space
     posterior = fuse(views, calibration.fusion, space)
-    intents = intent_posterior(views.intent, np.exp(posterior), space.intents.tolist(), calibration.intent)
+    intents = intent_posterior(views.intent, np.exp(posterior), space.intents, calibration.intent)
     judged = features(posterior, views, intents, space)
     return Judgement(intents, confidences(posterior, judged, calibration.confidence, space))

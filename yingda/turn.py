@@ -12,8 +12,20 @@ from numpy.typing import NDArray
 from yingda.decide.context import InContext, Manner, tells_no_language
 from yingda.decide.evidence import NO_MATTER
 from yingda.decide.policy import Verdict
+from yingda.decide.wording import SILENT, Mentions
 from yingda.domain.conversation import ConversationState
-from yingda.domain.decision import Candidate, Classification, Outcome, Reply, SentimentScore, Step, Timing
+from yingda.domain.decision import (
+    Candidate,
+    Classification,
+    IntentScore,
+    KeywordHit,
+    LanguageGuess,
+    Outcome,
+    Reply,
+    SentimentScore,
+    Step,
+    Timing,
+)
 from yingda.domain.knowledge import FaqEntry, Knowledge
 from yingda.domain.message import Message
 from yingda.domain.rules import Clock
@@ -68,8 +80,8 @@ class Matches:
     def best(self, count: int) -> tuple[Candidate, ...]:
         """The ``count`` likeliest entries, best first."""
         order = np.argsort(-self.confidences, kind="stable")[:count]
-        names, cosine = self.space.entries, self.views.cosine[self.row]
-        return tuple(Candidate(names[i], float(self.confidences[i]), float(cosine[i])) for i in order)
+        found = zip(order.tolist(), self.confidences[order].tolist(), self.views.cosine[self.row][order].tolist(), strict=True)
+        return tuple(Candidate(self.space.entries[i], confidence, cosine) for i, confidence, cosine in found)
 
     def evidence(self, entry: str) -> EntryEvidence | None:
         """What was seen of ``entry``; None where it is not among these."""
@@ -79,28 +91,62 @@ class Matches:
         return EntryEvidence(*(float(view[self.row, place]) for view in (self.views.cosine, self.views.linear, self.views.lexical)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class TextReading:
+    """What model and word lists make of one normalised text, whoever wrote it and when.
+
+    ``embedding`` [D] is a unit vector, ``intents`` [I] are calibrated. ``ranking`` and ``candidates`` hold the best few of each,
+    ``complaint`` is the probability that the text is any complaint. Nothing in it comes from the text as it was written, and none
+    of its words but those of the keyword library, so that a cache may keep it.
+    """
+
+    embedding: NDArray[np.float32]
+    intents: NDArray[np.float32]
+    matches: Matches
+    sentiment: SentimentScore
+    ranking: tuple[IntentScore, ...]
+    candidates: tuple[Candidate, ...]
+    complaint: float
+    language: LanguageGuess
+    keywords: tuple[KeywordHit, ...]
+    mentions: Mentions
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """What the model makes of N messages; row i belongs to message i."""
+    """What the model makes of N messages; row i belongs to message i. ``texts`` are normalised."""
 
     texts: list[str]
-    embeddings: NDArray[np.float32]  # [N, D], unit vectors
-    intents: NDArray[np.float32]  # [N, I], calibrated
-    matches: list[Matches]
-    sentiments: list[SentimentScore]
-    timing: Timing
+    rows: list[TextReading]
+    timings: list[Timing]
+
+    @property
+    def embeddings(self) -> NDArray[np.float32]:
+        """[N, D], unit vectors."""
+        return np.stack([row.embedding for row in self.rows])
+
+    @property
+    def intents(self) -> NDArray[np.float32]:
+        """[N, I], calibrated."""
+        return np.stack([row.intents for row in self.rows])
+
+    @property
+    def matches(self) -> list[Matches]:
+        """How the entries fare with each message."""
+        return [row.matches for row in self.rows]
 
     @property
     def entries(self) -> list[NDArray[np.float32]]:
         """Calibrated confidences of each message's entries."""
-        return [each.confidences for each in self.matches]
+        return [row.matches.confidences for row in self.rows]
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """A message in its conversation, as far as the model has read it.
 
-    ``text`` is the message normalised. ``reading`` is of another text where ``again`` says so.
+    ``text`` is the message normalised, ``mentions`` are what the policy's words find in it. ``reading`` is of another text where
+    ``again`` says so.
     """
 
     message: Message
@@ -111,7 +157,13 @@ class Turn:
     classification: Classification
     candidates: tuple[Candidate, ...]
     context: InContext
+    mentions: Mentions = SILENT
     again: Step | None = None
+
+    @property
+    def read(self) -> TextReading:
+        """The row of the reading that is this turn's."""
+        return self.reading.rows[self.row]
 
     def steps(self) -> tuple[Step, ...]:
         """What the conversation added to the reading."""
@@ -146,10 +198,9 @@ def worth_offering(knowledge: Knowledge, candidates: Sequence[Candidate], *, lea
 
 def evidence_of(turn: Turn, entry: str, index: FaqIndex) -> EntryEvidence:
     """What speaks for ``entry``; one that the conversation brings up need not be on the message's shortlist."""
-    reading, row = turn.reading, turn.row
-    if (seen := reading.matches[row].evidence(entry)) is not None:
+    if (seen := turn.read.matches.evidence(entry)) is not None:
         return seen
-    cosine, lexical = index.look_up(entry, reading.embeddings[row], reading.texts[row])
+    cosine, lexical = index.look_up(entry, turn.read.embedding, turn.reading.texts[turn.row])
     return EntryEvidence(cosine, nan, lexical)  # entries that the n-gram view knows are on every shortlist
 
 

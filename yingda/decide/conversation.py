@@ -119,17 +119,15 @@ class Advance:
 
 def advance(state: ConversationState, turn: Turn, policy: HandoffPolicy) -> Advance:
     """Count ``turn``; nothing is counted while a hand-off stands. Pure, and never raises."""
-    noted = replace(
-        state,
-        facts=tuple(dict.fromkeys((*state.facts, *turn.facts))),
-        last_at=_later(state.last_at, turn.at),
-    )
+    facts, last_at = tuple(dict.fromkeys((*state.facts, *turn.facts))), _later(state.last_at, turn.at)
     if state.standing is not None:
-        return Advance(noted)
+        return Advance(replace(state, facts=facts, last_at=last_at))
     effects = ROWS[turn.kind]
     counts = {name: _counted(getattr(state, name), getattr(effects, name)) for name in COUNTERS}
     after = replace(
-        noted,
+        state,
+        facts=facts,
+        last_at=last_at,
         question=_open_question(state.question, turn),
         repeats=counts["repeats"],
         dissatisfied=counts["dissatisfied"],

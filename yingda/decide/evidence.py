@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from yingda.decide.thresholds import Thresholds
+from yingda.decide.wording import Mentions
 from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import Acceptance, Candidate, Classification
 from yingda.domain.handoff import HandoffPolicy
@@ -35,7 +36,7 @@ class Evidence:
     ``text`` is the message normalised, ``masked`` without personal data; what is empty is made from the message.
     ``best`` is the entry of the best candidate, ``topic`` the intent of the conversation's open question, where known.
     ``fragment`` says that the message was read together with that question, ``only_facts`` that it holds facts (an order
-    number) and nothing else.
+    number) and nothing else. ``mentions`` is what the policy's words find in ``text``; None where nobody looked yet.
     """
 
     message: Message
@@ -53,6 +54,7 @@ class Evidence:
     topic: Intent | None = None
     fragment: bool = False
     only_facts: bool = False
+    mentions: Mentions | None = None
 
     @property
     def sure(self) -> bool:

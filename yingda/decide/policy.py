@@ -100,7 +100,9 @@ HANDOFF_ROWS: tuple[_Row, ...] = (
 
 def decide(evidence: Evidence) -> Verdict:
     """What happens to the message, and the conversation after it; several hand-off reasons may stand together."""
-    mentions = wording_of(evidence.policy.words).find(evidence.text or evidence.message.text)
+    mentions = evidence.mentions
+    if mentions is None:
+        mentions = wording_of(evidence.policy.words).find(evidence.text or evidence.message.text)
     state = resumed(evidence.state, evidence.message.at, evidence.policy)
     rows = [row for row in HANDOFF_ROWS if row.holds(evidence, mentions)]
     turn = turn_of(evidence, mentions, state, called=bool(rows))
@@ -141,9 +143,9 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
         return replace(verdict, second_response=True)
     entry = standing_entry(evidence, mentions)
     if entry is not None:
-        told = (*state.tried, entry.id) if turn.kind not in SMALL_TALK and entry.id not in state.tried else state.tried
-        detail = f"match at or above {evidence.thresholds.match:.3f}"
-        return _verdict(evidence, Outcome.ANSWERED, detail, turn, replace(state, tried=told))
+        is_news = turn.kind not in SMALL_TALK and entry.id not in state.tried
+        after = replace(state, tried=(*state.tried, entry.id)) if is_news else state
+        return _verdict(evidence, Outcome.ANSWERED, f"match at or above {evidence.thresholds.match:.3f}", turn, after)
     if evidence.only_facts:
         verdict = _verdict(evidence, Outcome.CLARIFY, "facts without a question; asks what they are for", turn, state)
         return replace(verdict, situation="facts_alone")

@@ -10,13 +10,13 @@ from yingda.decide.routing import route
 from yingda.domain.decision import Handoff, Outcome, Reason, Step
 from yingda.domain.labels import Priority
 from yingda.domain.message import Tier
-from yingda.domain.rules import Action, RuleInput, RuleOutcome
+from yingda.domain.rules import Action, Clock, RuleInput, RuleOutcome
 
 _RISING = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 
 
-def rule_input(evidence: Evidence, verdict: Verdict) -> RuleInput:
-    """The message as rules see it; the caller adds the clock."""
+def rule_input(evidence: Evidence, verdict: Verdict, *, clock: Clock | None = None) -> RuleInput:
+    """The message as rules see it; ``clock`` is its time on the shop's clock, None where it is not known or no rule asks."""
     message, state = evidence.message, verdict.state
     return RuleInput(
         intent=evidence.intent.code,
@@ -32,6 +32,7 @@ def rule_input(evidence: Evidence, verdict: Verdict) -> RuleInput:
         out_of_scope=state.out_of_scope,
         standing=state.standing is not None,
         confidence=evidence.candidates[0].confidence if evidence.candidates else 0.0,
+        clock=clock,
     )
 
 

@@ -41,13 +41,15 @@ def personal_data(text: str, *, own: Collection[str], written: str, name: str | 
     orders = [value for key, value in context.items() if _ORDER.search(key) and is_order_number(value)]
     carried = [value for value in (*context.values(), surname_of(name or "")) if value.strip()]
     found: set[str] = set()
+    published = _published(tuple(own))
     for line in text.split("\n"):
         # what the shop wrote is looked at once; a line that holds anything of the customer is not kept in memory
         look = _in_line if any(value in line for value in carried) else _in_fixed_line
-        found |= look(_without(line, orders), _published(tuple(own)))
-    folded = _folded(text)
-    shown = [(kind, value) for kind, value in _exact(name, context) if _folded(value) in folded]
-    found |= {kind for kind, value in shown if folded.count(_folded(value)) > _folded(written).count(_folded(value))}
+        found |= look(_without(line, orders), published)
+    if known := list(_exact(name, context)):
+        folded = _folded(text)
+        shown = [(kind, value) for kind, value in known if _folded(value) in folded]
+        found |= {kind for kind, value in shown if folded.count(_folded(value)) > _folded(written).count(_folded(value))}
     if "{" in text or "}" in text:
         found.add(OPEN_VARIABLE)
     return tuple(kind for kind in (*KINDS, OPEN_VARIABLE) if kind in found)

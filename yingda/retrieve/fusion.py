@@ -52,7 +52,8 @@ class Views:
 def spread(trained: NDArray[np.float32], space: MatchSpace) -> NDArray[np.float32]:
     """Columns of a trained view [N, trained] in the order of ``space`` [N, C], NaN for new entries."""
     placed = trained[:, space.columns]
-    placed[:, space.is_new] = np.nan
+    if not isinstance(space.trained, slice):
+        placed[:, space.is_new] = np.nan
     return placed
 
 
@@ -63,9 +64,9 @@ def fuse(views: Views, weights: FusionWeights, space: MatchSpace) -> NDArray[np.
 
 def pool(dense: NDArray[np.float32], views: Views, weights: FusionWeights, space: MatchSpace) -> NDArray[np.float32]:
     """Weighted sum [N, C] of the views' log probabilities, not normalised; ``dense`` [N, C] is that of the dense view."""
-    known = ~space.is_new
+    known = space.trained
     linear = dense.copy()
-    if known.any():
+    if isinstance(known, slice) or known.any():
         linear[:, known] = log_softmax(views.linear[:, known]) + np.log(np.exp(dense[:, known]).sum(1, keepdims=True))
     score = weights.dense * dense + weights.linear * linear + weights.intent * views.intent[:, space.intents]
     score[:, : len(space.entries)] += weights.lexical * views.lexical[:, : len(space.entries)]
@@ -90,7 +91,7 @@ def features(log_posterior: NDArray[np.float32], views: Views, intents: NDArray[
             log_odds(intents[rows, space.intents[best]]),
             log_odds(np.exp(log_posterior[:, count:]).sum(1)),
             views.cosine.argmax(1) == best,
-            np.nan_to_num(views.linear, nan=-np.inf).argmax(1) == best,
+            np.where(np.isnan(views.linear), -np.inf, views.linear).argmax(1) == best,
             views.cosine[rows, best],
         ],
         axis=1,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -14,6 +15,7 @@ import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
+from yingda.probability import ranges
 from yingda.retrieve.neighbours import largest
 
 Wordings = Mapping[str, Sequence[str]]
@@ -48,15 +50,32 @@ class WordingScores:
     def best(self, text: str, size: int) -> NDArray[np.float32]:
         """``log(1 + BM25)`` of the best wording of each entry, in an array [size]; zeros for a text without characters."""
         scores = np.zeros(size, np.float32)
-        if text:  # a message of invisible characters alone has no words to look up
-            np.maximum.at(scores, self.owners, self.table.get_scores(bigrams(text)))
+        if text and len(self.owners):  # a message of invisible characters alone has no words to look up
+            owners, starts = self._stretches
+            scores[owners] = np.maximum.reduceat(self._all_scores(text), starts)
         return np.log1p(scores)
+
+    @cached_property
+    def _stretches(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Each entry number once, and the place of its first wording."""
+        owners, starts = np.unique(self.owners, return_index=True)
+        return owners, starts
+
+    def _all_scores(self, text: str) -> NDArray[np.float32]:
+        """BM25 of every wording, in bm25s's order of addition, all postings of the bigrams in one pass."""
+        data, indices, indptr = (self.table.scores[name] for name in ("data", "indices", "indptr"))
+        tokens = np.array(self.table.get_tokens_ids(bigrams(text)), np.intp)
+        starts = indptr[tokens]
+        places = ranges(starts, indptr[tokens + 1] - starts)
+        scores = np.zeros(len(self.owners), np.float32)
+        np.add.at(scores, indices[places], data[places])
+        return scores
 
     def best_of(self, text: str, entries: NDArray[np.intp]) -> NDArray[np.float32]:
         """``best`` at the numbers ``entries`` [K] alone, without touching the other wordings."""
         starts, ends = np.searchsorted(self.owners, entries), np.searchsorted(self.owners, entries, "right")
         lengths = ends - starts
-        places = np.arange(lengths.sum()) + np.repeat(starts - np.concatenate(([0], lengths.cumsum()[:-1])), lengths)
+        places = ranges(starts, lengths)
         scores = np.zeros(len(entries), np.float32)
         if text and len(places):
             np.maximum.at(scores, np.repeat(np.arange(len(entries)), lengths), self._scores_of(text, places))

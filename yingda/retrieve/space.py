@@ -31,10 +31,15 @@ class MatchSpace:
         """Number of classes."""
         return len(self.columns)
 
-    @property
+    @cached_property
     def is_new(self) -> NDArray[np.bool_]:
         """[C], true for entries that no view was trained on."""
         return np.asarray(self.columns < 0)
+
+    @cached_property
+    def trained(self) -> NDArray[np.bool_] | slice:
+        """What picks the classes that a view was trained on: a slice where these are all, which is the quicker way."""
+        return ~self.is_new if self.is_new.any() else slice(None)
 
     @cached_property
     def places(self) -> dict[str, int]:

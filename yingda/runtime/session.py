@@ -23,6 +23,12 @@ class Encodings:
     intent: NDArray[np.float32]
     sentiment: NDArray[np.float32]
 
+    def row(self, number: int) -> Encodings:
+        """The encodings of one message, each [1, …], in memory of their own: whoever keeps them keeps no others."""
+        if len(self.embedding) == 1:
+            return self
+        return Encodings(*(part[number : number + 1].copy() for part in (self.embedding, self.intent, self.sentiment)))
+
 
 class EncoderSession:
     """An ONNX Runtime session on one thread.
@@ -36,6 +42,9 @@ class EncoderSession:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        # without the arena every message would ask the system for memory anew; one message's activations are small
+        options.enable_cpu_mem_arena = True
         options.log_severity_level = 3
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

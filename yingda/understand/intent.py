@@ -23,7 +23,7 @@ class IntentWeights:
 
 
 def intent_posterior(
-    head: NDArray[np.float32], classes: NDArray[np.float32], groups: Sequence[int], weights: IntentWeights
+    head: NDArray[np.float32], classes: NDArray[np.float32], groups: Sequence[int] | NDArray[np.intp], weights: IntentWeights
 ) -> NDArray[np.float32]:
     """Calibrated probabilities [N, I] from the head's log probabilities [N, I] and the match posterior [N, C].
 
@@ -36,7 +36,7 @@ def intent_posterior(
 def rank_intents(probabilities: NDArray[np.float32], codes: Sequence[str], *, top_k: int) -> tuple[IntentScore, ...]:
     """The ``top_k`` likeliest intents of one message, best first."""
     order = np.argsort(-probabilities, kind="stable")[:top_k]
-    return tuple(IntentScore(codes[i], float(probabilities[i])) for i in order)
+    return tuple(IntentScore(codes[i], p) for i, p in zip(order.tolist(), probabilities[order].tolist(), strict=True))
 
 
 def judge(ranking: Sequence[IntentScore], *, threshold: float, ambiguity: float) -> Acceptance:

@@ -19,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from yingda.domain.errors import BundleError
+from yingda.probability import ranges
 
 
 def mark_ends(text: str) -> str:
@@ -26,13 +27,15 @@ def mark_ends(text: str) -> str:
     return f"\x02{text.lower()}\x03"
 
 
+def all_grams(text: str, *, longest: int) -> list[str]:
+    """All character n-grams of 1 to ``longest`` characters in marked ``text``, short ones first, with repeats."""
+    marked = mark_ends(text)
+    return [marked[i : i + size] for size in range(1, longest + 1) for i in range(len(marked) - size + 1)]
+
+
 def grams(text: str, *, longest: int) -> Counter[str]:
     """Counts of all character n-grams of 1 to ``longest`` characters in marked ``text``."""
-    marked = mark_ends(text)
-    counts: Counter[str] = Counter()
-    for size in range(1, longest + 1):
-        counts.update(marked[i : i + size] for i in range(len(marked) - size + 1))
-    return counts
+    return Counter(all_grams(text, longest=longest))
 
 
 @dataclass(frozen=True)
@@ -75,15 +78,15 @@ class LinearView:
 
     def _logits(self, text: str) -> NDArray[np.float32]:
         view = self._weights
-        known = [(view.vocabulary[g], n) for g, n in grams(text, longest=view.longest).items() if g in view.vocabulary]
-        if not known:
+        counts = Counter(map(view.vocabulary.get, all_grams(text, longest=view.longest)))
+        counts.pop(None, None)
+        if not counts:
             return view.bias
-        features = np.fromiter((i for i, _ in known), np.int64, len(known))
-        values = np.fromiter((1.0 + math.log(n) for _, n in known), np.float32, len(known)) * view.idf[features]
+        features = np.array(list(counts), np.int64)
+        values = np.array([1.0 if n == 1 else 1.0 + math.log(n) for n in counts.values()], np.float32) * view.idf[features]
         values *= view.scale / np.sqrt((values**2).sum())
-        starts, ends = view.indptr[features], view.indptr[features + 1]
-        lengths = ends - starts
-        # positions of all stored weights of these grams, without a Python loop over grams
-        flat = np.arange(lengths.sum()) + np.repeat(starts - np.concatenate(([0], lengths.cumsum()[:-1])), lengths)
+        starts = view.indptr[features]
+        lengths = view.indptr[features + 1] - starts
+        flat = ranges(starts, lengths)  # positions of all stored weights of these grams, without a Python loop over grams
         products = view.weights[flat] * np.repeat(values, lengths)
         return np.asarray(view.bias + np.bincount(view.classes[flat], products, minlength=len(view.bias)), np.float32)

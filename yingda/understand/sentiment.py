@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,8 +42,12 @@ def score_sentiments(logits: NDArray[np.float32], labels: Sequence[Sentiment], s
 
 def choose(scaled: NDArray[np.float32], labels: Sequence[Sentiment], alertness: float) -> NDArray[np.intp]:
     """Number of the label of each row [N] of calibrated logits [N, S]: the best one, displeasure favoured by ``alertness``."""
-    displeased = np.asarray([label in DISPLEASED for label in labels])
-    return np.asarray((scaled + np.where(displeased, alertness, 0.0)).argmax(axis=1), np.intp)
+    return np.asarray((scaled + _favour(tuple(labels), alertness)).argmax(axis=1), np.intp)
+
+
+@lru_cache(maxsize=8)
+def _favour(labels: tuple[Sentiment, ...], alertness: float) -> NDArray[np.float64]:
+    return np.where([label in DISPLEASED for label in labels], alertness, 0.0)
 
 
 def _score(probabilities: NDArray[np.float32], best: int, labels: Sequence[Sentiment]) -> SentimentScore:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import zen
@@ -18,6 +19,9 @@ from yingda.domain.knowledge import Priority
 from yingda.domain.rules import Action, RuleError, RuleInput, RuleMistake, RuleOutcome
 
 MOST_MISTAKES = 20
+
+KEPT = 4096
+"""Messages whose row is remembered: what a table reads of them (a tier, an intent, a count) is often the same."""
 
 _KEY = "rules"
 _NUMBER = "row_number"
@@ -46,17 +50,29 @@ class RuleSet:
         self._reads: tuple[tuple[str, Callable[[RuleInput], object]], ...] = tuple(
             (heading.field, columns[heading.field].read) for heading in table.inputs
         )
+        self.tells_time = any(columns[heading.field].timed for heading in table.inputs)
         # a static loader compiles the table once; a decision made from JSON is interpreted, some twenty times slower
         self._engine = zen.ZenEngine({"loader": {"type": "static", "content": {_KEY: _model(table)}}})
+        self._outcome_of = lru_cache(maxsize=KEPT)(self._first)
 
     def evaluate(self, seen: RuleInput) -> RuleOutcome:
         """What the first row that holds sets; NOTHING when none does."""
-        number = self.run(seen).get(_NUMBER)
-        return NOTHING if number is None else self.rules[int(number)].outcome
+        return self._outcome_of(*(tuple(value) if isinstance(value, list) else value for value in self._values(seen)))
 
     def run(self, seen: RuleInput) -> dict[str, Any]:
         """What the table itself returns: every output of the row that fired."""
-        context = {field: read(seen) for field, read in self._reads}
+        return self._run(self._values(seen))
+
+    def _values(self, seen: RuleInput) -> list[object]:
+        """What each input column reads."""
+        return [read(seen) for _, read in self._reads]
+
+    def _first(self, *values: object) -> RuleOutcome:
+        number = self._run([list(value) if isinstance(value, tuple) else value for value in values]).get(_NUMBER)
+        return NOTHING if number is None else self.rules[int(number)].outcome
+
+    def _run(self, values: Sequence[object]) -> dict[str, Any]:
+        context = {field: value for (field, _), value in zip(self._reads, values, strict=True)}
         found: dict[str, Any] = self._engine.evaluate(_KEY, context)["result"]
         return found
 
