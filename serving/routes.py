@@ -78,6 +78,7 @@ async def _request_id(request: Request) -> str:
 ServiceDependency = Annotated[Service, Depends(_service)]
 RequestId = Annotated[str, Depends(_request_id)]
 
+
 def _results(found: Sequence[Mapping[str, Any] | out.ItemProblem]) -> Response:
     results = [each.model_dump(mode="json") if isinstance(each, out.ItemProblem) else {"status": 200, "result": each} for each in found]
     return as_json({"results": results})

@@ -87,11 +87,16 @@ class Service:
             self._watch.close()
         self._workers.close()
 
-    async def classify(self, calls: Sequence[ClassifyCall], *, ticket: Ticket | None = None) -> list[dict[str, Any]]:
+    async def classify(self, calls: Sequence[ClassifyCall], *, ticket: Ticket | None = None) -> list[dict[str, Any]]:  # noqa: ARG002
         """For each call, in order, what /v1/classify tells."""
         return await self._workers.run(partial(self._classify_now, calls), size=len(calls))
 
-    async def answer(self, calls: Sequence[AnswerCall], *, ticket: Ticket | None = None) -> list[Mapping[str, Any] | ProblemError]:
+    async def answer(
+        self,
+        calls: Sequence[AnswerCall],
+        *,
+        ticket: Ticket | None = None,  # noqa: ARG002
+    ) -> list[Mapping[str, Any] | ProblemError]:
         """For each call, in order, the answer as /v1/answer tells it, or why its message_id cannot be used."""
         return await self._workers.run(partial(self._answer_now, calls), size=len(calls))
 
