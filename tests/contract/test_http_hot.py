@@ -273,6 +273,15 @@ def test_whoever_leaves_in_the_middle_of_the_body_is_left_to_fastapi() -> None:
     assert (asked.calls, asked.passed) == ([], [b'{"text":"x"}<left>'])
 
 
+def test_headers_that_make_no_ticket_are_left_to_fastapi() -> None:
+    def refuse(_headers: object) -> Ticket:
+        raise ProblemError(400, "invalid_deadline", "no")
+
+    asked = Recorded()
+    assert ask(asked, b'{"text":"x"}', headers=PLAIN, ticket_of=refuse) == []
+    assert (asked.calls, asked.passed) == ([], [b'{"text":"x"}'])
+
+
 def test_work_is_done_under_the_ticket_of_the_request() -> None:
     asked, ticket, seen = Recorded(), Ticket(expires_at=1.0), []
 
