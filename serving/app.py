@@ -17,6 +17,7 @@ from serving.audit import AuditDesk, AuditTrail
 from serving.auth import KeyGate, KeySource
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
+from serving.hot import HotRoutes
 from serving.live import Desk, fixed_desk
 from serving.logs import frames, open_log
 from serving.security_headers import SecurityHeaders
@@ -78,6 +79,7 @@ def create_app(
     app.state.audit = audit
     app.state.refused = audit.refusals.count
     app.add_middleware(AuditTrail, desk=audit)
+    app.add_middleware(HotRoutes, service=service, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(KeyGate, keys=keys, tokens=tokens, refused=audit.refusals.count)
     app.add_middleware(Envelope, metrics=service.metrics, log=log)
     app.add_middleware(SecurityHeaders, tls=settings.tls)
@@ -102,6 +104,8 @@ def _routed_app(lifespan: Any) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        # FastAPI's own spans and records hold paths and errors as they are, which may quote a customer
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.include_router(routes.router)
     app.include_router(conversation_routes.router)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
 _RANDOM_BITS = 80
 
 
@@ -45,4 +46,4 @@ class UlidSource:
             # A clock that stands still or steps back must not break the order.
             is_later = fresh >> _RANDOM_BITS > self._last >> _RANDOM_BITS
             self._last = fresh if is_later else self._last + 1
-            return "".join(_CROCKFORD[(self._last >> shift) & 31] for shift in range(125, -1, -5))
+            return "".join([_PAIRS[(self._last >> shift) & 1023] for shift in range(120, -1, -10)])

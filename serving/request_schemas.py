@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -20,10 +20,13 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from serving.calls import AnswerCall, ClassifyCall
+from serving.digest import digest_of
 from yingda.domain.errors import MessageError
 from yingda.domain.message import Channel, Customer, Message, Tier, check_text
 
 MAX_BATCH = 256
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _checked_text(value: str) -> str:
@@ -37,7 +40,7 @@ def _checked_text(value: str) -> str:
 def _clean(value: str) -> str:
     if "\x00" in value:
         raise PydanticCustomError("nul_character", "this holds a NUL character; remove it")
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+    if not value.isascii() and _SURROGATE.search(value):
         raise PydanticCustomError("string_unicode", "this holds a lone surrogate; send valid Unicode")
     return value
 
@@ -78,9 +81,9 @@ class ClassifyRequest(Strict):
     language: Language | None = None
     top_k: int = Field(default=3, ge=1, le=50, description="Length of `ranking`.")
 
-    def message(self) -> Message:
-        """The message for the engine."""
-        return Message(self.text, language=self.language)
+    def call(self) -> ClassifyCall:
+        """What is asked of the service."""
+        return ClassifyCall(Message(self.text, language=self.language), self.top_k)
 
 
 class CustomerIn(Strict):
@@ -121,9 +124,9 @@ class AnswerRequest(Strict):
         description="Decide and tell, but store nothing: no turn, no count, no hand-off.",
     )
 
-    def message(self, *, at: datetime | None = None) -> Message:
-        """The message for the engine, arrived ``at``."""
-        return Message(
+    def call(self) -> AnswerCall:
+        """What is asked of the service."""
+        message = Message(
             self.text,
             channel=self.channel,
             language=self.language,
@@ -131,8 +134,8 @@ class AnswerRequest(Strict):
             message_id=self.message_id,
             customer=self.customer.customer() if self.customer else None,
             context=self.context,
-            at=at,
         )
+        return AnswerCall(message, digest_of(message, dry_run=self.dry_run), self.dry_run)
 
 
 @dataclass(frozen=True, slots=True)
