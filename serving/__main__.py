@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,8 +13,8 @@ from structlog.typing import FilteringBoundLogger
 
 from serving.app import openapi_document
 from serving.keys import Scope, make_key
-from serving.live import Desk, open_desk
-from serving.server import serve
+from serving.live import Desk, held_desk, open_desk
+from serving.server import Openers, serve, serve_worker
 from serving.service import Engine
 from serving.settings import Settings, load_settings
 from yingda.domain.errors import YingdaError
@@ -30,6 +31,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             _new_key(arguments.id, arguments.scopes)
         elif arguments.command == "openapi":
             sys.stdout.write(json.dumps(openapi_document(), ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+        elif arguments.command == "worker":
+            serve_worker(
+                load_settings(),
+                Openers(_open_engine, _open_memory, _open_knowledge),
+                listener=socket.socket(fileno=arguments.listener),
+                channel=socket.socket(fileno=arguments.channel),
+                number=arguments.number,
+            )
+        elif arguments.command == "prepare":
+            _prepare(load_settings())
         else:
             serve(load_settings(), _open_engine, _open_memory, _open_knowledge)
     except YingdaError as error:
@@ -46,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     new_key = commands.add_parser("new-key", help="print a fresh API key and its record for the keys file")
     new_key.add_argument("--id", required=True, help="a name for the key; it appears in the log")
     new_key.add_argument("--scopes", required=True, help=f"comma-separated: {', '.join(Scope)}")
+    # what the processes of YINGDA_WORKERS are started with; nobody types them
+    commands.add_parser("prepare")
+    worker = commands.add_parser("worker")
+    for name in ("--listener", "--channel", "--number"):
+        worker.add_argument(name, type=int, required=True)
     return parser
 
 
@@ -63,6 +79,12 @@ def _open_engine(settings: Settings) -> Engine:
     return open_engine(settings.bundle, pack=settings.pack)
 
 
+def _prepare(settings: Settings) -> None:
+    from yingda.assemble import prepare_shop
+
+    prepare_shop(settings.store, settings.bundle, pack=settings.pack)
+
+
 def _open_memory(settings: Settings) -> Memory:
     from yingda.assemble import open_memory
 
@@ -70,10 +92,11 @@ def _open_memory(settings: Settings) -> Memory:
 
 
 def _open_knowledge(settings: Settings, log: FilteringBoundLogger) -> Desk | None:
-    """The knowledge in the store; None where the pack's stays as it is."""
+    """The knowledge in the store, or the pack's where the store forgets."""
     from yingda.assemble import VOLATILE
 
-    return None if settings.store == VOLATILE else open_desk(settings, log, lambda: datetime.now(UTC))
+    opening = held_desk if settings.store == VOLATILE else open_desk
+    return opening(settings, log, lambda: datetime.now(UTC))
 
 
 if __name__ == "__main__":
