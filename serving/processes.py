@@ -28,21 +28,29 @@ from serving.settings import SettingsError
 
 READY = b"ready\n"
 """What a worker sends once it serves."""
-LIVED_S = 60.0
-"""Seconds after which a worker's death says nothing about the next one's."""
-RESTART_S, RESTART_MOST_S = 0.25, 30.0
-"""Seconds before a worker that died young is started anew, doubling up to the second figure."""
-TRIES = 5
-"""Workers in a row that died before they were ready, none other being ready, after which the supervisor gives up."""
-START_S = 120.0
-"""Seconds in which a worker must become ready."""
-STOP_S = 5.0
-"""Seconds that a worker may take to end beyond those in which requests are finished."""
 
 _CANNOT_START = 2
 _WORKER = (sys.executable, "-m", "serving", "worker")
 _PREPARE = (sys.executable, "-m", "serving", "prepare")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if os.name == "posix" else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long the supervisor waits for what; all in seconds but ``tries``.
+
+    A worker must be ready after ``start_s``, and has ended ``stop_s`` after the ``patience_s`` in which it finishes requests.
+    One that dies within ``lived_s`` is started anew after ``restart_s``, doubling up to ``restart_most_s``, any other at once.
+    After ``tries`` in a row that died before they were ready, none other being ready, the supervisor gives up.
+    """
+
+    patience_s: float = 30.0
+    stop_s: float = 5.0
+    start_s: float = 120.0
+    lived_s: float = 60.0
+    restart_s: float = 0.25
+    restart_most_s: float = 30.0
+    tries: int = 5
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +84,7 @@ def supervise(listener: socket.socket, count: int, *, log: FilteringBoundLogger,
     with TemporaryDirectory(prefix="yingda-metrics-") as folder, _signals() as signals:
         start = partial(spawn, listener, Path(folder))
         ended = partial(mark_process_dead, path=folder)
-        Supervisor(start, count, signals=signals, log=log, patience_s=patience_s, on_ready=on_ready, on_end=ended).run()
+        Supervisor(start, count, signals=signals, log=log, pace=Pace(patience_s), on_ready=on_ready, on_end=ended).run()
 
 
 def spawn(listener: socket.socket, folder: Path, number: int, *, command: Sequence[str] = _WORKER) -> Worker:
@@ -104,12 +112,12 @@ class Supervisor:
         *,
         signals: socket.socket,
         log: FilteringBoundLogger,
-        patience_s: float,
         on_ready: Callable[[], None],
+        pace: Pace = Pace(),
         on_end: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._start_process, self._log, self._on_end = start, log, on_end
-        self._patience_s, self._on_ready = patience_s, on_ready
+        self._pace, self._on_ready = pace, on_ready
         self._signals, self._events = signals, DefaultSelector()
         self._numbers = range(1, count + 1)
         self._serving: dict[int, Worker] = {}
@@ -155,7 +163,9 @@ class Supervisor:
         """Seconds until something is due by itself."""
         due = [*self._restart_at.values()]
         due += [
-            worker.kill_at if worker.kill_at is not None else worker.started + START_S for worker in self._all if self._is_timed(worker)
+            worker.kill_at if worker.kill_at is not None else worker.started + self._pace.start_s
+            for worker in self._all
+            if self._is_timed(worker)
         ]
         return max(0.0, min(due) - monotonic()) if due else None
 
@@ -165,10 +175,10 @@ class Supervisor:
     def _pass_time(self) -> None:
         now = monotonic()
         for worker in self._all:
-            limit = worker.kill_at if worker.kill_at is not None else worker.started + START_S
+            limit = worker.kill_at if worker.kill_at is not None else worker.started + self._pace.start_s
             if self._is_timed(worker) and now >= limit:
                 self._log.error("worker_killed", number=worker.number, pid=worker.process.pid, after_s=round(now - worker.started, 1))
-                worker.kill_at = now + STOP_S
+                worker.kill_at = now + self._pace.stop_s
                 worker.process.kill()
         for number in [number for number, at in self._restart_at.items() if now >= at]:
             del self._restart_at[number]
@@ -209,13 +219,15 @@ class Supervisor:
         is_current = self._serving.get(worker.number) is worker
         if is_current:
             del self._serving[worker.number]
-        if worker.is_stopping and not is_current:
-            self._replace_next()
+        if self._stopping:
+            return
+        if is_current:
+            self._died(worker, code)
         elif worker is self._replacement:
             self._replacement, self._to_replace = None, []
             self._log.error("replacement_failed", number=worker.number, exit=code, detail="the others go on as they were")
-        elif not self._stopping:
-            self._died(worker, code)
+        else:  # it was replaced
+            self._replace_next()
 
     def _died(self, worker: Worker, code: int) -> None:
         self._log.error("worker_died", number=worker.number, pid=worker.process.pid, exit=code, was_ready=worker.is_ready)
@@ -223,14 +235,14 @@ class Supervisor:
         nobody = not any(each.is_ready for each in self._serving.values())
         if not self._announced and code == _CANNOT_START:
             return self._give_up("a worker cannot start as configured; see its message above")
-        if nobody and self._failures >= TRIES:
+        if nobody and self._failures >= self._pace.tries:
             return self._give_up(f"{self._failures} workers in a row ended before they were ready (exit {code}); see the log above")
         if self._replacement and self._replacement.number == worker.number:
             self._serving[worker.number], self._replacement = self._replacement, None
             return self._replace_next()
-        young = monotonic() - worker.started < LIVED_S
+        young = monotonic() - worker.started < self._pace.lived_s
         deaths = self._young_deaths[worker.number] = self._young_deaths[worker.number] + 1 if young else 0
-        delay = min(RESTART_S * 2.0 ** (deaths - 1), RESTART_MOST_S) if deaths else 0.0
+        delay = min(self._pace.restart_s * 2.0 ** (deaths - 1), self._pace.restart_most_s) if deaths else 0.0
         self._restart_at[worker.number] = monotonic() + delay
 
     # ---- what is done ----
@@ -242,7 +254,7 @@ class Supervisor:
         return worker
 
     def _stop(self, worker: Worker) -> None:
-        worker.kill_at = monotonic() + self._patience_s + STOP_S
+        worker.kill_at = monotonic() + self._pace.patience_s + self._pace.stop_s
         worker.process.terminate()
 
     def _forget(self, worker: Worker) -> int:
@@ -251,7 +263,7 @@ class Supervisor:
         self._events.unregister(worker.channel)
         worker.channel.close()
         try:
-            code = worker.process.wait(STOP_S)
+            code = worker.process.wait(self._pace.stop_s)
         except subprocess.TimeoutExpired:
             worker.process.kill()
             code = worker.process.wait()

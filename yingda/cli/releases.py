@@ -46,11 +46,11 @@ class Releases:
 
     def install(self, source: Path, *, check: Callable[[Path], object], keep: int = KEEP) -> Release:
         """Copy the bundle at ``source``, verify the copy, try it with ``check`` (which raises), and switch the link to it."""
+        self._check_link()
         bundle = open_bundle(source)
         with self._alone():
-            self._check_link()
             target = self._copied(bundle)
-            check(target)
+            self._try(target, check)
             self._remember(target.name)
             self._switch(target)
             self._forget(keep)
@@ -58,8 +58,8 @@ class Releases:
 
     def roll_back(self, *, check: Callable[[Path], object]) -> Release:
         """Switch the link to the bundle that was in use before this one."""
+        self._check_link()
         with self._alone():
-            self._check_link()
             used, names = self._used(), self._names()
             place = names.index(used) if used in names else 0
             if place == 0:
@@ -107,6 +107,14 @@ class Releases:
         _settle(self._folder)
         return target
 
+    def _try(self, target: Path, check: Callable[[Path], object]) -> None:
+        try:
+            check(target)
+        except BaseException:
+            if target.name not in self._names() and not self._is_used_elsewhere(target):
+                shutil.rmtree(target, ignore_errors=True)
+            raise
+
     def _switch(self, target: Path) -> None:
         beside = self._link.with_name(f".{self._link.name}.new")
         beside.unlink(missing_ok=True)
@@ -131,12 +139,15 @@ class Releases:
     def _is_used_elsewhere(self, folder: Path) -> bool:
         """Other links may stand beside this one, with histories of their own."""
         others = [path for path in self._link.parent.glob(f"*{HISTORY}") if path != self._history]
-        return any(folder.name in _read_names(path) for path in others)
+        try:
+            return any(folder.name in _read_names(path) for path in others)
+        except BundleError:
+            return True  # nobody knows, so it stays
 
     def _used(self) -> str | None:
         if not self._link.is_symlink():
             return None
-        target = Path(os.readlink(self._link))
+        target = self._link.readlink()
         return target.name if target.parent == Path(FOLDER) else None
 
     def _names(self) -> list[str]:
