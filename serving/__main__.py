@@ -39,8 +39,6 @@ def main(argv: Sequence[str] | None = None) -> int:
                 channel=socket.socket(fileno=arguments.channel),
                 number=arguments.number,
             )
-        elif arguments.command == "prepare":
-            _prepare(load_settings())
         else:
             serve(load_settings(), _open_engine, _open_memory, _open_knowledge)
     except YingdaError as error:
@@ -57,8 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     new_key = commands.add_parser("new-key", help="print a fresh API key and its record for the keys file")
     new_key.add_argument("--id", required=True, help="a name for the key; it appears in the log")
     new_key.add_argument("--scopes", required=True, help=f"comma-separated: {', '.join(Scope)}")
-    # what the processes of YINGDA_WORKERS are started with; nobody types them
-    commands.add_parser("prepare")
+    # what the processes of YINGDA_WORKERS are started with; nobody types it
     worker = commands.add_parser("worker")
     for name in ("--listener", "--channel", "--number"):
         worker.add_argument(name, type=int, required=True)
@@ -77,12 +74,6 @@ def _open_engine(settings: Settings) -> Engine:
     from yingda.assemble import open_engine
 
     return open_engine(settings.bundle, pack=settings.pack)
-
-
-def _prepare(settings: Settings) -> None:
-    from yingda.assemble import prepare_shop
-
-    prepare_shop(settings.store, settings.bundle, pack=settings.pack)
 
 
 def _open_memory(settings: Settings) -> Memory:

@@ -126,8 +126,9 @@ def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger) -> Any:
         except Exception as error:
             # Not raised: the server would print a traceback that may quote text; /readyz and `serve` report it.
             log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
-        if desk.bundle:
-            desk.bundle.tell(service.metrics.set_model)
+        if bundle := desk.bundle:
+            bundle.tell(service.metrics.set_model)
+            service.metrics.watch_bundle(lambda: bundle.failing is not None)
         desk.start()
         with service.metrics.refreshed():
             yield

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -35,6 +37,12 @@ def stamp_of(folder: Path) -> Stamp | None:
     except (OSError, RuntimeError):  # RuntimeError: a loop of links
         return None
     return str(real), facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
+
+
+def give_back_memory() -> None:
+    """Return to the system what freed models leave: glibc keeps it, and a process would stay as large as two (malloc_trim(3))."""
+    with suppress(OSError, AttributeError):  # other C libraries have no such call
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,9 @@ class BundleWatch:
         stamp: Stamp | None,
         clock: Callable[[], datetime],
         log: FilteringBoundLogger,
+        give_back: Callable[[], None] = give_back_memory,
     ) -> None:
+        self._give_back, self._is_fresh = give_back, False
         self._folder, self._load, self._clock, self._log = folder, load, clock, log
         self._used, self._seen, self._identity = stamp, stamp, identity
         self._refused: _Refused | None = None
@@ -104,6 +114,9 @@ class BundleWatch:
 
     def look(self) -> bool:
         """Look at the folder once; True when another bundle is in use now. Never raises."""
+        if self._is_fresh:  # requests that were in flight have let go of the former engine since
+            self._is_fresh = False
+            self._give_back()
         stamp, former = stamp_of(self._folder), self._seen
         self._seen = stamp
         if stamp == self._used:
@@ -128,7 +141,7 @@ class BundleWatch:
 
     def _take(self, identity: ModelIdentity, stamp: Stamp | None) -> bool:
         former, self._identity = self._identity, identity
-        self._used, self._refused = stamp, None
+        self._used, self._refused, self._is_fresh = stamp, None, True
         if identity == former:
             return False
         self._log.info(

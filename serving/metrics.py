@@ -55,6 +55,13 @@ class Metrics:
         )
         self._identity = identity
         self.set_model(identity)
+        self._failing = Gauge(
+            "yingda_bundle_failing", "1 while the bundle on the disk is refused.", registry=registry, multiprocess_mode="livemax"
+        )
+
+    def watch_bundle(self, is_failing: Callable[[], bool]) -> None:
+        """Show whether the bundle on the disk is refused."""
+        self.watch(self._failing, is_failing)
 
     def watch(self, gauge: Gauge, function: Callable[[], float]) -> None:
         """Let ``gauge`` show what ``function`` says; where processes share counts, as it was within the last half second."""

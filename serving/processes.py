@@ -31,7 +31,7 @@ READY = b"ready\n"
 
 _CANNOT_START = 2
 _WORKER = (sys.executable, "-m", "serving", "worker")
-_PREPARE = (sys.executable, "-m", "serving", "prepare")
+_PREPARE = (sys.executable, "-m", "serving.prepare")
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if os.name == "posix" else ()
 
 

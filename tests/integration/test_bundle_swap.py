@@ -206,12 +206,14 @@ def test_a_bundle_that_is_refused_leaves_the_last_good_one_in_use(site: Site, sp
         while (ready := site.ready())["bundle_failing"] is None:
             pass
         answer = site.client.post("/v1/answer", json={"text": QUESTION})
+        failing = [line for line in site.client.get("/metrics").text.splitlines() if line.startswith("yingda_bundle_failing")]
         site.put(site.folder / "1")
         while site.ready()["bundle_failing"]:
             pass
 
     assert (ready["status"], ready["bundle"]["version"], ready["bundle_failing"]["code"]) == ("ready", "1", "bundle_refused")
     assert answer.json()["classification"]["model"]["version"] == "1"
+    assert failing == ["yingda_bundle_failing 1.0"]
     assert told in site.stream.getvalue()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from serving.bundle_watch import BundleWatch, check_taxonomy, stamp_of
+from serving.bundle_watch import BundleWatch, check_taxonomy, give_back_memory, stamp_of
 from serving.logs import open_log
 from tests.bundle_kit import restamped, switch
 from tests.fakes import fake_intent, fake_knowledge
@@ -32,12 +32,18 @@ class Stand:
         switch(self.link, write_fake_bundle(folder / "1.0"))
         self.identity = open_bundle(self.link).identity
         self.told = list[str]()
+        self.given_back = 0
         self.watch = self._watch()
         self.watch.tell(lambda identity: self.told.append(identity.version))
 
     def _watch(self) -> BundleWatch:
         log, stamp = open_log(self.stream), stamp_of(self.link)
-        return BundleWatch(self.link, self._load, identity=self.identity, stamp=stamp, clock=lambda: self.now, log=log)
+        return BundleWatch(
+            self.link, self._load, identity=self.identity, stamp=stamp, clock=lambda: self.now, log=log, give_back=self._give_back
+        )
+
+    def _give_back(self) -> None:
+        self.given_back += 1
 
     def put(self, version: str) -> None:
         """Install a bundle of that version."""
@@ -78,6 +84,20 @@ def test_another_bundle_is_taken_up_at_the_second_look_and_told(stand: Stand) ->
     assert stand.looks(4) == [False, True, False, False]
     assert (stand.told, stand.loads) == (["2.0"], 1)
     assert [(line["event"], line["version"], line["former_version"]) for line in stand.log] == [("bundle_swapped", "2.0", "1.0")]
+
+
+def test_memory_is_given_back_once_after_each_change(stand: Stand) -> None:
+    given = list[int]()
+    stand.put("2.0")
+    for _ in range(5):
+        stand.watch.look()
+        given.append(stand.given_back)
+
+    assert given == [0, 0, 1, 1, 1]
+
+
+def test_giving_back_memory_is_harmless_anywhere() -> None:
+    give_back_memory()
 
 
 def test_the_way_back_is_a_change_like_any_other(stand: Stand) -> None:
