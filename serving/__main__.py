@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import socket
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,8 +12,8 @@ from datetime import UTC, datetime
 from structlog.typing import FilteringBoundLogger
 
 from serving.app import openapi_document
-from serving.live import Desk, open_desk
-from serving.server import serve
+from serving.live import Desk, held_desk, open_desk
+from serving.server import Openers, serve, serve_worker
 from serving.service import Engine
 from serving.settings import Settings, load_settings
 from yingda.domain.errors import YingdaError
@@ -27,6 +28,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "openapi":
             sys.stdout.write(json.dumps(openapi_document(), ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+        elif arguments.command == "worker":
+            serve_worker(
+                load_settings(),
+                Openers(_open_engine, _open_memory, _open_knowledge),
+                listener=socket.socket(fileno=arguments.listener),
+                channel=socket.socket(fileno=arguments.channel),
+                number=arguments.number,
+            )
         else:
             serve(load_settings(), _open_engine, _open_memory, _open_knowledge)
     except YingdaError as error:
@@ -40,6 +49,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command")
     commands.add_parser("serve", help="serve HTTP as the YINGDA_ environment variables say (the default)")
     commands.add_parser("openapi", help="print the OpenAPI document")
+    # what the processes of YINGDA_WORKERS are started with; nobody types it
+    worker = commands.add_parser("worker")
+    for name in ("--listener", "--channel", "--number"):
+        worker.add_argument(name, type=int, required=True)
     return parser
 
 
@@ -57,10 +70,11 @@ def _open_memory(settings: Settings) -> Memory:
 
 
 def _open_knowledge(settings: Settings, log: FilteringBoundLogger) -> Desk | None:
-    """The knowledge in the store; None where the pack's stays as it is."""
+    """The knowledge in the store, or the pack's where the store forgets."""
     from yingda.assemble import VOLATILE
 
-    return None if settings.store == VOLATILE else open_desk(settings, log, lambda: datetime.now(UTC))
+    opening = held_desk if settings.store == VOLATILE else open_desk
+    return opening(settings, log, lambda: datetime.now(UTC))
 
 
 if __name__ == "__main__":

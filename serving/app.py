@@ -67,7 +67,8 @@ def create_app(
     clock = clock or _now
     knowledge = desk or fixed_desk(engine.knowledge, clock=clock)
     workers = Workers(threads=settings.encode_threads, max_queue=settings.max_queue)
-    current = partial(_current, knowledge, engine)
+    # An engine that will be replaced is not held on to.
+    current = partial(_followed, knowledge) if knowledge.engine else partial(_always, engine)
     memory = memory or VolatileMemory()
     service = Service(engine, workers=workers, memory=memory, clock=clock, current=current)
     audit = AuditDesk(audit_of(memory), log=log, clock=clock)
@@ -117,9 +118,15 @@ def _routed_app(lifespan: Any) -> FastAPI:
     return app
 
 
-def _current(desk: Desk, engine: Engine) -> Engine:
-    """The engine in use: that of the living knowledge where there is one."""
-    return desk.engine or engine
+def _followed(desk: Desk) -> Engine:
+    """The engine in use at a desk that has one."""
+    engine = desk.engine
+    assert engine is not None
+    return engine
+
+
+def _always(engine: Engine) -> Engine:
+    return engine
 
 
 def _now() -> datetime:
@@ -145,10 +152,14 @@ def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger, beside: S
         except Exception as error:
             # Not raised: the server would print a traceback that may quote text; /readyz and `serve` report it.
             log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
+        if bundle := desk.bundle:
+            bundle.tell(service.metrics.set_model)
+            service.metrics.watch_bundle(lambda: bundle.failing is not None)
         desk.start()
         for each in beside:
             each.start()
-        yield
+        with service.metrics.refreshed():
+            yield
         service.close()
         desk.close()
         for each in beside:

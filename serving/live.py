@@ -1,20 +1,23 @@
-"""Living knowledge as routes see it: read and changed off the event loop, and the engine that follows it."""
+"""Living knowledge as routes see it: read and changed off the event loop, and the engine that follows it and the bundle."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from threading import Event, Thread
 from typing import Protocol, TypeVar
 
 from structlog.typing import FilteringBoundLogger
 
+from serving.bundle_watch import BundleWatch, check_taxonomy, stamp_of
 from serving.errors import FieldError, ProblemError, pointer
 from serving.service import Engine
 from serving.settings import Settings
 from serving.workers import Result, Workers
 from yingda.domain.errors import StoreError
+from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import KnowledgeError, KnowledgeSnapshot, RecordId, RecordKind, Refused, Signed, Status, Version
 from yingda.pack.exchange.kinds import records_of
@@ -64,20 +67,36 @@ class Health(Protocol):
 
 
 class Following(Protocol):
-    """A LiveEngine."""
+    """A LiveEngine, or an engine held until another bundle comes."""
 
     @property
     def engine(self) -> Engine: ...
-    def health(self) -> Health: ...
+    def health(self) -> Health | None: ...
     def start(self) -> None: ...
     def close(self) -> None: ...
+
+
+class HeldEngine:
+    """The engine in use where knowledge is that of a pack: it changes with the bundle alone."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def health(self) -> None:
+        """Nothing is followed here."""
+
+    def start(self) -> None:
+        """Nothing is followed here."""
+
+    def close(self) -> None:
+        """Nothing is followed here."""
 
 
 class Desk:
     """Where knowledge is read and changed: changes one after the other, reads beside them.
 
     Without ``live`` the records are those of a pack and nobody can change them. ``warm`` prepares what a first change
-    would wait for, on a thread of its own, until it is told to stop.
+    would wait for, on a thread of its own, until it is told to stop, and again for each new ``bundle``.
     """
 
     def __init__(
@@ -87,10 +106,11 @@ class Desk:
         clock: Callable[[], datetime],
         live: Following | None = None,
         warm: Callable[[Callable[[], bool]], None] | None = None,
+        bundle: BundleWatch | None = None,
     ) -> None:
-        self.clock = clock
-        self._records, self._live = records, live
-        self._stop, self._warming = Event(), Thread(target=self._warm, args=(warm,), name="knowledge-warm", daemon=True)
+        self.clock, self.bundle = clock, bundle
+        self._records, self._live, self._prepare = records, live, warm
+        self._stop, self._warming = Event(), self._warmer(None)
         self._readers, self._writer = (Workers(threads=threads, max_queue=_WAITING) for threads in (_READERS, 1))
 
     @property
@@ -103,20 +123,29 @@ class Desk:
         return self._live.health() if self._live else None
 
     def start(self) -> None:
-        """Follow the store from now on."""
+        """Follow the store and the bundle from now on."""
         if self._live:
             self._live.start()
             self._warming.start()
+        if self.bundle:
+            self.bundle.tell(self._warm_again)
+            self.bundle.start()
 
     def close(self) -> None:
         """Follow no more, and let running work finish."""
         self._stop.set()
+        if self.bundle:
+            self.bundle.close()
         if self._live:
             self._live.close()
         if self._warming.is_alive():
             self._warming.join()
         self._readers.close()
         self._writer.close()
+
+    def show(self, records: FixedRecords) -> None:
+        """Show the records of another pack from now on."""
+        self._records = records
 
     async def read(self, work: Callable[[Records], Result]) -> Result:
         """What ``work`` finds; raises ProblemError."""
@@ -130,17 +159,31 @@ class Desk:
             raise ProblemError(409, "knowledge_read_only", detail)
         return await self._writer.run(partial(_told, work, records), size=1)
 
-    def _warm(self, warm: Callable[[Callable[[], bool]], None] | None) -> None:
+    def _warm_again(self, _: ModelIdentity) -> None:
+        if not self._stop.is_set():
+            self._warming = self._warmer(self._warming)
+            self._warming.start()
+
+    def _warmer(self, former: Thread | None) -> Thread:
+        return Thread(target=self._warm, args=(former,), name="knowledge-warm", daemon=True)
+
+    def _warm(self, former: Thread | None) -> None:
         try:
-            if warm:
-                warm(self._stop.is_set)
+            if former:
+                former.join()
+            if self._prepare:
+                self._prepare(self._stop.is_set)
         except StoreError:
             return  # what is not at hand is read when it is needed; health tells about the store
 
 
 def fixed_desk(knowledge: Knowledge, *, clock: Callable[[], datetime]) -> Desk:
     """The records of a pack that nobody can change."""
-    return Desk(FixedRecords(records_of(knowledge), Signed("pack"), at=clock()), clock=clock)
+    return Desk(_fixed(knowledge, clock), clock=clock)
+
+
+def _fixed(knowledge: Knowledge, clock: Callable[[], datetime]) -> FixedRecords:
+    return FixedRecords(records_of(knowledge), Signed("pack"), at=clock())
 
 
 def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[], datetime]) -> Desk:
@@ -150,19 +193,55 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     from yingda.live import open_shop, warm
     from yingda.store.base import open_store
 
+    stamp = stamp_of(settings.bundle)
     parts = open_parts(settings.bundle, pack=settings.pack, cache_size=settings.cache_entries)
     prepare_store(settings.store)
+    base, told = parts.knowledge, partial(tell_change, log)
     shop = open_shop(
         open_store(settings.store),
-        parts.knowledge,
+        base,
         embed=parts.embed,
         build=engine_builder(parts),
         clock=clock,
         two_people=settings.two_people,
-        changed=partial(tell_change, log),
+        changed=told,
     )
-    tell_news(log, shop.records, parts.knowledge, source=str(settings.pack or settings.bundle / "knowledge"))
-    return Desk(shop.records, clock=clock, live=shop.live, warm=lambda stopped: warm(shop.vectors, shop.records, clock(), stopped=stopped))
+    tell_news(log, shop.records, base, source=str(settings.pack or settings.bundle / "knowledge"))
+
+    # It must not hold on to ``parts``: a model that was replaced is to be forgotten.
+    def load(folder: Path) -> ModelIdentity:
+        fresh = open_parts(folder, pack=settings.pack)
+        check_taxonomy(folder, fresh.knowledge, base)
+        engine = shop.live.adopt(engine_builder(fresh), ready=Engine.warm_up)
+        shop.vectors.follow(fresh.embed)
+        return engine.identity
+
+    watch = BundleWatch(settings.bundle, load, identity=parts.model.identity, stamp=stamp, clock=clock, log=log)
+
+    def prepare(stopped: Callable[[], bool]) -> None:
+        warm(shop.vectors, shop.records, clock(), stopped=stopped)
+
+    return Desk(shop.records, clock=clock, live=shop.live, warm=prepare, bundle=watch)
+
+
+def held_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[], datetime]) -> Desk:
+    """The knowledge of the pack, or of the bundle in use where there is no pack, which nobody can change; raises YingdaError."""
+    from yingda.assemble import open_engine
+
+    stamp = stamp_of(settings.bundle)
+    held = HeldEngine(open_engine(settings.bundle, pack=settings.pack))
+
+    def load(folder: Path) -> ModelIdentity:
+        fresh = open_engine(folder, pack=settings.pack)
+        check_taxonomy(folder, fresh.knowledge, held.engine.knowledge)
+        fresh.warm_up()
+        held.engine = fresh
+        desk.show(_fixed(fresh.knowledge, clock))
+        return fresh.identity
+
+    watch = BundleWatch(settings.bundle, load, identity=held.engine.identity, stamp=stamp, clock=clock, log=log)
+    desk = Desk(_fixed(held.engine.knowledge, clock), clock=clock, live=held, bundle=watch)
+    return desk
 
 
 def tell_change(log: FilteringBoundLogger, health: Health) -> None:

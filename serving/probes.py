@@ -11,7 +11,7 @@ from serving.auth import needs
 from serving.errors import ProblemError
 from serving.keys import Scope
 from serving.present import model_out
-from serving.response_schemas import KnowledgeState, LiveResponse, ReadyResponse
+from serving.response_schemas import BundleFailingOut, KnowledgeState, LiveResponse, ReadyResponse
 from serving.routes import ServiceDependency, as_json, problems
 
 router = APIRouter(tags=["operate"])
@@ -37,12 +37,20 @@ async def live() -> Response:
 async def ready(request: Request, service: ServiceDependency) -> Response:
     """200 with the bundle once it has decided its first message, 503 before and while the store cannot be used; needs no key.
 
-    Knowledge that cannot be built leaves the last good one in use: still 200, and `knowledge` tells.
+    Knowledge that cannot be built, and a bundle that is refused, leave the last good one in use: still 200, and `knowledge`
+    or `bundle_failing` tells.
     """
     if not service.ready:
         detail = "the bundle has not decided its first message yet; ask again"
         raise ProblemError(503, "not_ready", detail, headers={"Retry-After": "1"})
-    return as_json(ReadyResponse(status="ready", bundle=model_out(service.engine.identity), knowledge=_knowledge(request)))
+    bundle, failing = model_out(service.engine.identity), _bundle_failing(request)
+    return as_json(ReadyResponse(status="ready", bundle=bundle, bundle_failing=failing, knowledge=_knowledge(request)))
+
+
+def _bundle_failing(request: Request) -> BundleFailingOut | None:
+    watch = request.app.state.desk.bundle
+    failing = watch.failing if watch else None
+    return BundleFailingOut(code=failing.code, since=failing.since) if failing else None
 
 
 def _knowledge(request: Request) -> KnowledgeState | None:

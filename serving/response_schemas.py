@@ -281,9 +281,17 @@ class KnowledgeState(BaseModel):
     failing_since: datetime | None
 
 
+class BundleFailingOut(BaseModel):
+    """Why the bundle on the disk is not the one in use; the log says more."""
+
+    code: str = Field(description="`bundle_refused`, `bundle_not_opened`, or the code of a store that fails.")
+    since: datetime
+
+
 class ReadyResponse(BaseModel):
     """The bundle is loaded and has decided its first message."""
 
     status: Literal["ready"]
     bundle: ModelOut
+    bundle_failing: BundleFailingOut | None = Field(default=None, description="Null where the bundle on the disk is the one in use.")
     knowledge: KnowledgeState | None = Field(default=None, description="Null where knowledge is that of the pack and never changes.")

@@ -1,13 +1,15 @@
-"""One process that serves: binds the port, opens the engine, runs until told to stop."""
+"""One process that serves: binds the port (or is given it), opens the engine, runs until told to stop."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
@@ -18,10 +20,27 @@ from serving.app import create_app
 from serving.keys import follow_keys
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
+from serving.processes import READY, prepare, supervise
 from serving.service import Engine, Service
-from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_roles, unknown_variables
+from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_processes, check_roles, unknown_variables
 from serving.tokens import open_tokens
 from yingda.store.memory import Memory
+
+_FAREWELL_S = 0.5
+"""Seconds in which connections of a server that stops may still send a request, whose answer asks them to connect anew."""
+_LOOK_S = 0.02
+
+
+@dataclass(frozen=True)
+class Openers:
+    """How a process opens what it serves.
+
+    Where ``knowledge`` opens a desk, the engine is the one in use there and ``engine`` is not asked.
+    """
+
+    engine: Callable[[Settings], Engine]
+    memory: Callable[[Settings], Memory]
+    knowledge: Callable[[Settings, FilteringBoundLogger], Desk | None] = lambda _settings, _log: None
 
 
 def serve(
@@ -32,48 +51,88 @@ def serve(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is in flight; raise YingdaError when it cannot start.
 
-    Where ``open_knowledge`` opens a desk, the engine is the one in use there and ``open_engine`` is not asked.
+    As ``Openers`` for one process; several processes open everything by the environment's settings themselves.
     """
     check_exposure(settings)
     check_roles(settings)
+    check_processes(settings)
     log = open_log(sys.stderr, settings.log_level)
-    keys = follow_keys(settings.keys_file, log) if settings.keys_file else None
-    tokens = open_tokens(settings, log)
+    if settings.keys_file:
+        follow_keys(settings.keys_file, log)  # what cannot be read is told now and not by every process
+    open_tokens(settings, log)
     for warning in unknown_variables(os.environ):
         log.warning("unknown_variable", detail=warning)
     # Bound first: a port in use is known at once, a bundle takes its time.
     with _bind(settings) as listener:
-        desk = open_knowledge(settings, log)
-        engine = (desk.engine if desk else None) or open_engine(settings)
-        app = create_app(settings, engine, keys=keys, tokens=tokens, log=log, memory=open_memory(settings), desk=desk)
-        logging.getLogger().handlers = [LogBridge(log)]
-        server = _Server(settings, app)
-        # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: None)
-        server.run(sockets=[listener])
+        if settings.workers == 1:
+            _run(settings, listener, Openers(open_engine, open_memory, open_knowledge), log, on_ready=lambda: _say(listener))
+        else:
+            prepare()
+            supervise(listener, settings.workers, log=log, patience_s=settings.shutdown_timeout_s, on_ready=lambda: _say(listener))
+
+
+def serve_worker(settings: Settings, openers: Openers, *, listener: socket.socket, channel: socket.socket, number: int) -> None:
+    """Serve as one of several processes: tell the supervisor when ready, and end when told or when the supervisor is gone."""
+    log: FilteringBoundLogger = open_log(sys.stderr, settings.log_level).bind(worker=number)
+    with listener, channel:
+        _run(settings, listener, openers, log, on_ready=lambda: channel.sendall(READY), lifeline=channel)
+
+
+def _run(
+    settings: Settings,
+    listener: socket.socket,
+    openers: Openers,
+    log: FilteringBoundLogger,
+    *,
+    on_ready: Callable[[], None],
+    lifeline: socket.socket | None = None,
+) -> None:
+    server = _Server(_config(settings, _open_app(settings, openers, log)), on_ready=on_ready, lifeline=lifeline)
+    logging.getLogger().handlers = [LogBridge(log)]
+    # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: server.stop())
+    server.run(sockets=[listener])
     if not server.was_ready:
         raise SettingsError(f"{settings.bundle}: the engine could not decide its first message; see the log above")
 
 
-class _Server(uvicorn.Server):
-    """Says where it listens once it is ready, and stops when it did not become ready."""
+def _open_app(settings: Settings, openers: Openers, log: FilteringBoundLogger) -> FastAPI:
+    # A function of its own: nothing here may hold on to the first engine while others take its place.
+    keys = follow_keys(settings.keys_file, log) if settings.keys_file else None
+    tokens = open_tokens(settings, log)
+    desk = openers.knowledge(settings, log)
+    engine = (desk.engine if desk else None) or openers.engine(settings)
+    return create_app(settings, engine, keys=keys, tokens=tokens, log=log, memory=openers.memory(settings), desk=desk)
 
-    def __init__(self, settings: Settings, app: FastAPI) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                log_level=settings.log_level,
-                access_log=False,
-                server_header=False,
-                proxy_headers=False,
-                ws="none",
-                timeout_graceful_shutdown=settings.shutdown_timeout_s,
-            )
-        )
+
+def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        log_level=settings.log_level,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        timeout_graceful_shutdown=settings.shutdown_timeout_s,
+    )
+
+
+class _Server(uvicorn.Server):
+    """Says that it is ready once it is, stops when it did not become ready, and lets connections end before it closes them."""
+
+    def __init__(self, config: uvicorn.Config, *, on_ready: Callable[[], None], lifeline: socket.socket | None) -> None:
+        super().__init__(config)
+        app = config.app
+        assert isinstance(app, FastAPI)
         self._service: Service = app.state.service
+        self._on_ready, self._lifeline = on_ready, lifeline
         self.was_ready = False
+
+    def stop(self) -> None:
+        """Finish what is in flight and end."""
+        self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept requests."""
@@ -82,9 +141,34 @@ class _Server(uvicorn.Server):
         if not self.was_ready:
             self.should_exit = True
             return
-        for listener in sockets or []:
-            sys.stdout.write(f"listening on http://{_address(listener)}\n")
-        sys.stdout.flush()
+        if self._lifeline:
+            asyncio.get_running_loop().add_reader(self._lifeline, self._told)
+        self._on_ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept no more connections, ask those that are open to go elsewhere, then close what is left.
+
+        A connection that is closed while its next request is under way would lose that request (RFC 9112, 9.5).
+        """
+        for server in self.servers:
+            server.close()
+        state = self.server_state
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _FAREWELL_S
+        while state.connections and loop.time() < end and not self.force_exit:
+            await asyncio.sleep(_LOOK_S)
+        await super().shutdown(sockets=sockets)
+
+    def _told(self) -> None:
+        assert self._lifeline is not None
+        asyncio.get_running_loop().remove_reader(self._lifeline)
+        self.stop()
+
+
+def _say(listener: socket.socket) -> None:
+    sys.stdout.write(f"listening on http://{_address(listener)}\n")
+    sys.stdout.flush()
 
 
 def _bind(settings: Settings) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -51,8 +52,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024, le=MAX_BODY_BYTES)
     shutdown_timeout_s: int = Field(default=30, ge=1)
     log_level: LogLevel = "info"
-    # One process holds one model; more processes are the service manager's work, and each has its own metrics.
-    workers: int = Field(default=1, ge=1, le=1)
+    # Processes that serve the port; each holds a model of its own.
+    workers: int = Field(default=1, ge=1, le=64)
 
 
 def load_settings() -> Settings:
@@ -111,6 +112,19 @@ def check_roles(settings: Settings) -> None:
             f"{PREFIX}TWO_PEOPLE needs a key for each person; set {PREFIX}KEYS_FILE (make keys with `yingda keys create`) "
             f"or unset {PREFIX}TWO_PEOPLE"
         )
+
+
+def check_processes(settings: Settings) -> None:
+    """Raise SettingsError when several processes are asked for and cannot do the work of one."""
+    if settings.workers == 1:
+        return
+    if settings.store == "memory":
+        raise SettingsError(
+            f"{PREFIX}WORKERS={settings.workers} needs a store that the processes share, for {PREFIX}STORE=memory is each one's own; "
+            f"name a database or set {PREFIX}WORKERS=1"
+        )
+    if os.name != "posix":
+        raise SettingsError(f"{PREFIX}WORKERS={settings.workers}: this system cannot share a port among processes; set {PREFIX}WORKERS=1")
 
 
 def _explain(error: ValidationError) -> list[str]:

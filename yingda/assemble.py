@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from yingda.domain.errors import BundleError, PackError, StoreError
 from yingda.domain.knowledge import Knowledge, Sentiment
 from yingda.domain.records import KnowledgeSnapshot
 from yingda.engine import Calibration, Engine, Model
-from yingda.live import knowledge_of
+from yingda.live import knowledge_of, open_knowledge, seed_from, seeder_of
 from yingda.pack import read_knowledge
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights
 from yingda.retrieve.index import Embed, FaqIndex, build_index, known_vectors
@@ -93,8 +94,8 @@ def open_parts(bundle: Path, *, pack: Path | None = None, index_folder: Path | N
     no new model, else from the copy inside the bundle. A built index is kept in ``index_folder``. Every engine keeps what it
     made of up to ``cache_size`` texts; measurements leave it at 0. Raises BundleError or PackError.
     """
-    verified = open_bundle(bundle)
-    knowledge = read_knowledge(pack) if pack else _own_knowledge(verified)
+    verified = open_bundle(layout.settled(bundle))
+    knowledge = _knowledge(verified, pack)
     labels = _labels(verified)
     return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder, cache_size)
 
@@ -121,6 +122,25 @@ def prepare_store(url: str) -> list[str]:
     return migrate(url)
 
 
+def prepare_shop(url: str, bundle: Path, *, pack: Path | None = None) -> None:
+    """Bring the tables at ``url`` to this version and take over what the shop knows, where they hold nothing of a kind yet.
+
+    For those who start several servers beside one store: it verifies the bundle and opens no model. Raises YingdaError.
+    """
+    base = _knowledge(open_bundle(layout.settled(bundle)), pack)
+    prepare_store(url)
+    with closing(open_store(url)) as store:
+        seed_from(open_knowledge(store, base, embed=_no_vectors), base, seeder_of(base))
+
+
+def _no_vectors(_: Sequence[str]) -> NDArray[np.float32]:
+    raise AssertionError("seeding compares nothing")
+
+
+def _knowledge(bundle: Bundle, pack: Path | None) -> Knowledge:
+    return read_knowledge(pack) if pack else _own_knowledge(bundle)
+
+
 def _own_knowledge(bundle: Bundle) -> Knowledge:
     """The knowledge inside the bundle, exactly as it was when the bundle was made."""
     path = bundle.path(layout.KNOWLEDGE)
@@ -135,11 +155,11 @@ def _own_knowledge(bundle: Bundle) -> Knowledge:
 
 def _model(bundle: Bundle, labels: dict[str, list[str]]) -> Model:
     try:
-        max_tokens = int(bundle.manifest["encoder"]["max_tokens"])
-        thresholds = Thresholds(**bundle.manifest["thresholds"])
+        max_tokens = _whole(bundle.manifest["encoder"]["max_tokens"])
+        thresholds = Thresholds(**{name: _share(value) for name, value in bundle.manifest["thresholds"].items()})
         calibration = read_calibration(bundle.read_json(layout.CALIBRATION))
         sentiments = tuple(Sentiment(label) for label in labels["sentiments"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{bundle.path(layout.MANIFEST)}: written for another version of Yingda; rebuild it") from error
     return Model(
         identity=bundle.identity,
@@ -151,6 +171,20 @@ def _model(bundle: Bundle, labels: dict[str, list[str]]) -> Model:
         calibration=calibration,
         thresholds=thresholds,
     )
+
+
+def _whole(value: Any) -> int:
+    """``value`` where it is a count of tokens; raises ValueError."""
+    if type(value) is not int or value < 2:
+        raise ValueError("not a number of tokens")
+    return value
+
+
+def _share(value: Any) -> float:
+    """``value`` where it is a number in [0, 1]; raises ValueError. The manifest's own 1 and true are not the same."""
+    if type(value) not in (int, float) or not 0 <= value <= 1:
+        raise ValueError("not a share")
+    return float(value)
 
 
 def read_calibration(fields: dict[str, Any]) -> Calibration:

@@ -27,6 +27,9 @@ TRAINED = "trained.safetensors"
 """Fingerprints of the rows that the models and the calibration saw; bundles made before there were any lack it."""
 REQUIRED = (ENCODER, TOKENIZER, LABELS, CALIBRATION, LINEAR_GRAMS, LINEAR_WEIGHTS, FAQ_VECTORS, CARD)
 
+SEAL = "seal"
+"""Key of a manifest's own SHA-256 over everything else in it; manifests made before there was one lack it."""
+
 _REMEDY = "restore the bundle from the repository or rebuild it with `dvc repro`"
 _CHUNK = 1 << 20
 
@@ -62,9 +65,18 @@ def write_manifest(root: Path, facts: Mapping[str, Any]) -> None:
     names = sorted(p.relative_to(root).as_posix() for p in root.rglob("*") if p.is_file() and p.name != MANIFEST)
     files = {name: {"bytes": (root / name).stat().st_size, "sha256": file_digest(root / name)} for name in names}
     manifest = {"format": FORMAT, **facts, "files": files}
+    manifest[SEAL] = _seal_of(manifest)
     partial = root / (MANIFEST + ".partial")
     partial.write_text(json.dumps(manifest, ensure_ascii=False, indent=2, sort_keys=True) + "\n", "utf-8")
     partial.replace(root / MANIFEST)
+
+
+def settled(root: Path) -> Path:
+    """The folder that ``root`` leads to now: a link may be switched while a bundle is read, and two must never be mixed."""
+    try:
+        return root.resolve() if root.is_symlink() else root
+    except (OSError, RuntimeError):  # a loop of links; opening says what is wrong with it
+        return root
 
 
 def open_bundle(root: Path) -> Bundle:
@@ -77,10 +89,12 @@ def open_bundle(root: Path) -> Bundle:
     _check_nothing_added(root, manifest["files"])
     for name, expected in manifest["files"].items():
         _verify(root / name, expected)
+    if SEAL in manifest and manifest[SEAL] != _seal_of(manifest):
+        raise BundleError(f"{manifest_path}: a value in it was altered after it was written; {_REMEDY}")
     return Bundle(root, ModelIdentity(manifest["version"], deciding_digest(manifest)), manifest)
 
 
-_TOLD = frozenset({"data", "effort", "evaluation", "files", "promise_prices", "training"})
+_TOLD = frozenset({"data", "effort", "evaluation", "files", "promise_prices", "training", SEAL})
 """Parts of a manifest that tell where a bundle comes from and how good it is; the files are counted one by one."""
 _TOLD_FILES = frozenset({CARD, TRAINED})
 """Files that tell likewise; the rows themselves count, through the manifest's ``data_sha256``."""
@@ -90,11 +104,20 @@ def deciding_digest(manifest: Mapping[str, Any]) -> str:
     """SHA-256 over all that can change an answer: the manifest without what it and its files tell of data, training and quality."""
     files = {name: facts for name, facts in manifest["files"].items() if name not in _TOLD_FILES}
     deciding = {name: value for name, value in manifest.items() if name not in _TOLD} | {"files": files}
-    return sha256(json.dumps(deciding, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+    return _digest_of(deciding)
+
+
+def _seal_of(manifest: Mapping[str, Any]) -> str:
+    return _digest_of({name: value for name, value in manifest.items() if name != SEAL})
+
+
+def _digest_of(value: Any) -> str:
+    # a manifest may hold half a surrogate pair, which has no bytes of its own
+    return sha256(json.dumps(value, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _check_manifest(manifest: Any, path: Path) -> None:
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or type(manifest.get("format")) is not int or manifest["format"] != FORMAT:
         raise BundleError(f"{path}: not a manifest of format {FORMAT}; {_REMEDY}")
     files = manifest.get("files")
     if not isinstance(files, dict) or not isinstance(manifest.get("version"), str):

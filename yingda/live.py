@@ -73,6 +73,11 @@ def seed_from(records: KnowledgeStore, base: Knowledge, by: Signed) -> int:
     return records.seed(records_of(base), by)
 
 
+def seeder_of(base: Knowledge) -> Signed:
+    """How records are signed that a shop takes over by itself."""
+    return Signed(SEEDER, f"knowledge {base.digest[:12]}")
+
+
 def news_in(records: KnowledgeStore, base: Knowledge) -> list[RecordId]:
     """Records of a pack that say what the store was never told: the pack was edited after it was read in."""
     return records.never_told(records_of(base))
@@ -140,6 +145,11 @@ class RememberedVectors:
         self._now: dict[bytes, NDArray[np.float32]] = {}
         self._lock = Lock()
 
+    def follow(self, embed: Embed) -> None:
+        """Ask another encoder from now on; vectors of two encoders cannot be compared, so all that is remembered is forgotten."""
+        with self._lock:
+            self._embed, self._before, self._now = embed, {}, {}
+
     def turn_over(self) -> None:
         """What is not asked for from now on may be forgotten at the next turn."""
         with self._lock:
@@ -155,12 +165,14 @@ class RememberedVectors:
         """Unit embeddings [N, D] of ``texts``."""
         keys = [_key(text) for text in texts]
         with self._lock:
+            embed = self._embed
             found = {key: held for key in keys if (held := self._now.get(key, self._before.get(key))) is not None}
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in found}
         if missing:
-            found |= zip(missing, self._embed(list(missing.values())), strict=True)
+            found |= zip(missing, embed(list(missing.values())), strict=True)
         with self._lock:
-            self._now |= found
+            if embed is self._embed:
+                self._now |= found
             full = self._most is not None and len(self._now) > self._most
         if full:
             self.turn_over()
@@ -240,7 +252,8 @@ class LiveEngine(Generic[E]):
         self._failure: _Failure | None = None
         self._stop, self._thread = Event(), Thread(target=self._follow, name="knowledge", daemon=True)
         self._wait: Callable[[], bool] = partial(self._stop.wait, POLL_S)
-        self._in_use = self._built(clock())
+        self._changing = Lock()
+        self._in_use = self._built(build, clock())
 
     @property
     def engine(self) -> E:
@@ -276,13 +289,32 @@ class LiveEngine(Generic[E]):
             self._changed(after)
         return is_new
 
+    def adopt(self, build: Callable[[KnowledgeSnapshot], E], *, ready: Callable[[E], None] = lambda _: None) -> E:
+        """Build with ``build`` from now on; the engine it makes of the knowledge in force takes the place of the one in use.
+
+        ``ready`` prepares that engine before anybody is answered by it. What either raises comes through, and then nothing
+        has changed. Call it from a thread of your own: it takes as long as building does, while knowledge is followed beside it.
+        """
+        before, made = self._in_use, self._built(build, self._clock())
+        ready(made.engine)
+        with self._changing:
+            if self._in_use is not before:
+                # knowledge went on meanwhile, and customers never hear again what was withdrawn
+                made = self._built(build, self._clock())
+            self._build, self._in_use, self._failure = build, made, None
+        return made.engine
+
     def _look(self) -> bool:
+        with self._changing:
+            return self._look_alone()
+
+    def _look_alone(self) -> bool:
         now, version = self._clock(), None
         try:
             version = self._source.version()
             if not self._due(version, now):
                 return False
-            self._in_use = self._built(now)
+            self._in_use = self._built(self._build, now)
         except Exception as error:  # whatever is wrong with new knowledge, the service goes on with the last good
             self._failure = self._failed(error, version, now)
             return False
@@ -301,9 +333,9 @@ class LiveEngine(Generic[E]):
             return False
         return failure is None or failure.version != version or now >= failure.retry_at
 
-    def _built(self, now: datetime) -> _InUse[E]:
+    def _built(self, build: Callable[[KnowledgeSnapshot], E], now: datetime) -> _InUse[E]:
         snapshot = self._source.snapshot(now)
-        return _InUse(self._build(snapshot), snapshot.version, now, snapshot.next_change_at)
+        return _InUse(build(snapshot), snapshot.version, now, snapshot.next_change_at)
 
     def _failed(self, error: Exception, version: int | None, now: datetime) -> _Failure:
         before = self._failure
@@ -344,5 +376,5 @@ def open_shop(
     """
     vectors = RememberedVectors(embed, most=REMEMBERED)
     records = open_knowledge(store, base, embed=vectors, clock=clock, two_people=two_people)
-    seed_from(records, base, Signed(SEEDER, f"knowledge {base.digest[:12]}"))
+    seed_from(records, base, seeder_of(base))
     return Shop(base, records, LiveEngine(records, build, clock=clock, changed=changed), vectors)

@@ -189,6 +189,7 @@ def test_a_ready_server_names_its_bundle(site: Site) -> None:
     assert site.client.get("/readyz").json() == {
         "status": "ready",
         "bundle": {"version": "2026.11.1", "sha256": "ab" * 32},
+        "bundle_failing": None,
         "knowledge": None,
     }
 

@@ -114,9 +114,17 @@ def test_identity_ignores_the_fingerprints_of_trained_rows(bundle: Path) -> None
 def test_identity_changes_with_a_threshold(bundle: Path) -> None:
     before = open_bundle(bundle).identity.sha256
 
-    edit_manifest(bundle, lambda manifest: manifest["thresholds"].update(match=0.6))
+    write_manifest(bundle, {"version": "1.0", "thresholds": {"match": 0.6}})
 
     assert open_bundle(bundle).identity.sha256 != before
+
+
+def test_identity_is_the_same_with_and_without_a_seal(bundle: Path) -> None:
+    before = open_bundle(bundle).identity
+
+    edit_manifest(bundle, lambda manifest: manifest.pop("seal"))
+
+    assert open_bundle(bundle).identity == before
 
 
 # ---- what is refused ----
@@ -262,7 +270,42 @@ def test_any_flipped_byte_of_the_manifest_is_refused_or_changes_the_identity(pla
         assert after.identity != before.identity or after.manifest == before.manifest
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest["thresholds"].update(match=0.6),
+        lambda manifest: manifest.update(version="2.0"),
+        lambda manifest: manifest.update(added="half a pair: \ud800"),
+        lambda manifest: manifest.update(seal=None),
+    ],
+)
+def test_an_altered_value_of_a_sealed_manifest_is_refused(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    edit_manifest(bundle, change)
+
+    assert refusal(bundle) == f"{bundle / MANIFEST}: a value in it was altered after it was written; {REMEDY}"
+
+
 # ---- a bundle that answers ----
+
+
+@pytest.mark.parametrize("value", ["0.5", True, None, -0.1, 1.5, float("nan"), float("inf"), [0.5], {}])
+def test_a_threshold_that_is_no_share_is_refused_even_where_it_was_sealed(tmp_path: Path, value: object) -> None:
+    root = write_tiny_bundle(tmp_path / "b")
+    facts = {name: fact for name, fact in read_manifest(root).items() if name not in ("files", "format")}
+    write_manifest(root, {**facts, "thresholds": {**facts["thresholds"], "match": value}})
+
+    with pytest.raises(BundleError, match="written for another version"):
+        open_engine(root)
+
+
+@pytest.mark.parametrize("value", ["128", True, None, 0, -5, 12.5])
+def test_a_number_of_tokens_that_is_none_is_refused_even_where_it_was_sealed(tmp_path: Path, value: object) -> None:
+    root = write_tiny_bundle(tmp_path / "b")
+    facts = {name: fact for name, fact in read_manifest(root).items() if name not in ("files", "format")}
+    write_manifest(root, {**facts, "encoder": {"max_tokens": value}})
+
+    with pytest.raises(BundleError, match="written for another version"):
+        open_engine(root)
 
 
 def test_a_whole_bundle_becomes_an_engine(tmp_path: Path) -> None:

@@ -243,3 +243,67 @@ def test_vectors_beyond_the_most_are_forgotten_when_nobody_asks_for_them() -> No
     assert asked == [*"abcdefa"]
     assert vectors.has(["f", "a"])
     assert not vectors.has(["f", "b"])
+
+
+# ---- another model ----
+
+
+def test_another_builder_takes_over_the_knowledge_in_force() -> None:
+    shelf, ready = Shelf(), list[str]()
+    live = LiveEngine(shelf, Builder(), clock=Clock())
+    shelf.number = 2
+
+    made = live.adopt(lambda snapshot: f"new {snapshot.version}", ready=ready.append)
+
+    assert (made, live.engine, ready, live.health().knowledge_version) == ("new 2", "new 2", ["new 2"], 2)
+    assert not live.look()
+    shelf.number = 3
+    assert live.look()
+    assert live.engine == "new 3"
+
+
+def test_knowledge_that_was_built_meanwhile_is_not_taken_back() -> None:
+    shelf = Shelf()
+    live = LiveEngine(shelf, Builder(), clock=Clock())
+
+    def while_it_gets_ready(_engine: str) -> None:
+        shelf.number = 2
+        assert live.look()
+
+    live.adopt(lambda snapshot: f"new {snapshot.version}", ready=while_it_gets_ready)
+
+    assert live.engine == "new 2"
+
+
+def test_a_builder_that_fails_changes_nothing() -> None:
+    shelf = Shelf()
+    live = LiveEngine(shelf, Builder(), clock=Clock())
+
+    def refuse(_snapshot: KnowledgeSnapshot) -> str:
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        live.adopt(refuse)
+    shelf.number = 2
+    assert live.engine == "engine 1.1"
+    assert live.look()
+    assert live.engine == "engine 2.2"
+
+
+def test_vectors_of_two_encoders_are_never_mixed() -> None:
+    asked = list[str]()
+
+    def second(texts: Sequence[str]) -> NDArray[np.float32]:
+        asked.extend(texts)
+        return np.full((len(texts), 2), 2, np.float32)
+
+    def first(texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors.follow(second)  # another bundle comes while this one is asked
+        return np.full((len(texts), 2), 1, np.float32)
+
+    vectors = RememberedVectors(first)
+
+    assert vectors(["甲"]).tolist() == [[1, 1]]
+    assert not vectors.has(["甲"])
+    assert vectors(["甲"]).tolist() == [[2, 2]]
+    assert asked == ["甲"]

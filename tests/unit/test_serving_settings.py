@@ -24,7 +24,7 @@ def test_variables_set_what_they_name(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("PORT", "70000"), ("PORT", "http"), ("WORKERS", "2"), ("LOG_LEVEL", "loud"), ("MAX_QUEUE", "0")]
+    ("name", "value"), [("PORT", "70000"), ("PORT", "http"), ("WORKERS", "0"), ("LOG_LEVEL", "loud"), ("MAX_QUEUE", "0")]
 )
 def test_a_bad_value_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"YINGDA_{name}", value)

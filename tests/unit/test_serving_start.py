@@ -13,6 +13,7 @@ import pytest
 
 from serving.__main__ import main
 from serving.keys import AccessError
+from serving.processes import READY, spawn
 from serving.server import serve
 from serving.settings import Settings, SettingsError
 from yingda.domain.errors import BundleError, YingdaError
@@ -64,6 +65,7 @@ def test_the_contract_needs_no_model_runtime() -> None:
 SERVER = """
 import sys
 from pathlib import Path
+from serving.processes import READY, spawn
 from serving.server import serve
 from serving.settings import Settings
 from tests.fakes import FakeEngine
@@ -97,3 +99,34 @@ def test_a_server_that_cannot_decide_its_first_message_stops_without_a_traceback
     assert "error: models/current: the engine could not decide its first message" in said
     assert "hunter2" not in said
     assert "Traceback" not in said
+
+
+WORKER = """
+import socket, sys
+from serving.server import Openers, serve_worker
+from serving.settings import Settings
+from tests.fakes import FakeEngine
+from yingda.store.memory import VolatileMemory
+listener, channel = (socket.socket(fileno=int(sys.argv[sys.argv.index(name) + 1])) for name in ("--listener", "--channel"))
+openers = Openers(lambda _settings: FakeEngine(), lambda _settings: VolatileMemory())
+serve_worker(Settings(), openers, listener=listener, channel=channel, number=7)
+"""
+
+
+def test_a_worker_serves_the_socket_it_is_given_counts_for_all_and_ends_with_its_supervisor(tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        address = "http://{}:{}".format(*listener.getsockname())
+        worker = spawn(listener, tmp_path, 7, command=[sys.executable, "-c", WORKER])
+        assert worker.channel.recv(16) == READY
+        with urllib.request.urlopen(f"{address}/readyz") as response:
+            assert json.load(response)["status"] == "ready"
+        with urllib.request.urlopen(f"{address}/metrics") as response:
+            told = response.read().decode().splitlines()
+        worker.channel.close()
+        assert worker.process.wait(timeout=30) == 0
+
+    assert 'yingda_http_requests_total{method="GET",route="/readyz",status="200"} 1.0' in told
+    assert "yingda_queue_messages 0.0" in told
+    assert "yingda_http_requests_in_flight 1.0" in told
+    assert any(path.name.startswith("counter_") for path in tmp_path.iterdir())

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from yingda.assemble import open_engine
-from yingda.bundle import open_bundle
 from yingda.cli.audit import add_audit
+from yingda.cli.bundle import add_bundle
 from yingda.cli.keys import add_keys
 from yingda.cli.knowledge import add_knowledge
 from yingda.cli.replay import add_replay
@@ -62,10 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     pack = os.environ.get("YINGDA_PACK")
     ask.add_argument("--pack", type=Path, default=Path(pack) if pack else None, help="pack folder; the bundle's own copy by default")
     ask.set_defaults(command=ask_command)
-    bundle = commands.add_parser("bundle", help="work with bundles").add_subparsers(required=True, metavar="COMMAND")
-    verify = bundle.add_parser("verify", help="check every file of a bundle against its manifest")
-    verify.add_argument("path", type=Path, help="bundle folder")
-    verify.set_defaults(command=verify_command)
+    add_bundle(commands)
     add_keys(commands)
     add_knowledge(commands)
     add_replay(commands)
@@ -86,14 +83,6 @@ def ask_command(args: argparse.Namespace) -> None:
         write_line(json.dumps(as_record(answer), ensure_ascii=False))
     else:
         Console().print(as_table(answer, engine.knowledge))
-
-
-def verify_command(args: argparse.Namespace) -> None:
-    """Check a bundle and say what it is."""
-    bundle = open_bundle(args.path)
-    sizes = [facts["bytes"] for facts in bundle.manifest["files"].values()]
-    write_line(f"{args.path}: version {bundle.identity.version}, {len(sizes)} files, {sum(sizes) / 1e6:.1f} MB, all as in the manifest")
-    write_line(f"sha256 {bundle.identity.sha256}")
 
 
 def ask_lines(engine: Engine, *, as_json: bool) -> None:
