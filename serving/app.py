@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 
 from serving import conversation_routes, knowledge_routes, probes, replay_routes, rollout_routes, routes
 from serving.auth import KeyGate
+from serving.conversation_routes import RecordUnmask, logged_unmask
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
 from serving.keys import KeyRing
@@ -22,7 +23,9 @@ from serving.logs import frames, open_log
 from serving.service import Engine, Service
 from serving.settings import Settings
 from serving.workers import Workers
+from yingda.privacy.retention import RetentionJob
 from yingda.store.memory import Memory, VolatileMemory
+from yingda.store.vault import Vault
 
 API_VERSION = "1.0.0"
 
@@ -52,21 +55,26 @@ def create_app(
     memory: Memory | None = None,
     clock: Callable[[], datetime] | None = None,
     desk: Desk | None = None,
+    vault: Vault | None = None,
+    retention: RetentionJob | None = None,
+    record_unmask: RecordUnmask | None = None,
 ) -> FastAPI:
     """An app of its own around ``engine``; it asks for a key when ``keys`` is given.
 
     Conversations are kept in ``memory``, else for as long as the app lives. Knowledge is that of ``desk``, and the engine the
-    one in use there; else both stay as they are.
+    one in use there; else both stay as they are. With ``vault`` originals are kept sealed, and ``record_unmask`` puts each reading of
+    them on record before it is done; ``retention`` runs as long as the app.
     """
     log = log or open_log(sys.stderr, settings.log_level)
     clock = clock or _now
     knowledge = desk or fixed_desk(engine.knowledge, clock=clock)
     workers = Workers(threads=settings.encode_threads, max_queue=settings.max_queue)
     current = partial(_current, knowledge, engine)
-    service = Service(engine, workers=workers, memory=memory or VolatileMemory(), clock=clock, current=current)
-    app = _routed_app(_lifespan(service, knowledge, log))
+    service = Service(engine, workers=workers, memory=memory or VolatileMemory(), clock=clock, current=current, vault=vault)
+    app = _routed_app(_lifespan(service, knowledge, log, retention))
     app.state.service = service
     app.state.desk = knowledge
+    app.state.record_unmask = record_unmask or logged_unmask(log)
     app.state.max_body_bytes = settings.max_body_bytes
     app.add_middleware(KeyGate, keys=keys)
     app.add_middleware(Envelope, metrics=service.metrics, log=log)
@@ -111,7 +119,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger) -> Any:
+def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger, retention: RetentionJob | None = None) -> Any:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         try:
@@ -120,7 +128,11 @@ def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger) -> Any:
             # Not raised: the server would print a traceback that may quote text; /readyz and `serve` report it.
             log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
         desk.start()
+        if retention:
+            retention.start()
         yield
+        if retention:
+            retention.close()
         service.close()
         desk.close()
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import uvicorn
@@ -18,9 +19,11 @@ from serving.app import create_app
 from serving.keys import read_keys
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
+from serving.retention import open_retention
 from serving.service import Engine, Service
 from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_roles, unknown_variables
 from yingda.store.memory import Memory
+from yingda.store.vault import read_vault
 
 
 def serve(
@@ -36,6 +39,7 @@ def serve(
     check_exposure(settings)
     check_roles(settings)
     keys = read_keys(settings.keys_file) if settings.keys_file else None
+    vault = read_vault(settings.vault_keys) if settings.vault_keys else None
     log = open_log(sys.stderr, settings.log_level)
     for warning in unknown_variables(os.environ):
         log.warning("unknown_variable", detail=warning)
@@ -43,7 +47,16 @@ def serve(
     with _bind(settings) as listener:
         desk = open_knowledge(settings, log)
         engine = (desk.engine if desk else None) or open_engine(settings)
-        app = create_app(settings, engine, keys=keys, log=log, memory=open_memory(settings), desk=desk)
+        app = create_app(
+            settings,
+            engine,
+            keys=keys,
+            log=log,
+            memory=open_memory(settings),
+            desk=desk,
+            vault=vault,
+            retention=open_retention(settings, log, _now),
+        )
         logging.getLogger().handlers = [LogBridge(log)]
         server = _Server(settings, app)
         # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.
@@ -52,6 +65,10 @@ def serve(
         server.run(sockets=[listener])
     if not server.was_ready:
         raise SettingsError(f"{settings.bundle}: the engine could not decide its first message; see the log above")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 class _Server(uvicorn.Server):

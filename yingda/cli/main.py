@@ -19,6 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from yingda.assemble import open_engine
 from yingda.bundle import open_bundle
 from yingda.cli.knowledge import add_knowledge
+from yingda.cli.privacy import add_privacy
 from yingda.cli.replay import add_replay
 from yingda.cli.rollout import add_rollout
 from yingda.cli.show import as_record, as_table
@@ -65,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("path", type=Path, help="bundle folder")
     verify.set_defaults(command=verify_command)
     add_knowledge(commands)
+    add_privacy(commands)
     add_replay(commands)
     add_rollout(commands)
     add_store(commands)
