@@ -77,9 +77,12 @@ def read_messages(path: Path, split: str) -> list[Message]:
     """The messages of the half ``split`` (dev or test); raises MaterialError."""
     try:
         rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        return [Message(row["text"], tuple(Item(kind, *at) for *at, kind in row["items"])) for row in rows if row["split"] == split]
+        found = [Message(row["text"], tuple(Item(kind, *at) for *at, kind in row["items"])) for row in rows if row["split"] == split]
     except (OSError, ValueError, KeyError, TypeError):
         raise MaterialError(f"{path}: cannot be read as labelled messages; restore it from the repository") from None
+    if not found:
+        raise MaterialError(f"{path}: holds no message of the half '{split}'; restore it from the repository")
+    return found
 
 
 def wilson(found: int, of: int) -> tuple[float, float] | None:
@@ -118,7 +121,7 @@ def timings(messages: Sequence[Message]) -> dict[str, Any]:
     """Median microseconds a message of masking and normalising, over rounds taken in turns, and their ratio, for both halves of the set."""
     parts = {"with_items": [m.text for m in messages if m.items], "without": [m.text for m in messages if not m.items]}
     told: dict[str, Any] = {}
-    for name, texts in parts.items():
+    for name, texts in ((name, texts) for name, texts in parts.items() if texts):
         spent: dict[str, list[float]] = {"mask": [], "normalise": []}
         for _ in range(_ROUNDS):
             for what, work in (("mask", mask), ("normalise", normalise)):

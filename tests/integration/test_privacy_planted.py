@@ -58,7 +58,8 @@ def told_of(client: TestClient, number: int, message: str, secret: str) -> Itera
 @pytest.mark.parametrize("vault", [None, a_vault()], ids=["masked", "sealed"])
 def test_no_planted_secret_is_found_anywhere(tmp_path: Path, vault: Vault | None) -> None:
     path = empty_copy(tmp_path)
-    secrets, errors = [], []
+    secrets = list[str]()
+    errors = list[str]()
     with shop(path, vault) as (client, stream):
         for number, (message, secret) in enumerate(planted(COUNT)):
             secrets.append(secret)
