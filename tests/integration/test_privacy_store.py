@@ -17,7 +17,7 @@ from yingda.privacy.export import export
 from yingda.privacy.person import Person
 from yingda.privacy.places import Folder
 from yingda.privacy.retention import retain
-from yingda.privacy.stored import StoredData
+from yingda.privacy.stored import StoredData, _occurrences
 from yingda.store.base import Store
 from yingda.store.conversations import SqlMemory
 from yingda.store.originals import rotate
@@ -111,7 +111,7 @@ def test_retention_deletes_what_is_too_old_and_nothing_else(store: Store) -> Non
     assert before == [1, 2, 1]
     assert [len(memory.turns(name)) for name in ("c-old", "c-on", "c-new")] == [0, 1, 1]
     (counts,) = done["deleted"].values()
-    assert counts == {"conversations": 1, "turns": 2}
+    assert counts == {"conversations": 1, "turns": 2, "feedback": 1}
     (would,) = planned["deleted"].values()
     assert would == counts
     assert memory.feedback(goes_on.turn_id) == []
@@ -229,3 +229,10 @@ def test_no_byte_of_an_erased_person_stays_in_the_files_of_sqlite(tmp_path: Path
         assert "欧阳0008号".encode() in held
         for gone in ("欧阳0007号", hash_customer("u-0007")):
             assert gone.encode() not in held
+
+
+@pytest.mark.parametrize("place", [0, (1 << 20) - 20, (1 << 20) - 1, 1 << 20, (2 << 20) - 3])
+def test_an_identifier_across_two_pieces_of_a_large_file_is_counted_once(tmp_path: Path, place: int) -> None:
+    (tmp_path / "large").write_bytes(b"x" * place + b"13800138000" + b"x" * (1 << 20))
+
+    assert _occurrences(tmp_path / "large", [b"13800138000", b"138001380001"]) == 1

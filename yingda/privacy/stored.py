@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Row, Select, Table, and_, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, CursorResult, Row, Select, Table, and_, delete, func, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from yingda.domain.errors import StoreError
@@ -79,21 +79,20 @@ class StoredData:
     def forget_before(self, when: datetime, *, dry_run: bool) -> Counts:
         """What is older: conversations whole, and of those that go on their turns, feedback and closed hand-offs."""
         counts = self._delete(self._ids(ConversationRow.updated_at < when), dry_run=dry_run)
+        going_on = select(ConversationRow.id).where(ConversationRow.updated_at >= when)
+        old_turns = and_(TurnRow.at < when, TurnRow.conversation_id.in_(going_on))
+        said_of_old = FeedbackRow.answer_id.in_(select(TurnRow.id).where(old_turns))
+        said_long_ago = and_(
+            FeedbackRow.at < when, FeedbackRow.answer_id.in_(select(TurnRow.id).where(TurnRow.conversation_id.in_(going_on)))
+        )
         old = {
-            "turns": and_(
-                TurnRow.at < when, TurnRow.conversation_id.in_(select(ConversationRow.id).where(ConversationRow.updated_at >= when))
-            ),
-            "handoffs": and_(
-                HandoffRow.released_at < when,
-                HandoffRow.conversation_id.in_(select(ConversationRow.id).where(ConversationRow.updated_at >= when)),
-            ),
-            "feedback": FeedbackRow.at < when,
+            "feedback": or_(said_of_old, said_long_ago),  # before the turns, which would take it along uncounted
+            "turns": old_turns,
+            "handoffs": and_(HandoffRow.released_at < when, HandoffRow.conversation_id.in_(going_on)),
         }
         with self._store.writing() if not dry_run else self._store.reading() as session:
             for name, which in old.items():
-                count = _count(session, name, which) if dry_run else _delete_rows(session, name, which)
-                # a dry run sees feedback of conversations and turns that would be gone by then
-                counts[name] = count if dry_run and name == "feedback" else counts.get(name, 0) + count
+                counts[name] = counts.get(name, 0) + (_count if dry_run else _delete_rows)(session, name, which)
         return {name: count for name, count in counts.items() if count}
 
     def compact(self) -> None:
