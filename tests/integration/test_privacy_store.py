@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from sqlalchemy import select, update
 
 from tests.privacy_kit import a_vault
 from tests.store_kit import BACKENDS, NOON, a_turn, handed_over, opened
+from yingda.domain.errors import StoreError
 from yingda.privacy.erasure import erase, is_complete, verify
 from yingda.privacy.export import export
 from yingda.privacy.person import Person
@@ -236,3 +239,18 @@ def test_an_identifier_across_two_pieces_of_a_large_file_is_counted_once(tmp_pat
     (tmp_path / "large").write_bytes(b"x" * place + b"13800138000" + b"x" * (1 << 20))
 
     assert _occurrences(tmp_path / "large", [b"13800138000", b"138001380001"]) == 1
+
+
+def test_a_reader_that_holds_the_file_is_said_and_later_it_is_done(tmp_path: Path) -> None:
+    with opened("sqlite", tmp_path) as store:
+        person_of(store)
+        with closing(store.engine.raw_connection()) as connection:
+            connection.cursor().execute("PRAGMA busy_timeout=0")  # of the one connection in the pool: nobody is waited for
+        with closing(sqlite3.connect(tmp_path / "store.db", isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM turns").fetchone()
+            with pytest.raises(StoreError, match="others hold the file") as caught:
+                erase(Person("u-4200"), StoredData(store), [], now=NOON)
+
+        assert caught.value.code == "store_locked"
+        assert erase(Person("u-4200"), StoredData(store), [], now=NOON)["complete"]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from sqlite3 import Error as SqliteError
 from typing import Any, cast
 
 from sqlalchemy import ColumnElement, CursorResult, Row, Select, Table, and_, delete, func, or_, select, tuple_
@@ -100,23 +101,26 @@ class StoredData:
 
         Raises StoreError while others hold the database so that it cannot be done.
         """
-        lite = self._store.engine.dialect.name == "sqlite"
-        with failures(self._store.url), closing(self._store.engine.raw_connection()) as connection:
-            raw: Any = connection.driver_connection
-            if lite:
+        if self._store.engine.dialect.name == "sqlite":
+            self._rebuild()
+            return
+        with failures(self._store.url), self._store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            for table in _TABLES:
+                connection.exec_driver_sql(f"VACUUM {table}")
+
+    def _rebuild(self) -> None:
+        """Past SQLAlchemy, which would begin a transaction that VACUUM cannot run in."""
+        try:
+            with failures(self._store.url), closing(self._store.engine.raw_connection()) as connection:
+                raw: Any = connection.driver_connection
                 for statement in ("PRAGMA wal_checkpoint(TRUNCATE)", "VACUUM", "PRAGMA wal_checkpoint(TRUNCATE)"):
                     row = raw.execute(statement).fetchone()
-                if row and row[0]:
-                    detail = f"store {self._store.url}: a reader holds the file, so that deleted pages stay; stop the server or try again"
-                    raise StoreError(detail, code="store_locked")
-            else:
-                raw.rollback()
-                raw.autocommit = True
-                try:
-                    for table in _TABLES:
-                        raw.execute(f"VACUUM {table}")
-                finally:
-                    raw.autocommit = False
+            held = bool(row and row[0])  # the checkpoint gave way to a reader
+        except SqliteError:
+            held = True
+        if held:
+            detail = f"store {self._store.url}: its rows are deleted, but others hold the file so that their pages stay; try again"
+            raise StoreError(f"{detail}, or stop the server", code="store_locked")
 
     def searched(self) -> Counts:
         """Rows of each table, as a certificate names them."""
