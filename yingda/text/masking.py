@@ -37,6 +37,7 @@ _OF_PHONE = re.compile("手机|电话|号码")
 _NUMERALS = str.maketrans("零〇○一壹二贰貳三叁參四肆五伍六陆陸七柒八捌九玖幺", "0001122233344556667788991")
 _NUMERAL = re.compile("[零〇○一壹二贰貳三叁參四肆五伍六陆陸七柒八捌九玖幺]")
 _DIGIT = re.compile(rf"\d|{_NUMERAL.pattern}")
+_CUED = tuple((rule, re.compile("|".join(map(re.escape, rule.cues))).search if rule.cues else None) for rule in RULES)
 _KEPT = 4096
 _HYPHENS = frozenset("－﹣−‐‑‒–—―﹘ー")
 _MARKS = dict(zip("＋．＠＿：／（）＃•・", "+.@_:/()#··", strict=True))
@@ -128,6 +129,7 @@ class _Page:
     def __init__(self, text: str) -> None:
         self.spans: list[Item] = []
         self.folded = text.translate(_FOLDS)
+        self._spelt = _NUMERAL.search(self.folded) is not None
         # what cannot be seen has gone from the folded text, and only then places differ
         self._places = range(len(text)) if len(self.folded) == len(text) else [n for n, char in enumerate(text) if _FOLDS[ord(char)]]
         if _BRACKET.search(self.folded):
@@ -138,12 +140,12 @@ class _Page:
         """Those that can hold here: most messages have hardly a digit, and none of the words a rule asks for."""
         digits = len(_DIGIT.findall(self.folded))
         small = self.folded.lower()
-        return [rule for rule in RULES if rule.digits <= digits and (not rule.cues or any(cue in small for cue in rule.cues))]
+        return [rule for rule, cue in _CUED if rule.digits <= digits and (cue is None or cue(small))]
 
     def matches(self, rule: Rule) -> Iterator[tuple[int, int]]:
         """Where ``rule`` holds: as written, then with Chinese numerals as digits."""
         yield from self._search(rule, self.folded)
-        if rule.numerals and _NUMERAL.search(self.folded):
+        if rule.numerals and self._spelt:
             yield from self._search(rule, self.folded.translate(_NUMERALS))
 
     def _search(self, rule: Rule, form: str) -> Iterator[tuple[int, int]]:
