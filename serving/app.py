@@ -13,8 +13,9 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving import conversation_routes, knowledge_routes, probes, replay_routes, rollout_routes, routes
-from serving.audit import AuditDesk, AuditTrail
+from serving.audit import AuditDesk, AuditTrail, put_on_record
 from serving.auth import KeyGate, KeySource
+from serving.conversation_routes import RecordUnmask
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
 from serving.hot import HotRoutes
@@ -25,8 +26,10 @@ from serving.service import Engine, Service
 from serving.settings import Settings
 from serving.tokens import TokenVerifier
 from serving.workers import Workers
+from yingda.privacy.retention import RetentionJob
 from yingda.store.audit import audit_of
 from yingda.store.memory import Memory, VolatileMemory
+from yingda.store.vault import Vault
 
 API_VERSION = "1.0.0"
 
@@ -57,11 +60,15 @@ def create_app(
     memory: Memory | None = None,
     clock: Callable[[], datetime] | None = None,
     desk: Desk | None = None,
+    vault: Vault | None = None,
+    retention: RetentionJob | None = None,
+    record_unmask: RecordUnmask | None = None,
 ) -> FastAPI:
     """An app of its own around ``engine``; it asks for a key or a token when ``keys`` or ``tokens`` are given.
 
     Conversations are kept in ``memory``, else for as long as the app lives. Knowledge is that of ``desk``, and the engine the
-    one in use there; else both stay as they are.
+    one in use there; else both stay as they are. With ``vault`` originals are kept sealed, and ``record_unmask`` puts each reading of
+    them on record before it is done; ``retention`` runs as long as the app.
     """
     log = log or open_log(sys.stderr, settings.log_level)
     clock = clock or _now
@@ -70,12 +77,13 @@ def create_app(
     # An engine that will be replaced is not held on to.
     current = partial(_followed, knowledge) if knowledge.engine else partial(_always, engine)
     memory = memory or VolatileMemory()
-    service = Service(engine, workers=workers, memory=memory, clock=clock, current=current)
+    service = Service(engine, workers=workers, memory=memory, clock=clock, current=current, vault=vault)
     audit = AuditDesk(audit_of(memory), log=log, clock=clock)
-    beside = [each for each in (keys, tokens, audit) if isinstance(each, Beside)]
+    beside = [each for each in (keys, tokens, audit, retention) if isinstance(each, Beside)]
     app = _routed_app(_lifespan(service, knowledge, log, beside))
     app.state.service = service
     app.state.desk = knowledge
+    app.state.record_unmask = record_unmask or put_on_record
     app.state.max_body_bytes = settings.max_body_bytes
     app.state.audit = audit
     app.state.refused = audit.refusals.count

@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from serving import conversation_schemas as schemas
 from serving.auth import needs
 from serving.body import StrictRoute
+from serving.context import context_of
 from serving.errors import FieldError, ProblemError, validation_problem
 from serving.keys import Scope
 from serving.routes import ServiceDependency, as_json, problems
-from serving.service import Engine
+from serving.service import Engine, Service
 from yingda.decide.counterfactual import Flip
 from yingda.domain.knowledge import Knowledge
 from yingda.store.codec import encode_state
 from yingda.store.memory import Memory
+from yingda.store.originals import opened
 from yingda.store.records import Feedback, Masked, StoredHandoff, StoredTurn, Unknown
+from yingda.store.vault import CUSTOMER, TEXT, Vault, VaultError
 from yingda.text.masking import mask
 
 router = APIRouter(route_class=StrictRoute, tags=["converse"])
 
 _BODY = problems(400, 401, 403, 404, 413, 415, 422, 500, 503)
+RecordUnmask = Callable[[Request, str, str], Awaitable[None]]
+"""Puts on record who does what to whom, before it is done; what it raises stops it."""
+
 _READ = problems(401, 403, 404, 500, 503)
 
 
@@ -62,12 +70,18 @@ async def give_feedback(body: schemas.FeedbackRequest, service: ServiceDependenc
     operation_id="readConversation",
     summary="Read a conversation",
     response_model=schemas.ConversationResponse,
-    responses=_READ,
+    responses=problems(401, 403, 404, 409, 422, 500, 503),
     dependencies=[needs(Scope.ANSWER)],
 )
-async def read_conversation(conversation_id: str, service: ServiceDependency) -> Response:
+async def read_conversation(
+    conversation_id: str,
+    request: Request,
+    service: ServiceDependency,
+    unmask: Annotated[bool, Query(description="Originals, too; needs the scope `data:unmask` and is put on record.")] = False,
+) -> Response:
     """Its turns, decisions and hand-offs; personal data is masked."""
-    return as_json(await service.look_up(partial(_conversation, conversation_id)))
+    vault = await _allowed_vault(request, service, conversation_id) if unmask else None
+    return as_json(await service.look_up(partial(_conversation, conversation_id, vault)))
 
 
 @router.post(
@@ -133,7 +147,30 @@ def _flip_out(flip: Flip) -> schemas.FlipOut:
     )
 
 
-def _conversation(conversation_id: str, memory: Memory) -> schemas.ConversationResponse:
+async def _allowed_vault(request: Request, service: Service, conversation_id: str) -> Vault:
+    """The vault, for callers who may read originals, once their reading is on record; raises ProblemError."""
+    scopes = context_of(request.scope).scopes
+    if scopes is not None and Scope.DATA_UNMASK not in scopes:
+        detail = f"the key lacks the scope {Scope.DATA_UNMASK}; use a key that carries it, or leave unmask out"
+        challenge = f'Bearer realm="yingda", error="insufficient_scope", scope="{Scope.DATA_UNMASK}"'
+        raise ProblemError(403, "missing_scope", detail, headers={"WWW-Authenticate": challenge})
+    if service.vault is None:
+        raise ProblemError(409, "no_vault", "no originals are kept here; set YINGDA_VAULT_KEYS to keep them from now on")
+    # the id of a conversation is the caller's and may be somebody's; its digest is enough to ask for it
+    target = f"conversation {sha256(conversation_id.encode(errors='surrogatepass')).hexdigest()[:16]}"
+    await request.app.state.record_unmask(request, "conversation.unmask", target)
+    return service.vault
+
+
+def _original(turn: StoredTurn, vault: Vault | None) -> schemas.OriginalOut | None:
+    try:
+        found = opened(turn, vault)
+    except VaultError as error:
+        raise ProblemError(500, "original_unreadable", str(error)) from None
+    return schemas.OriginalOut(text=found[TEXT], customer=found.get(CUSTOMER)) if TEXT in found else None
+
+
+def _conversation(conversation_id: str, vault: Vault | None, memory: Memory) -> schemas.ConversationResponse:
     turns = memory.turns(conversation_id)
     if not turns:
         raise _not_found("conversation")
@@ -141,12 +178,12 @@ def _conversation(conversation_id: str, memory: Memory) -> schemas.ConversationR
     return schemas.ConversationResponse(
         conversation_id=conversation_id,
         standing=list(state.standing.reasons) if state.standing else [],
-        turns=[_turn_out(turn) for turn in turns],
+        turns=[_turn_out(turn, _original(turn, vault)) for turn in turns],
         handoffs=[_handoff_out(handoff) for handoff in memory.handoffs(conversation_id)],
     )
 
 
-def _turn_out(turn: StoredTurn) -> schemas.TurnOut:
+def _turn_out(turn: StoredTurn, original: schemas.OriginalOut | None) -> schemas.TurnOut:
     facts = turn.facts
     return schemas.TurnOut(
         answer_id=turn.turn_id,
@@ -159,6 +196,7 @@ def _turn_out(turn: StoredTurn) -> schemas.TurnOut:
         sentiment=facts.sentiment,
         faq=facts.faq,
         reasons=list(facts.reasons),
+        original=original,
     )
 
 

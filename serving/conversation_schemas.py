@@ -55,6 +55,13 @@ class ReleaseResponse(BaseModel):
     released: bool = Field(description="Always true; releasing twice does no harm.")
 
 
+class OriginalOut(BaseModel):
+    """What the customer wrote, unmasked, and the shop's id of them."""
+
+    text: str
+    customer: str | None
+
+
 class TurnOut(BaseModel):
     """One message of a conversation and what was decided; the text is masked."""
 
@@ -68,6 +75,9 @@ class TurnOut(BaseModel):
     sentiment: str
     faq: str | None
     reasons: list[Reason]
+    original: OriginalOut | None = Field(
+        default=None, description="Only with `unmask=true`; null where no original was kept, as before vault keys were configured."
+    )
 
 
 class HandoffRecordOut(BaseModel):

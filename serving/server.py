@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import uvicorn
@@ -21,10 +22,12 @@ from serving.keys import follow_keys
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
 from serving.processes import READY, prepare, supervise
+from serving.retention import open_retention
 from serving.service import Engine, Service
 from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_processes, check_roles, unknown_variables
 from serving.tokens import open_tokens
 from yingda.store.memory import Memory
+from yingda.store.vault import read_vault
 
 _FAREWELL_S = 0.5
 """Seconds in which connections of a server that stops may still send a request, whose answer asks them to connect anew."""
@@ -56,6 +59,8 @@ def serve(
     check_exposure(settings)
     check_roles(settings)
     check_processes(settings)
+    if settings.vault_keys:
+        read_vault(settings.vault_keys)
     log = open_log(sys.stderr, settings.log_level)
     if settings.keys_file:
         follow_keys(settings.keys_file, log)  # what cannot be read is told now and not by every process
@@ -103,7 +108,21 @@ def _open_app(settings: Settings, openers: Openers, log: FilteringBoundLogger) -
     tokens = open_tokens(settings, log)
     desk = openers.knowledge(settings, log)
     engine = (desk.engine if desk else None) or openers.engine(settings)
-    return create_app(settings, engine, keys=keys, tokens=tokens, log=log, memory=openers.memory(settings), desk=desk)
+    return create_app(
+        settings,
+        engine,
+        keys=keys,
+        tokens=tokens,
+        log=log,
+        memory=openers.memory(settings),
+        desk=desk,
+        vault=read_vault(settings.vault_keys) if settings.vault_keys else None,
+        retention=open_retention(settings, log, _now),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:

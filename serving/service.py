@@ -22,8 +22,10 @@ from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.message import Message
 from yingda.domain.rollout import PlanRevision
+from yingda.privacy.sealing import sealing
 from yingda.store.memory import Memory
 from yingda.store.rollouts import Rollouts, rollouts_of
+from yingda.store.vault import Vault
 
 
 class Engine(Protocol):
@@ -51,17 +53,25 @@ class Service:
     """Runs requests through the engine; ``ready`` turns true once it has decided its first message."""
 
     def __init__(
-        self, engine: Engine, *, workers: Workers, memory: Memory, clock: Callable[[], datetime], current: Callable[[], Engine]
+        self,
+        engine: Engine,
+        *,
+        workers: Workers,
+        memory: Memory,
+        clock: Callable[[], datetime],
+        current: Callable[[], Engine],
+        vault: Vault | None = None,
     ) -> None:
         self._current = current
         self.memory = memory
+        self.vault = vault
         self.clock = clock
         self.metrics = Metrics(engine.identity, queue_depth=lambda: workers.waiting)
         self.ready = False
         self._workers = workers
         self._rollouts = rollouts_of(memory)
         self._watch = RolloutWatch(self._rollouts, clock) if self._rollouts else None
-        self._dialogue = Dialogue(memory, render=self._render, record=turn_record, new_id=UlidSource(), plan=self._plan)
+        self._dialogue = Dialogue(memory, render=self._render, record=sealing(turn_record, vault), new_id=UlidSource(), plan=self._plan)
 
     @property
     def engine(self) -> Engine:

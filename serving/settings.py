@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     tls: bool = False
     # Conversations, decisions, feedback and knowledge; `memory` keeps conversations for as long as the process lives.
     store: str = "sqlite:///var/yingda.db"
+    # Originals are kept, sealed with the newest key of this file; without it texts are kept masked alone.
+    vault_keys: Path | None = None
+    # Days after which conversations, decisions and feedback are deleted.
+    retention_days: int = Field(default=365, ge=1, le=3650)
     # Nothing is published that its author alone has seen; people are told apart by their keys.
     two_people: bool = False
     encode_threads: int = Field(default=1, ge=1, le=64)

@@ -21,6 +21,7 @@ from yingda.cli.audit import add_audit
 from yingda.cli.bundle import add_bundle
 from yingda.cli.keys import add_keys
 from yingda.cli.knowledge import add_knowledge
+from yingda.cli.privacy import add_privacy
 from yingda.cli.replay import add_replay
 from yingda.cli.rollout import add_rollout
 from yingda.cli.show import as_record, as_table
@@ -65,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_bundle(commands)
     add_keys(commands)
     add_knowledge(commands)
+    add_privacy(commands)
     add_replay(commands)
     add_rollout(commands)
     add_store(commands)

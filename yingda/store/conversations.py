@@ -194,6 +194,7 @@ def _turn_values(turn: StoredTurn, version: int) -> dict[str, Any]:
         "text": turn.text,
         "state": encode_state(turn.state),
         "answer": through_json(turn.answer),
+        "sealed": None if turn.sealed is None else through_json(turn.sealed),
         **encode(turn.facts),
     }
 
@@ -209,6 +210,7 @@ def _turn(row: TurnRow) -> StoredTurn:
         state=decode_state(row.state),
         answer=row.answer,
         facts=decode(TurnFacts, {name: getattr(row, name) for name in _FACTS}),
+        sealed=row.sealed,
     )
 
 

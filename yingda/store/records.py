@@ -48,7 +48,8 @@ class StoredTurn:
     """One message and what was decided about it; never changed once written.
 
     ``turn_id`` (a ULID) is the ``answer_id`` callers know. ``digest`` is the SHA-256 of the request. ``state`` is the
-    conversation after the turn, ``answer`` the JSON as it was served.
+    conversation after the turn, ``answer`` the JSON as it was served. ``sealed`` holds the originals, encrypted (see
+    ``yingda.store.vault``); None where none are kept.
     """
 
     turn_id: str
@@ -60,6 +61,7 @@ class StoredTurn:
     state: ConversationState
     answer: Mapping[str, Any]
     facts: TurnFacts
+    sealed: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,10 @@ class ConversationRow(Base):
 
 
 class TurnRow(Base):
-    """A turn; ``version`` is the conversation's after it, ``utc_offset_s`` the offset that ``at`` was given with."""
+    """A turn; ``version`` is the conversation's after it, ``utc_offset_s`` the offset that ``at`` was given with.
+
+    ``sealed`` holds the originals, encrypted (see ``yingda.store.vault``); null where none are kept.
+    """
 
     __tablename__ = "turns"
     __table_args__ = (
@@ -64,6 +67,7 @@ class TurnRow(Base):
     channel: Mapped[str | None]
     tier: Mapped[str | None]
     customer: Mapped[str | None] = mapped_column(Identifier, index=True)
+    sealed: Mapped[dict[str, Any] | None] = mapped_column(Json)
 
 
 class HandoffRow(Base):

@@ -6,24 +6,27 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-_ADMIN = "自治区|自治州|自治县|开发区|街道|新区|省|市|区|區|县|縣|旗|镇|鎮|乡|鄉"
+_ADMIN = "自治区|自治州|自治县|开发区|街道|新区|省|市(?![南北中]区)|区|區|县|縣|旗|镇|鎮|乡|鄉"
 _ROAD = "大道|胡同|路|街|巷"
 _PLACE = (
     "工业园|产业园|科技园|小区|小區|社区|花园|花園|公寓|大厦|大廈|家园|新村|新城|广场|廣場|村|苑|屯(?!村)|庄(?!村)|坊|府(?!村)|园(?![区村])"
 )
 _STRONG = "号楼|號樓|号院|单元|單元|弄|栋|棟|幢|座|室|户"
-_WEAK = "号|號|楼|层|门|组|队|房"
+_WEAK = "号|號|楼(?![区市])|层|门(?!市)|组|队|房"
 _UNIT = re.compile(
     rf"(?P<body>[\u3400-\u9fffA-Za-z0-9-]{{1,10}}?)"
     rf"(?:(?P<strong>{_STRONG})|(?P<place>{_PLACE})|(?P<admin>{_ADMIN})|(?P<road>{_ROAD})|(?P<weak>{_WEAK}))"
 )
-_NUMBER = re.compile(r"(?:[A-Za-z]?\d{1,5}(?:-\d{1,4}){0,3}[A-Za-z]?|[A-Za-z甲乙丙丁东南西北]|[一二三四五六七八九十百]{1,4})$")
+_ENDS = re.compile("[区區州县縣道省市旗镇鎮乡鄉同路街巷园寓厦廈家园園村城场場苑屯庄坊府楼樓院元弄栋棟幢座室户号號层门组队房]")
+"""Characters that a unit ends with."""
+_NUMBER = re.compile(r"(?:[A-Za-z]?\d{1,5}(?:-\d{1,4}){0,3}[A-Za-z]?|[A-Za-z甲乙丙丁东南西北]|[零一二三四五六七八九十百]{1,7})$")
+_DIGIT = re.compile(r"\d")
 _TAIL = re.compile(r" ?[A-Za-z]?\d{1,4}(?:-\d{1,4}){0,3}(?:室|号|號)?(?!\d|[.:%]\d| ?(?:点|元|块|月|日|天|年|个|件|分|小时|kg|g))")
 _HOUSE = re.compile(r" ?\d{1,4}(?:-\d{1,4}){1,3}(?![\d元块月日])")
 
 # words that end like a unit and name none
 _NO_UNIT = re.compile(
-    r"(?:超市|门市|上市|股市|夜市|全市|集市|外省|跨省|节省|各省|各市|哪个?省|哪个?市|专区|分区|地区|片区|校区|免税区|评论区|留言区|交易区|保税区|"
+    r"(?:超市|(?<!厦)(?<!廈)门市|上市|股市|夜市|全市|集市|外省|跨省|节省|各省|各市|哪个?省|哪个?市|专区|分区|地区|片区|校区|免税区|评论区|留言区|交易区|保税区|"
     r"农村|全村|乡村|家乡|老乡|套路|一路|半路|铁路|电路|网路|线路|公路|马路|道路|在路|高速路|走路|赶路|顺路|迷路|老路|逛街|上街|幼儿园|校园|"
     r"国旗|冰镇|乡镇|城镇|(?:^|[个这那同大小本哪些的在])城市|(?:^|[个们这那本]|隔壁)(?:小区|小區|社区|村|花园|公寓|大厦|广场|家园))$"
 )
@@ -51,6 +54,9 @@ def find_addresses(text: str) -> Iterator[tuple[int, int]]:
 
     A region alone (浙江省杭州市) is where somebody asks delivery for, not where they live; it needs a road, a house or a flat.
     """
+    ends = len(_ENDS.findall(text))
+    if ends == 0 or (ends == 1 and not _DIGIT.search(text)):
+        return  # an address has two units, or one and a number
     for chain in _chains(text):
         end = _end(text, chain)
         if _is_address(chain, has_tail=end > chain[-1].end) or _names_a_town(text, chain):

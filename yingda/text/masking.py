@@ -10,20 +10,21 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
 from yingda.text.addresses import find_addresses
 from yingda.text.names import find_names
-from yingda.text.personal_data import FEWEST_DIGITS, PHONE_WALL, RULES, WALL, WITHOUT_DIGITS, Found, Rule
+from yingda.text.personal_data import PHONE_WALL, RULES, WALL, Found, Rule
 
 OPEN, CLOSE = "〔", "〕"
 KINDS = (
     *("手机号", "电话", "身份证号", "银行卡号", "邮箱", "单号", "微信号", "QQ号", "账号"),
     *("地址", "姓名", "车牌号", "护照号", "网址", "IP地址"),
 )
-"""Every kind of personal data; ``〔kind〕`` is its placeholder."""
+"""Every kind that has a placeholder, ``〔kind〕``."""
+_SPELT = {"统一社会信用代码": "单号"}
+"""Kinds without a placeholder of their own, and whose they share: models have learnt from texts that were masked so."""
 
 _LABELS = (
     "手机号码?|手机|电话号码?|电话|座机|固话|身份证号码?|身份证|银行卡号?|卡号|邮箱|邮件|订单编号|订单号|订单|运单号|快递单号|单号|微信号?|QQ号?|QQ|"
@@ -31,8 +32,13 @@ _LABELS = (
     "PHONE|TEL|MOBILE|NAME|ADDRESS|EMAIL|ORDER|NUMBER|NUM|URL|LINK|CARD|USER"
 )
 _PLACEHOLDER = re.compile(rf"[〔\[【<{{#](?:{_LABELS})[xX*]?(?:ID)?(?:_\d{{1,12}})?[〕\]】>}}#]")
+_BRACKET = re.compile(r"[〔\[【<{#]")
 _OF_PHONE = re.compile("手机|电话|号码")
 _NUMERALS = str.maketrans("零〇○一壹二贰貳三叁參四肆五伍六陆陸七柒八捌九玖幺", "0001122233344556667788991")
+_NUMERAL = re.compile("[零〇○一壹二贰貳三叁參四肆五伍六陆陸七柒八捌九玖幺]")
+_DIGIT = re.compile(rf"\d|{_NUMERAL.pattern}")
+_CUED = tuple((rule, re.compile("|".join(map(re.escape, rule.cues))).search if rule.cues else None) for rule in RULES)
+_KEPT = 4096
 _HYPHENS = frozenset("－﹣−‐‑‒–—―﹘ー")
 _MARKS = dict(zip("＋．＠＿：／（）＃•・", "+.@_:/()#··", strict=True))
 
@@ -45,7 +51,9 @@ class Masked:
     counts: Mapping[str, int]
 
 
-class _Span(NamedTuple):
+class Item(NamedTuple):
+    """An item of personal data: its kind and its bounds in characters of the text."""
+
     kind: str
     start: int
     end: int
@@ -56,28 +64,53 @@ def mask(text: str) -> str:
 
     Text that was masked before, such as [手机号], stays as it is.
     """
-    return mask_counted(text).text
+    return _replaced(text, find_items(text))
 
 
 def mask_counted(text: str) -> Masked:
     """Like ``mask``, with the number of items by kind."""
-    counts: Counter[str] = Counter()
+    items = find_items(text)
+    return Masked(_replaced(text, items), MappingProxyType(dict(Counter(item.kind for item in items))))
+
+
+def find_items(text: str) -> list[Item]:
+    """The items of personal data in ``text``, in order; they never overlap."""
+    found: list[Item] = []
+    changed, places = text, list[int]()
     # a placeholder may free what stood beside an item (a number without its neighbour), so look until nothing is found
-    while spans := _find(text):
-        counts.update(span.kind for span in spans)
-        text = _replaced(text, spans)
-    return Masked(text, MappingProxyType(dict(counts)))
+    while spans := _find(changed):
+        places = places or list(range(len(text)))
+        found += [Item(span.kind, places[span.start], places[span.end - 1] + 1) for span in spans]
+        changed, places = _replaced(changed, spans), _places_after(places, spans)
+    return sorted(found, key=_start)
 
 
-def _replaced(text: str, spans: list[_Span]) -> str:
+def _placeholder(kind: str) -> str:
+    return _SPELT.get(kind, kind)
+
+
+def _start(item: Item) -> int:
+    return item.start
+
+
+def _places_after(places: list[int], spans: list[Item]) -> list[int]:
+    """Where each character of the replaced text stood at first; a placeholder stands where its item did."""
     pieces, end = [], 0
     for span in spans:
-        pieces += [text[end : span.start], f"{OPEN}{span.kind}{CLOSE}"]
+        pieces += [places[end : span.start], [places[span.start]] * (len(_placeholder(span.kind)) + 2)]
         end = span.end
-    return "".join((*pieces, text[end:]))
+    return [place for piece in (*pieces, places[end:]) for place in piece]
 
 
-def _find(text: str) -> list[_Span]:
+def _replaced(text: str, spans: list[Item]) -> str:
+    pieces, end = [], 0
+    for span in spans:
+        pieces += [text[end : span.start], f"{OPEN}{_placeholder(span.kind)}{CLOSE}"]
+        end = span.end
+    return "".join((*pieces, text[end:])) if spans else text
+
+
+def _find(text: str) -> list[Item]:
     """Items of personal data in order, never overlapping and never inside a placeholder."""
     page = _Page(text)
     for rule in page.rules():
@@ -87,29 +120,32 @@ def _find(text: str) -> list[_Span]:
         page.claim("地址", start, end)
     for start, end in find_names(page.folded):
         page.claim("姓名", start, end)
-    return sorted(page.spans, key=lambda span: span.start)
+    return sorted(page.spans, key=_start)
 
 
 class _Page:
     """A text in its two folded forms; what has been claimed is walled off in both."""
 
     def __init__(self, text: str) -> None:
-        pairs = [(char, place) for place, original in enumerate(text) if (char := _fold(original))]
-        self.spans: list[_Span] = []
-        self.folded = "".join(char for char, _ in pairs)
-        self._places = [place for _, place in pairs]
-        for match in _PLACEHOLDER.finditer(self.folded):
-            self._wall(match.start(), match.end(), PHONE_WALL if _OF_PHONE.search(match.group()) else WALL)
+        self.spans: list[Item] = []
+        self.folded = text.translate(_FOLDS)
+        self._spelt = _NUMERAL.search(self.folded) is not None
+        # what cannot be seen has gone from the folded text, and only then places differ
+        self._places = range(len(text)) if len(self.folded) == len(text) else [n for n, char in enumerate(text) if _FOLDS[ord(char)]]
+        if _BRACKET.search(self.folded):
+            for match in _PLACEHOLDER.finditer(self.folded):
+                self._wall(match.start(), match.end(), PHONE_WALL if _OF_PHONE.search(match.group()) else WALL)
 
     def rules(self) -> Iterable[Rule]:
-        """Those that can hold here: most messages have hardly a digit."""
-        digits = sum(map(str.isdigit, self.folded.translate(_NUMERALS)))
-        return RULES if digits >= FEWEST_DIGITS else (rule for rule in RULES if rule.kind in WITHOUT_DIGITS)
+        """Those that can hold here: most messages have hardly a digit, and none of the words a rule asks for."""
+        digits = len(_DIGIT.findall(self.folded))
+        small = self.folded.lower()
+        return [rule for rule, cue in _CUED if rule.digits <= digits and (cue is None or cue(small))]
 
     def matches(self, rule: Rule) -> Iterator[tuple[int, int]]:
         """Where ``rule`` holds: as written, then with Chinese numerals as digits."""
         yield from self._search(rule, self.folded)
-        if rule.numerals:
+        if rule.numerals and self._spelt:
             yield from self._search(rule, self.folded.translate(_NUMERALS))
 
     def _search(self, rule: Rule, form: str) -> Iterator[tuple[int, int]]:
@@ -125,14 +161,23 @@ class _Page:
 
     def claim(self, kind: str, start: int, end: int) -> None:
         """Note an item of ``kind``; bounds count folded characters."""
-        self.spans.append(_Span(kind, self._places[start], self._places[end - 1] + 1))
+        self.spans.append(Item(kind, self._places[start], self._places[end - 1] + 1))
         self._wall(start, end, PHONE_WALL if kind == "手机号" else WALL)
 
     def _wall(self, start: int, end: int, wall: str) -> None:
         self.folded = self.folded[:start] + wall * (end - start) + self.folded[end:]
 
 
-@lru_cache(maxsize=4096)
+class _Folds(dict[int, str]):
+    """One character in place of each, for ``str.translate``, worked out when it is first seen."""
+
+    def __missing__(self, code: int) -> str:
+        folded = _fold(chr(code))
+        if len(self) < _KEPT:
+            self[code] = folded
+        return folded
+
+
 def _fold(char: str) -> str:
     """One character in place of ``char``: digits of any script as ASCII, half width, blanks; nothing for what cannot be seen."""
     if char in _HYPHENS:
@@ -149,3 +194,6 @@ def _fold(char: str) -> str:
         return ""
     plain = unicodedata.normalize("NFKC", char)
     return plain if len(plain) == 1 and plain.isalpha() and plain.isascii() else char
+
+
+_FOLDS = _Folds()

@@ -33,11 +33,6 @@ class Found(NamedTuple):
         return re.sub(r"[^0-9A-Za-z]", "", self.digits[self.start : self.end])
 
 
-WITHOUT_DIGITS = frozenset({"网址", "邮箱", "微信号", "地址"})
-"""Kinds that need no digit; all others need FEWEST_DIGITS."""
-FEWEST_DIGITS = 4
-
-
 def _always(found: Found) -> bool:  # noqa: ARG001 the signature is that of every check
     return True
 
@@ -45,13 +40,16 @@ def _always(found: Found) -> bool:  # noqa: ARG001 the signature is that of ever
 class Rule(NamedTuple):
     """A kind of personal data; the group ``value``, where there is one, is what gets masked, else the whole match.
 
-    ``numerals`` says that Chinese numerals count as digits.
+    ``numerals`` says that Chinese numerals count as digits. A message with fewer digits (numerals included) than ``digits``, or
+    without any of ``cues`` in small letters, cannot match: most messages are not searched at all.
     """
 
     kind: str
     pattern: re.Pattern[str]
     numerals: bool = False
     holds: Callable[[Found], bool] = _always
+    digits: int = 4
+    cues: tuple[str, ...] = ()
 
 
 _SEP = r"(?: {0,2}[-.,·_/~、，]{0,2} {0,2})"
@@ -60,6 +58,8 @@ _SAY = r"[ :是为為=]{0,4}"
 _UNIT = re.compile(r"\.\d{1,2}(?!\d)| ?(?:元|块|塊|円|万|亿|mah|毫安|人|个|個|件|粉丝|次|天|秒|字|ml|kg|g(?![a-z]))", re.IGNORECASE)
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _BIRTH = re.compile(r"[1-9]\d{5}(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]")
+_ORDER_BEFORE = re.compile(r"(?:[单單][号號]?|编号)[ :：是为]{0,3}\Z")
+_CREDIT = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 
@@ -93,6 +93,35 @@ def _is_identity(found: Found) -> bool:
         return True
     total = sum(weight * int(digit) for weight, digit in zip(_ID_WEIGHTS, value[:17], strict=True))
     return "10X98765432"[total % 11] == value[17]
+
+
+def _is_identity_of_its_own(found: Found) -> bool:
+    """Like ``_is_identity``; half the evidence is not enough in a longer run of Chinese numerals or behind the word for an order."""
+    doubtful = _ORDER_BEFORE.search(found.folded, 0, found.start) or (found.folded[found.start] in _CHINESE and not _has_clean_edges(found))
+    return _is_identity(found) and (not doubtful or _is_sure_identity(found.value.upper()))
+
+
+def _is_old_identity(found: Found) -> bool:
+    """Fifteen digits, as cards had until 1999; no part of a longer number, nor one spelt with Chinese numerals."""
+    return _has_free_edges(found) and (found.folded[found.start] not in _CHINESE or _has_clean_edges(found))
+
+
+def _is_sure_identity(value: str) -> bool:
+    """A plausible date of birth and the right check character."""
+    total = sum(weight * int(digit) for weight, digit in zip(_ID_WEIGHTS, value[:17], strict=True))
+    return bool(_BIRTH.fullmatch(value)) and "10X98765432"[total % 11] == value[17]
+
+
+def _has_clean_edges(found: Found) -> bool:
+    """False for a part of a longer number, Chinese numerals counted."""
+    return not found.digits[found.start - 1 : found.start].isdigit() and not found.digits[found.end : found.end + 1].isdigit()
+
+
+def _is_credit_code(found: Found) -> bool:
+    """The check character of GB 32100-2015 (MOD 31); what is surely an identity number is none."""
+    value = found.value.upper()
+    total = sum(_CREDIT.index(char) * pow(3, place, 31) for place, char in enumerate(value[:17]))
+    return _CREDIT[-total % 31] == value[17] and not (value[:17].isdigit() and _is_sure_identity(value))
 
 
 def _is_card(found: Found) -> bool:
@@ -142,57 +171,118 @@ RULES = (
             r"(?:https?://|(?<![A-Za-z0-9.])www\.)[!#-&(-;=?-Z_a-z~]+"
             r"|(?<![A-Za-z0-9.@-])(?:[a-z0-9-]{1,63}\.){1,4}[a-z]{2,6}/[!#-&(-;=?-Z_a-z~]+"
         ),
+        digits=0,
+        cues=("http", "www.", "/"),
     ),
-    Rule("邮箱", _compile(r"(?<![A-Z0-9._%+-])[A-Z0-9._%+-]{1,64} ?@ ?(?:[A-Z0-9-]{1,63} ?\. ?){1,4}[A-Z]{2,12}")),
-    Rule("IP地址", _compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]\d)"), holds=_is_address_of_network),
+    Rule("邮箱", _compile(r"(?<![A-Z0-9._%+-])[A-Z0-9._%+-]{1,64} ?@ ?(?:[A-Z0-9-]{1,63} ?\. ?){1,4}[A-Z]{2,12}"), digits=0, cues=("@",)),
+    Rule("IP地址", _compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]\d)"), holds=_is_address_of_network, cues=(".",)),
     Rule(
         "IP地址",
         _compile(r"(?<![0-9a-f:])(?:(?:[0-9a-f]{1,4}:){5,7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:){1,6}(?::[0-9a-f]{1,4}){1,6})(?![0-9a-f:])"),
         holds=lambda f: len(f.value) >= 8,  # 12::30 is a time
+        cues=(":",),
     ),
-    Rule("单号", _compile(rf"{_NO_ALNUM_BEFORE}(?:SF|JD|YT|ZTO|STO|YD|EMS|DB|JT)[A-Z]{{0,3}}\d{{9,18}}(?!\d)")),
-    Rule("单号", _compile(rf"{_NO_ALNUM_BEFORE}(?:DD|NO|ORD)[-#:]?\d{{4,20}}(?!\d)")),
+    Rule(
+        "统一社会信用代码",
+        _compile(rf"{_NO_ALNUM_BEFORE}[1-9AGNY] ?[1-9](?: ?\d){{6}}(?: ?[0-9A-HJ-NP-RTUWXY]){{10}}{_NO_ALNUM_AFTER}"),
+        holds=_is_credit_code,
+        digits=8,
+    ),
+    Rule(
+        "统一社会信用代码",
+        _compile(
+            rf"(?:税号|稅號|税务登记号|信用代码|信用代碼|纳税人识别号|納稅人識別號|识别号){_SAY}"
+            rf"(?P<value>(?=[A-Z ]*\d)[0-9A-Z](?: ?[0-9A-Z]){{14,19}}){_NO_ALNUM_AFTER}"
+        ),
+        digits=8,
+        cues=("税", "稅", "代码", "代碼", "识别", "識別"),
+    ),
+    Rule("单号", _compile(rf"{_NO_ALNUM_BEFORE}(?:SF|JD|YT|ZTO|STO|YD|EMS|DB|JT)[A-Z]{{0,3}}\d{{9,18}}(?!\d)"), digits=9),
+    Rule("单号", _compile(rf"{_NO_ALNUM_BEFORE}(?:DD|NO|ORD)[-#:]?\d{{4,20}}(?!\d)"), digits=4),
     Rule(
         "身份证号",
         _compile(r"\d(?:[ -]?\d){16}[ -]?[\dX×]"),
         numerals=True,
-        holds=lambda f: _has_free_edges(f) and _is_identity(_x(f)),
+        holds=lambda f: _has_free_edges(f) and _is_identity_of_its_own(_x(f)),
+        digits=17,
     ),
-    Rule("身份证号", _compile(r"[1-9]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}"), numerals=True, holds=_has_free_edges),
-    Rule("身份证号", _compile(rf"(?:身份证|身份證|证件)(?:号码|号|號碼|號)?{_SAY}(?P<value>\d(?:[ -]?\d){{13,17}}X?)"), numerals=True),
-    Rule("护照号", _compile(rf"{_NO_ALNUM_BEFORE}(?:[EGDSPHMCW]\d{{8}}|E[A-HJ-NP-Z]\d{{7}}){_NO_ALNUM_AFTER}")),
-    Rule("护照号", _compile(rf"(?:护照|護照|通行证|通行證)(?:号码|号|號碼|號)?{_SAY}(?P<value>[A-Z]{{0,2}}\d{{6,10}}){_NO_ALNUM_AFTER}")),
-    Rule("银行卡号", _compile(r"[3-69]\d{3}(?:[ -]?\d){12,15}"), numerals=True, holds=lambda f: _has_free_edges(f) and _is_card(f)),
-    Rule("银行卡号", _compile(rf"(?:卡号|卡號|银行卡|銀行卡)(?:号|號)?{_SAY}(?P<value>\d(?:[ -]?\d){{11,18}})(?!\d)"), numerals=True),
-    Rule("手机号", _compile(rf"{_COUNTRY}(?:{'|'.join(_grouped(*sizes) for sizes in _GROUPINGS)})"), numerals=True, holds=_has_free_edges),
-    Rule("手机号", _compile(rf"{_COUNTRY}1{_GAP}[3-9](?:{_GAP}\d){{9}}"), numerals=True, holds=_has_free_edges),
+    Rule(
+        "身份证号", _compile(r"[1-9]\d{7}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}"), numerals=True, holds=_is_old_identity, digits=15
+    ),
+    Rule(
+        "身份证号",
+        _compile(rf"(?:身份证|身份證|证件)(?:号码|号|號碼|號)?{_SAY}(?P<value>\d(?:[ -]?\d){{13,17}}X?)"),
+        numerals=True,
+        digits=14,
+        cues=("身份", "证件"),
+    ),
+    Rule("护照号", _compile(rf"{_NO_ALNUM_BEFORE}(?:[EGDSPHMCW]\d{{8}}|E[A-HJ-NP-Z]\d{{7}}){_NO_ALNUM_AFTER}"), digits=7),
+    Rule(
+        "护照号",
+        _compile(
+            rf"(?:护照|護照|通行证|通行證|passport)(?:号码|号|號碼|號| ?number| ?no\.?)?{_SAY}"
+            rf"(?P<value>(?:[A-Z] ?){{0,2}}\d{{6,10}}){_NO_ALNUM_AFTER}"
+        ),
+        digits=6,
+        cues=("护照", "護照", "通行", "passport"),
+    ),
+    Rule(
+        "银行卡号", _compile(r"[3-69]\d{3}(?:[ -]?\d){12,15}"), numerals=True, holds=lambda f: _has_free_edges(f) and _is_card(f), digits=13
+    ),
+    Rule(
+        "银行卡号",
+        _compile(rf"(?:卡号|卡號|银行卡|銀行卡)(?:号|號)?{_SAY}(?P<value>\d(?:[ -]?\d){{11,18}})(?!\d)"),
+        numerals=True,
+        digits=12,
+        cues=("卡号", "卡號", "银行卡", "銀行卡"),
+    ),
+    Rule(
+        "手机号",
+        _compile(rf"{_COUNTRY}(?:{'|'.join(_grouped(*sizes) for sizes in _GROUPINGS)})"),
+        numerals=True,
+        holds=_has_free_edges,
+        digits=11,
+    ),
+    Rule("手机号", _compile(rf"{_COUNTRY}1{_GAP}[3-9](?:{_GAP}\d){{9}}"), numerals=True, holds=_has_free_edges, digits=11),
     Rule(
         "手机号",
         _compile(rf"{_PHONE_WORD}[^\d{WALL}]{{0,8}}(?P<value>{_COUNTRY}1{_SEP}[3-9](?:{_SEP}\d){{9}})"),
         numerals=True,
         holds=_has_free_edges,
+        digits=11,
     ),
-    Rule("手机号", _compile(rf"[一幺壹]{_SEP}[三四五六七八九叁肆伍陆陸柒捌玖](?:{_SEP}[{_CHINESE}\d]){{9}}")),
+    Rule("手机号", _compile(rf"[一幺壹]{_SEP}[三四五六七八九叁肆伍陆陸柒捌玖](?:{_SEP}[{_CHINESE}\d]){{9}}"), digits=11),
     Rule(
         "电话",
         _compile(r"(?:\+?86[- ]?)?\(?0(?:10|2\d|[3-9]\d\d)\)?[- ]{0,2}(?:\d{7,8}|\d{3,4}[- ]\d{4})(?:(?:转|轉|-|#|ext\.?) ?\d{1,6})?"),
         numerals=True,
         holds=_has_free_edges,
+        digits=10,
     ),
     Rule(
         "电话",
         _compile(r"[48]00(?:-?\d{3}[- ]?\d{4}|[- ]?\d{4}[- ]\d{3}|-\d-?\d{3}-?\d{3}| \d{3} \d{4}(?! ?(?:元|块|g|ml|克|片|个|件)))"),
         numerals=True,
         holds=_has_free_edges,
+        digits=10,
     ),
     Rule(
         "电话",
         _compile(rf"(?:电话|電話|座机|座機|固话|固話|tel)(?:号码|号|號碼|號)?{_SAY}(?P<value>[2-8]\d{{2,3}}[- ]?\d{{4}})(?!\d)"),
         numerals=True,
+        digits=7,
+        cues=("话", "話", "座机", "座機", "tel"),
     ),
-    Rule("电话", _compile(r"\+\d{1,3}(?:[ -]?\(?\d{1,4}\)?){2,5}(?!\d)"), holds=lambda f: len(f.value) >= 9),
+    Rule("电话", _compile(r"\+\d{1,3}(?:[ -]?\(?\d{1,4}\)?){2,5}(?!\d)"), holds=lambda f: len(f.value) >= 9, digits=9, cues=("+",)),
     Rule(
-        "QQ号", _compile(rf"(?<![A-Za-z])(?:QQ|扣扣|企鹅|企鵝)(?:号码|号|號碼|號|群)?{_SAY}(?P<value>[1-9]\d{{4,11}})(?!\d)"), numerals=True
+        "QQ号",
+        _compile(
+            rf"(?<![A-Za-z])(?:QQ|扣扣|企鹅|企鵝)(?:号码|号|號碼|號|群)?{_SAY}"
+            rf"(?P<value>[1-9]\d{{4,11}}|[1-9]\d{{2,3}}(?:[ -]\d{{2,4}}){{1,3}})(?!\d)"
+        ),
+        numerals=True,
+        digits=5,
+        cues=("qq", "扣扣", "企鹅", "企鵝"),
     ),
     Rule(
         "微信号",
@@ -200,23 +290,32 @@ RULES = (
             rf"(?<![A-Za-z])(?:微信|威信|薇信|wechat|weixin|v信|vx|wx|加v)(?:(?:号码|号|號碼|號|id|:|是){_SAY}(?P<value>[A-Z][-_A-Z0-9]{{5,19}})"
             rf"|{_SAY}(?P<other>(?=[-_A-Z]*\d)[A-Z0-9][-_A-Z0-9]{{4,19}})){_NO_ALNUM_AFTER}"
         ),
+        digits=0,
+        cues=("信", "wechat", "weixin", "vx", "wx", "v"),
     ),
     Rule(
         "账号",
         _compile(rf"(?:账号|帐号|賬號|帳號|用户名|用戶名|会员号|會員號|旺旺)(?:id|名)?{_SAY}(?P<value>(?=[-_A-Z]*\d)[-_A-Z0-9]{{5,30}})"),
+        cues=("号", "號", "用户名", "用戶名", "旺旺"),
     ),
-    Rule("单号", _compile(r"(?:单号|單號|订单编号|訂單編號)[:：是为為# ]*(?P<value>[A-Z]{0,4}-?\d[-A-Z0-9]{3,29})")),
+    Rule(
+        "单号",
+        _compile(r"(?:单号|單號|订单编号|訂單編號)[:：是为為# ]*(?P<value>[A-Z]{0,4}-?\d[-A-Z0-9]{3,29})"),
+        cues=("单号", "單號", "编号", "編號"),
+    ),
     Rule(
         "单号",
         _compile(rf"{_NO_ALNUM_BEFORE}(?=[A-Z-]*\d)(?=\d*-?[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+){{0,4}}{_NO_ALNUM_AFTER}"),
         holds=lambda f: _is_code(f),
+        digits=8,
     ),
     Rule(
         "单号",
         _compile(r"\d{2,20}(?:-\d{4,20}){1,4}"),
         holds=lambda f: _has_free_edges(f) and bool(re.search(r"\d{7}", f.folded[f.start : f.end])),
+        digits=9,
     ),
-    Rule("单号", _compile(r"\d{8,}"), numerals=True, holds=_is_long_number),
+    Rule("单号", _compile(r"\d{8,}"), numerals=True, holds=_is_long_number, digits=8),
     Rule(
         "车牌号",
         re.compile(
@@ -225,13 +324,17 @@ RULES = (
         holds=_is_plate,
     ),
     Rule(
-        "车牌号", re.compile(rf"[{_PROVINCES}新黑贵貴][A-Z][·. -]?(?:[DABCEFGHJK][A-HJ-NP-Z0-9]\d{{4}}|\d{{5}}[DABCEFGHJK])(?![A-Za-z0-9])")
+        "车牌号",
+        re.compile(rf"[{_PROVINCES}新黑贵貴][A-Z][·. -]?(?:[DABCEFGHJK][A-HJ-NP-Z0-9]\d{{4}}|\d{{5}}[DABCEFGHJK])(?![A-Za-z0-9])"),
+        digits=5,
     ),
     Rule("车牌号", re.compile(r"[新黑贵貴][A-Z](?:·[A-HJ-NP-Z0-9]{5}|\d{5})(?![A-Za-z0-9])")),
     Rule(
         "地址",
         _compile(r"(?:地址|住址)(?:是|为|為|改为|改成|改到|换成)?: ?(?P<value>[^，。！？；,!?;\x00\x01]{4,60})"),
         holds=_has_mark_and_number,
+        digits=0,
+        cues=("址",),
     ),
 )
 
@@ -244,6 +347,8 @@ def _x(found: Found) -> Found:
 def _is_code(found: Found) -> bool:
     """Eight digits or more among letters: no model name has that many."""
     size = sum(char.isdigit() for char in found.folded[found.start : found.end])
+    if re.fullmatch(r"\d{3,5}[x*]\d{3,5}", found.folded[found.start : found.end], re.IGNORECASE):
+        return False  # pixels
     return size >= 8 and not (
         size <= _LONGEST_AMOUNT and re.fullmatch(r"\d+(?:mah|ml|kg|g|w|pcs)", found.folded[found.start : found.end], re.IGNORECASE)
     )

@@ -1,0 +1,107 @@
+"""``yingda privacy`` from the outside."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.privacy_kit import a_key_file
+from tests.store_kit import NOON, a_turn, empty_copy
+from yingda.cli.main import run
+from yingda.store.base import open_store
+from yingda.store.conversations import SqlMemory
+from yingda.store.records import TurnFacts, hash_customer
+from yingda.store.vault import CUSTOMER, TEXT, read_vault
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    for name in ("YINGDA_STORE", "YINGDA_VAULT_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+    yield
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A store with a turn of u-4200, sealed with the key in vault.json."""
+    path, vault = empty_copy(tmp_path), read_vault(a_key_file(tmp_path))
+    turn = a_turn(1)
+    sealed = vault.seal(turn.turn_id, {TEXT: "电话13800138000", CUSTOMER: "u-4200"})
+    facts = TurnFacts("answered", "ORDER_SHIP_TIME", "ORDER", "neutral", customer=hash_customer("u-4200"))
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        SqlMemory(store).remember(a_turn(1, facts=facts, sealed=sealed), version=0)
+    return f"sqlite:///{path}"
+
+
+def code_of(*words: str) -> int:
+    try:
+        run(["privacy", *words])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_a_key_is_made_and_originals_are_sealed_again(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of("new-vault-key", "--vault-keys", "vault.json") == 0
+    assert code_of("rotate", "--store", url, "--vault-keys", "vault.json") == 0
+    assert code_of("rotate", "--store", url, "--vault-keys", "vault.json") == 0
+
+    told = capsys.readouterr().out.splitlines()
+    assert "1 originals, 1 sealed again" in told[1] and "1 originals, 0 sealed again" in told[2]
+
+
+def test_keys_must_be_named(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [code_of("new-vault-key"), code_of("rotate", "--store", url)] == [2, 2]
+    assert capsys.readouterr().err.count("YINGDA_VAULT_KEYS") == 2
+
+
+def test_a_person_gets_all_in_a_file_for_its_owner_alone(url: str, tmp_path: Path) -> None:
+    assert code_of("export", "--customer", "u-4200", "--out", "out.json", "--store", url, "--vault-keys", "vault.json") == 0
+
+    document = json.loads((tmp_path / "out.json").read_text("utf-8"))
+    assert document["conversations"][0]["turns"][0]["original"] == {"text": "电话13800138000", "customer": "u-4200"}
+    assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == 0o600
+
+
+def test_erasing_is_certified_and_can_be_verified(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    who = ("--customer", "u-4200", "--text", "13800138000", "--store", url, "--vault-keys", "vault.json")
+
+    assert code_of("erase", *who, "--verify") == 1
+    assert code_of("erase", *who, "--certificate", "gone.json") == 0
+    assert code_of("erase", *who, "--verify") == 0
+
+    certificate = json.loads((tmp_path / "gone.json").read_text("utf-8"))
+    assert certificate["complete"] and certificate["action"] == "erase"
+    assert "13800138000" not in (tmp_path / "gone.json").read_text("utf-8")
+    assert hash_customer("u-4200").encode() not in (tmp_path / "store.db").read_bytes()
+
+
+def test_retention_counts_and_deletes(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of("retain", "--days", "1", "--dry-run", "--store", url) == 0
+    planned = json.loads(capsys.readouterr().out)
+    assert code_of("retain", "--days", "0", "--store", url) == 2
+
+    assert planned["dry_run"] and list(planned["deleted"]) == [f"store {url}"]
+    assert NOON.year == 2026, "a turn of the future is never too old"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("erase",), "nobody is named"),
+        (("erase", "--text", "12"), "too short"),
+        (("erase", "--customer", "u-1", "--journal", "none"), "there is no such folder"),
+        (("export", "--customer", "u-4200", "--out", "no/folder.json"), "cannot be written"),
+    ],
+)
+def test_a_wrong_wish_is_one_line(url: str, words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of(*words, "--store", url) == 2
+
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1
