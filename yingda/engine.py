@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from time import perf_counter
-from typing import Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from yingda.cache import Cache, CacheInfo, Digests
 from yingda.decide.context import InContext, Manner, is_fragment, read_in_context, read_together, without_asides
 from yingda.decide.conversation import resumed
-from yingda.decide.policy import COMPLAINT, Evidence, Verdict, decide, next_best
+from yingda.decide.policy import Evidence, Verdict, decide, next_best
 from yingda.decide.ruled import apply_rules, rule_input
 from yingda.decide.rules import compile_rules, known_names
-from yingda.decide.thresholds import Thresholds
 from yingda.decide.wording import SILENT, wording_of
 from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import (
@@ -29,32 +24,29 @@ from yingda.domain.decision import (
     Outcome,
     Reason,
     Step,
-    Timing,
 )
-from yingda.domain.identity import ModelIdentity
-from yingda.domain.knowledge import DISPLEASED, OUT_OF_SCOPE, FaqEntry, Knowledge, Sentiment
+from yingda.domain.knowledge import DISPLEASED, OUT_OF_SCOPE, FaqEntry, Knowledge
 from yingda.domain.message import Message
 from yingda.domain.rules import RuleOutcome
-from yingda.probability import log_softmax
+from yingda.reader import CANDIDATES, RANKED, Reader
+from yingda.reader import Calibration as Calibration
+from yingda.reader import Encoder as Encoder
+from yingda.reader import Model as Model
+from yingda.reader import gather_views as gather_views
+from yingda.reader import judge_views as judge_views
 from yingda.reply.compose import SMALL_TALK, missing_facts
 from yingda.reply.request import ReplyRequest
 from yingda.reply.writer import ReplyWriter
-from yingda.retrieve.fusion import ConfidenceModel, FusionWeights, Views, confidences, features, fuse, spread
 from yingda.retrieve.index import FaqIndex
-from yingda.runtime import Encodings
-from yingda.text.language import detect_language
 from yingda.text.masking import mask
 from yingda.text.normalise import normalise
 from yingda.turn import (
     TOGETHER,
-    Matches,
     Reading,
-    TextReading,
     Turn,
     clock_of,
     evidence_of,
     language_of,
-    match_shortlists,
     match_step,
     reply_steps,
     situation_of,
@@ -62,70 +54,12 @@ from yingda.turn import (
     worth_offering,
 )
 from yingda.understand.entities import find_entities
-from yingda.understand.intent import IntentWeights, intent_posterior, judge, rank_intents
-from yingda.understand.keywords import KeywordFinder
-from yingda.understand.sentiment import SentimentScaling, score_sentiments
-
-CANDIDATES = 5
-"""FAQ entries returned with every answer."""
-
-RANKED = 3
-"""Intents ranked with every message; more are ranked where a caller asks for them."""
+from yingda.understand.intent import judge, rank_intents
 
 _GENERAL = "GENERAL"
 _UPSET = frozenset({Reason.COMPLAINT, Reason.NEGATIVE_SENTIMENT})
 
 _WARM_UP = ("你好，在吗", "Hello, is anyone there?")
-
-
-class Tokenizer(Protocol):
-    """Normalised texts to token ids."""
-
-    def encode(self, texts: Sequence[str]) -> list[list[int]]: ...
-
-
-class Encoder(Protocol):
-    """Token ids to the three outputs of the graph."""
-
-    def run(self, ids: Sequence[Sequence[int]]) -> Encodings: ...
-
-
-class NgramView(Protocol):
-    """Normalised texts to log probabilities over the trained match classes."""
-
-    def log_probabilities(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Every number fitted on rows that no model saw."""
-
-    fusion: FusionWeights
-    confidence: ConfidenceModel
-    intent: IntentWeights
-    sentiment: SentimentScaling
-
-
-@dataclass(frozen=True)
-class Model:
-    """The trained parts of an engine, as read from one bundle."""
-
-    identity: ModelIdentity
-    tokenizer: Tokenizer
-    encoder: Encoder
-    linear: NgramView
-    intents: tuple[str, ...]
-    sentiments: tuple[Sentiment, ...]
-    calibration: Calibration
-    thresholds: Thresholds
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """Calibrated probabilities of N messages: ``intents`` [N, I], and ``entries`` [N, entries] that each is right."""
-
-    intents: NDArray[np.float32]
-    entries: NDArray[np.float32]
 
 
 class Engine:
@@ -141,13 +75,10 @@ class Engine:
         self.knowledge = knowledge
         self._model = model
         self._index = index
-        self._keywords = KeywordFinder(knowledge.keywords, normalise=normalise)
         self._wording = wording_of(knowledge.handoff.words)
         self._writer = ReplyWriter(knowledge)
-        categories = [knowledge.taxonomy.intents[code].category for code in model.intents]
-        self._complaints = [number for number, category in enumerate(categories) if category == COMPLAINT]
-        self._digests, self._read_before = Digests(), Cache[TextReading](cache_size)
-        self._impersonal = Cache[bool](cache_size)
+        self._reader = Reader(model, index, knowledge, self._wording, cache_size=cache_size)
+        self._digests, self._impersonal = Digests(), Cache[bool](cache_size)
         names = known_names(knowledge, skills=knowledge.handoff.skills)
         self._rules = tuple(compile_rules(document.text, known=names) for document in knowledge.rules)
 
@@ -158,7 +89,7 @@ class Engine:
 
     def cache_info(self) -> CacheInfo:
         """How often a text was known already, since the engine was made."""
-        return self._read_before.info()
+        return self._reader.cache_info()
 
     def warm_up(self) -> None:
         """Answer a Chinese and a Latin message, so that no customer waits for what loads on first use."""
@@ -192,63 +123,8 @@ class Engine:
         return [self._answer(turn) for turn in self._read_again(turns)]
 
     def read(self, raw_texts: Sequence[str]) -> Reading:
-        """Normalise; encode, each text once, what was not read before; fuse the views and calibrate.
-
-        A text fares alone as among others, bit for bit.
-        """
-        start = perf_counter()
-        texts = [normalise(text) for text in raw_texts]
-        keys = texts if self._read_before.is_off else [self._digests.of(text) for text in texts]
-        known = self._read_before.find(keys)
-        share = 1000.0 / len(texts) * (perf_counter() - start)
-        shared = Timing(share, share, 0.0, 0.0)
-        new = dict.fromkeys(text for text, row in zip(texts, known, strict=True) if row is None)
-        if not new:
-            return Reading(texts, [row for row in known if row is not None], [shared] * len(texts))
-        fresh, spent = self._read_new(list(new), among=known.count(None))
-        self._read_before.keep({key: fresh[text] for key, text in zip(keys, texts, strict=True) if text in fresh})
-        rows = [fresh[text] if row is None else row for text, row in zip(texts, known, strict=True)]
-        return Reading(texts, rows, [shared.then(spent) if row is None else shared for row in known])
-
-    def _read_new(self, texts: Sequence[str], *, among: int) -> tuple[Mapping[str, TextReading], Timing]:
-        """What is made of each of the normalised ``texts``, and the time of each of the ``among`` messages that wait for them."""
-        start = perf_counter()
-        ids = self._model.tokenizer.encode(texts)
-        tokenized = perf_counter()
-        encodings = self._model.encoder.run(ids)
-        encoded = perf_counter()
-        rows = {text: self._row(text, encodings.row(number)) for number, text in enumerate(texts)}
-        done = perf_counter()
-        share = 1000.0 / among
-        return rows, Timing(share * (done - start), share * (tokenized - start), share * (encoded - tokenized), share * (done - encoded))
-
-    def _row(self, text: str, encodings: Encodings) -> TextReading:
-        """All that follows from one normalised text and its ``encodings``."""
-        model = self._model
-        intents, matches = self._match(encodings, text)
-        return TextReading(
-            embedding=encodings.embedding[0],
-            intents=intents,
-            matches=matches,
-            sentiment=score_sentiments(encodings.sentiment, model.sentiments, model.calibration.sentiment)[0],
-            ranking=rank_intents(intents, model.intents, top_k=RANKED),
-            candidates=matches.best(CANDIDATES),
-            complaint=float(sum(intents[number] for number in self._complaints)),
-            language=detect_language(text),
-            keywords=self._keywords.find(text),
-            mentions=self._wording.find(text),
-        )
-
-    def _match(self, encodings: Encodings, text: str) -> tuple[NDArray[np.float32], Matches]:
-        """Intents [I] and matches of a text: over all entries, or in a large space over the text's shortlist."""
-        index, model = self._index, self._model
-        if index.is_large:
-            weights = model.calibration.fusion, model.calibration.confidence, model.calibration.intent
-            intents, matches = match_shortlists(index, encodings, model.linear.log_probabilities([text]), [text], *weights)
-            return intents[0], matches[0]
-        views = gather_views(encodings, model.linear, index, [text])
-        judged = judge_views(views, index, model.calibration)
-        return judged.intents[0], Matches(index.space, judged.entries[0], views)
+        """Normalise, encode what was not read before, fuse the views and calibrate; as ``Reader.read``."""
+        return self._reader.read(raw_texts)
 
     def _classify(self, message: Message, reading: Reading, row: int, top_k: int) -> Classification:
         start = perf_counter()
@@ -442,22 +318,3 @@ class Engine:
             return ()
         found = {*turn.state.facts, *(entity.type for entity in turn.classification.entities)}
         return missing_facts(entry, self.knowledge, turn.message, found)
-
-
-def gather_views(encodings: Encodings, linear: NgramView, index: FaqIndex, texts: Sequence[str]) -> Views:
-    """All evidence about normalised ``texts``; calibration gathers it with this same function."""
-    return Views(
-        cosine=index.cosines(encodings.embedding),
-        linear=spread(linear.log_probabilities(texts), index.space),
-        lexical=index.lexical(texts),
-        intent=log_softmax(encodings.intent),
-    )
-
-
-def judge_views(views: Views, index: FaqIndex, calibration: Calibration) -> Judgement:
-    """What the views say once they are fused and calibrated."""
-    space = index.space
-    posterior = fuse(views, calibration.fusion, space)
-    intents = intent_posterior(views.intent, np.exp(posterior), space.intents, calibration.intent)
-    judged = features(posterior, views, intents, space)
-    return Judgement(intents, confidences(posterior, judged, calibration.confidence, space))

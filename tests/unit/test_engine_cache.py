@@ -5,9 +5,9 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from tests.fakes_core import FakeEncoder, tiny_engine, tiny_knowledge, without_entry
-from yingda.cache import Cache
 from yingda.domain.message import Message
 from yingda.runtime import Encodings
 
@@ -99,8 +99,8 @@ def test_no_text_of_a_customer_is_kept() -> None:
     secret = "发货到幸福路八十八号找我表姐"
     engine = tiny_engine(cache_size=10)
     engine.answer(Message(secret))
-    caches = [value for value in vars(engine).values() if isinstance(value, Cache)]
-    kept, todo = set[int](), [*caches, engine._writer]
+    todo: list[Any] = [engine._reader._read_before, engine._impersonal, engine._writer]
+    kept = set[int]()
     while todo:
         thing = todo.pop()
         if id(thing) in kept or isinstance(thing, type):
