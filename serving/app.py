@@ -16,6 +16,7 @@ from serving import conversation_routes, knowledge_routes, probes, replay_routes
 from serving.auth import KeyGate
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
+from serving.hot import HotRoutes
 from serving.keys import KeyRing
 from serving.live import Desk, fixed_desk
 from serving.logs import frames, open_log
@@ -68,6 +69,7 @@ def create_app(
     app.state.service = service
     app.state.desk = knowledge
     app.state.max_body_bytes = settings.max_body_bytes
+    app.add_middleware(HotRoutes, service=service, max_body_bytes=settings.max_body_bytes)
     app.add_middleware(KeyGate, keys=keys)
     app.add_middleware(Envelope, metrics=service.metrics, log=log)
     return app

@@ -134,6 +134,17 @@ def validation_problem(errors: Sequence[FieldError]) -> ProblemError:
     return ProblemError(422, "validation_failed", f"{count} not valid; see errors", errors=errors)
 
 
+def expected_problem(error: ProblemError | MessageError | StoreError) -> ProblemError:
+    """How an error that is expected of the service is told to the caller."""
+    if isinstance(error, ProblemError):
+        return error
+    if isinstance(error, MessageError):
+        return validation_problem([FieldError(pointer=pointer([error.field]), code=error.code, detail=str(error))])
+    # the error itself names the database, which is nobody's business but the operator's
+    detail = "the conversation cannot be stored now; send the message again with the same message_id"
+    return ProblemError(503, error.code, detail, headers={"Retry-After": "1"})
+
+
 def internal_problem() -> ProblemError:
     """The 500 for what nobody expected."""
     return ProblemError(500, "internal_error", "the server failed; look up the request_id in its log")
@@ -158,8 +169,8 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer every expected error of ``app`` with a problem."""
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(MessageError, _on_message_error)
-    app.add_exception_handler(StoreError, _on_store_error)
+    app.add_exception_handler(MessageError, _on_expected_error)
+    app.add_exception_handler(StoreError, _on_expected_error)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -180,17 +191,9 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     return problem_response(request.scope, validation_problem(field_errors(details)))
 
 
-async def _on_message_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, MessageError)
-    field = FieldError(pointer=pointer([error.field]), code=error.code, detail=str(error))
-    return problem_response(request.scope, validation_problem([field]))
-
-
-async def _on_store_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, StoreError)
-    # the error itself names the database, which is nobody's business but the operator's
-    detail = "the conversation cannot be stored now; send the message again with the same message_id"
-    return problem_response(request.scope, ProblemError(503, error.code, detail, headers={"Retry-After": "1"}))
+async def _on_expected_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, MessageError | StoreError)
+    return problem_response(request.scope, expected_problem(error))
 
 
 def _title(status: int) -> str:

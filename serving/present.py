@@ -1,8 +1,13 @@
-"""From the engine's decisions to the contract's words; nothing is decided here."""
+"""From the engine's decisions to the contract's words; nothing is decided here.
+
+Decisions become plain dicts, so that nothing is built twice and nothing validated on the way out: that they fit the models of
+serving/response_schemas.py, which OpenAPI shows, is checked by tests.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from serving import response_schemas as out
 from yingda.domain.decision import Answer, Candidate, Classification, Reply
@@ -13,58 +18,57 @@ from yingda.domain.rollout import Arm
 _DIGITS = 6
 
 
-def classification_out(found: Classification, *, knowledge: Knowledge, model: ModelIdentity) -> out.ClassifyResponse:
-    """``found`` as /v1/classify tells it."""
-    intent = knowledge.taxonomy.intents[found.intent.code]
-    sentiment, timing = found.sentiment, found.timing
-    return out.ClassifyResponse(
-        language=out.LanguageOut(code=found.language.code, confidence=_round(found.language.confidence)),
-        intent=out.IntentOut(
-            code=intent.code,
-            name=_name(intent, found.language.code),
-            category=intent.category,
-            confidence=_round(found.intent.confidence),
-        ),
-        decision=found.decision,
-        ranking=[out.RankedIntent(code=each.code, confidence=_round(each.confidence)) for each in found.ranking],
-        sentiment=out.SentimentOut(
-            label=sentiment.label,
-            confidence=_round(sentiment.confidence),
-            scores={label: _round(score) for label, score in sentiment.scores.items()},
-        ),
-        priority=found.priority,
-        keywords=[out.KeywordOut(text=hit.text, intent=hit.intent) for hit in found.keywords],
-        entities=[out.EntityOut(type=e.type, text=e.text, start=e.start, end=e.end) for e in found.entities],
-        model=model_out(model),
-        timing_ms=out.ClassifyTiming(
-            total=_ms(timing.total),
-            tokenize=_ms(timing.tokenize),
-            encode=_ms(timing.encode),
-            decide=_ms(timing.decide),
-        ),
-    )
+def classification_out(found: Classification, *, knowledge: Knowledge, model: ModelIdentity) -> dict[str, Any]:
+    """``found`` as /v1/classify tells it: plain JSON, in the order of ClassifyResponse."""
+    best, language, sentiment, timing = found.intent, found.language, found.sentiment, found.timing
+    intent = knowledge.taxonomy.intents[best.code]
+    return {
+        "language": {"code": language.code, "confidence": _round(language.confidence)},
+        "intent": {
+            "code": intent.code,
+            "name": _name(intent, language.code),
+            "category": intent.category,
+            "confidence": _round(best.confidence),
+        },
+        "decision": found.decision.value,
+        "ranking": [{"code": each.code, "confidence": _round(each.confidence)} for each in found.ranking],
+        "sentiment": {
+            "label": sentiment.label.value,
+            "confidence": _round(sentiment.confidence),
+            "scores": {label.value: _round(score) for label, score in sentiment.scores.items()},
+        },
+        "priority": found.priority.value,
+        "keywords": [{"text": hit.text, "intent": hit.intent} for hit in found.keywords],
+        "entities": [{"type": e.type, "text": e.text, "start": e.start, "end": e.end} for e in found.entities],
+        "model": {"version": model.version, "sha256": model.sha256},
+        "timing_ms": {
+            "total": _ms(timing.total),
+            "tokenize": _ms(timing.tokenize),
+            "encode": _ms(timing.encode),
+            "decide": _ms(timing.decide),
+        },
+    }
 
 
-def answer_out(answer: Answer, *, knowledge: Knowledge, model: ModelIdentity, answer_id: str) -> out.AnswerResponse:
-    """``answer`` as /v1/answer tells it."""
-    return out.AnswerResponse(
-        outcome=answer.outcome,
-        reply=_reply_out(answer.reply),
-        faq=_faq_out(answer.faq, knowledge.faq, answer.reply.language) if answer.faq else None,
-        candidates=[
-            out.CandidateOut(id=each.id, confidence=_round(each.confidence), similarity=_round(each.similarity))
-            for each in answer.candidates
+def answer_out(answer: Answer, *, knowledge: Knowledge, model: ModelIdentity, answer_id: str) -> dict[str, Any]:
+    """``answer`` as /v1/answer tells it: plain JSON, in the order of AnswerResponse; what became of it in the store is added there."""
+    return {
+        "outcome": answer.outcome.value,
+        "reply": _reply_out(answer.reply),
+        "faq": _faq_out(answer.faq, knowledge.faq, answer.reply.language) if answer.faq else None,
+        "candidates": [
+            {"id": each.id, "confidence": _round(each.confidence), "similarity": _round(each.similarity)} for each in answer.candidates
         ],
-        classification=classification_out(answer.classification, knowledge=knowledge, model=model),
-        missing=list(answer.missing),
-        handoff=_handoff_out(answer),
-        second_response=answer.second_response,
+        "classification": classification_out(answer.classification, knowledge=knowledge, model=model),
+        "missing": list(answer.missing),
+        "handoff": _handoff_out(answer),
+        "second_response": answer.second_response,
         # where a release is rolled out, the dialogue puts the drawn arm in its place
-        rollout=out.RolloutOut(arm=Arm.AUTOMATED, release=model.version, send=True, revision=None),
-        explanation=[out.ExplanationStep(step=each.step, detail=each.detail) for each in answer.explanation],
-        answer_id=answer_id,
-        timing_ms=out.AnswerTiming(total=_ms(answer.classification.timing.total)),
-    )
+        "rollout": {"arm": Arm.AUTOMATED.value, "release": model.version, "send": True, "revision": None},
+        "explanation": [{"step": each.step, "detail": each.detail} for each in answer.explanation],
+        "answer_id": answer_id,
+        "timing_ms": {"total": _ms(answer.classification.timing.total)},
+    }
 
 
 def intents_out(knowledge: Knowledge) -> out.IntentsResponse:
@@ -101,43 +105,43 @@ def _intent_out(intent: Intent) -> out.TaxonomyIntent:
     )
 
 
-def _reply_out(reply: Reply) -> out.ReplyOut:
+def _reply_out(reply: Reply) -> dict[str, Any]:
     parts = reply.parts
-    return out.ReplyOut(
-        text=reply.text,
-        parts=out.ReplyPartsOut(
-            greeting=parts.greeting,
-            confirm=parts.confirm,
-            solution=parts.solution,
-            next=parts.next,
-            closing=parts.closing,
-        ),
-        template=out.TemplateOut(id=reply.template_id, version=reply.template_version),
-        language=reply.language,
-        subject=reply.subject,
-        segments=list(reply.segments),
-        blocked=list(reply.blocked),
-    )
+    return {
+        "text": reply.text,
+        "parts": {
+            "greeting": parts.greeting,
+            "confirm": parts.confirm,
+            "solution": parts.solution,
+            "next": parts.next,
+            "closing": parts.closing,
+        },
+        "template": {"id": reply.template_id, "version": reply.template_version},
+        "language": reply.language,
+        "subject": reply.subject,
+        "segments": list(reply.segments),
+        "blocked": list(reply.blocked),
+    }
 
 
-def _faq_out(sent: Candidate, entries: Mapping[str, FaqEntry], language: str) -> out.FaqOut:
+def _faq_out(sent: Candidate, entries: Mapping[str, FaqEntry], language: str) -> dict[str, Any]:
     questions = entries[sent.id].question
     question = questions.get(language) or questions.get("zh") or next(iter(questions.values()))
-    return out.FaqOut(id=sent.id, question=question, confidence=_round(sent.confidence))
+    return {"id": sent.id, "question": question, "confidence": _round(sent.confidence)}
 
 
-def _handoff_out(answer: Answer) -> out.HandoffOut:
+def _handoff_out(answer: Answer) -> dict[str, Any]:
     handoff = answer.handoff
-    return out.HandoffOut(
-        required=handoff.required,
-        reasons=list(handoff.reasons),
-        skill=handoff.skill,
-        priority=handoff.priority,
-        notify=list(handoff.notify),
-        tags=list(handoff.tags),
+    return {
+        "required": handoff.required,
+        "reasons": [reason.value for reason in handoff.reasons],
+        "skill": handoff.skill,
+        "priority": handoff.priority.value,
+        "notify": list(handoff.notify),
+        "tags": list(handoff.tags),
         # thanks are answered while a person has the conversation, and release nothing
-        released=not handoff.required and answer.state.standing is None,
-    )
+        "released": not handoff.required and answer.state.standing is None,
+    }
 
 
 def _name(intent: Intent, language: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import (
@@ -20,6 +19,8 @@ from pydantic import (
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
+from serving.calls import AnswerCall, ClassifyCall
+from serving.digest import digest_of
 from yingda.domain.errors import MessageError
 from yingda.domain.message import Channel, Customer, Message, Tier, check_text
 
@@ -78,9 +79,9 @@ class ClassifyRequest(Strict):
     language: Language | None = None
     top_k: int = Field(default=3, ge=1, le=50, description="Length of `ranking`.")
 
-    def message(self) -> Message:
-        """The message for the engine."""
-        return Message(self.text, language=self.language)
+    def call(self) -> ClassifyCall:
+        """What is asked of the service."""
+        return ClassifyCall(Message(self.text, language=self.language), self.top_k)
 
 
 class CustomerIn(Strict):
@@ -121,9 +122,9 @@ class AnswerRequest(Strict):
         description="Decide and tell, but store nothing: no turn, no count, no hand-off.",
     )
 
-    def message(self, *, at: datetime | None = None) -> Message:
-        """The message for the engine, arrived ``at``."""
-        return Message(
+    def call(self) -> AnswerCall:
+        """What is asked of the service."""
+        message = Message(
             self.text,
             channel=self.channel,
             language=self.language,
@@ -131,8 +132,8 @@ class AnswerRequest(Strict):
             message_id=self.message_id,
             customer=self.customer.customer() if self.customer else None,
             context=self.context,
-            at=at,
         )
+        return AnswerCall(message, digest_of(message, dry_run=self.dry_run), self.dry_run)
 
 
 @dataclass(frozen=True, slots=True)

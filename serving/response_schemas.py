@@ -197,6 +197,11 @@ class AnswerResponse(BaseModel):
     rollout: RolloutOut
     explanation: list[ExplanationStep]
     answer_id: str = Field(description="ULID of this answer.", examples=["01JD0Z5T9V8M3K7Q2W4X6Y1ABC"])
+    stored: bool = Field(
+        default=True,
+        description="True once the turn is on the disk. False for `dry_run`, and where nothing could be written: the reply holds, "
+        "but it is not found again by its `message_id` or `answer_id`.",
+    )
     timing_ms: AnswerTiming
 
 

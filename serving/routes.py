@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
+import msgspec
 from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import BaseModel
 
@@ -62,8 +62,8 @@ def service_of(request: Request) -> Service:
 
 
 def as_json(body: BaseModel | Mapping[str, Any]) -> Response:
-    """``body`` as a response; it was validated when it was built, so FastAPI need not do it again."""
-    written = body.model_dump_json() if isinstance(body, BaseModel) else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    """``body`` as a response; what it says is known to fit its schema, so FastAPI need not look at it again."""
+    written = body.model_dump_json() if isinstance(body, BaseModel) else msgspec.json.encode(body)
     return Response(written, media_type="application/json")
 
 
@@ -77,6 +77,11 @@ async def _request_id(request: Request) -> str:
 
 ServiceDependency = Annotated[Service, Depends(_service)]
 RequestId = Annotated[str, Depends(_request_id)]
+
+def _results(found: Sequence[Mapping[str, Any] | out.ItemProblem]) -> Response:
+    results = [each.model_dump(mode="json") if isinstance(each, out.ItemProblem) else {"status": 200, "result": each} for each in found]
+    return as_json({"results": results})
+
 
 _WITH_BODY = problems(400, 401, 403, 413, 415, 422, 500, 503)
 
@@ -94,7 +99,7 @@ router = APIRouter(route_class=StrictRoute)
 )
 async def classify(body: ClassifyRequest, service: ServiceDependency) -> Response:
     """Intent, sentiment, priority, keywords and entities of one message; nothing is stored."""
-    return as_json((await service.classify([body]))[0])
+    return as_json((await service.classify([body.call()]))[0])
 
 
 @router.post(
@@ -108,12 +113,11 @@ async def classify(body: ClassifyRequest, service: ServiceDependency) -> Respons
 )
 async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency, request_id: RequestId) -> Response:
     """Each item as /v1/classify takes it; results in order, and each item succeeds or fails by itself."""
-    found = await run_each(body.items, service.classify, request_id=request_id)
-    return as_json(
-        out.ClassifyBatchResponse(
-            results=[each if isinstance(each, out.ItemProblem) else out.ClassifyItemResult(status=200, result=each) for each in found]
-        )
-    )
+
+    async def work(good: Sequence[ClassifyRequest]) -> Sequence[dict[str, Any]]:
+        return await service.classify([item.call() for item in good])
+
+    return _results(await run_each(body.items, work, request_id=request_id))
 
 
 @router.post(
@@ -127,7 +131,7 @@ async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency,
 )
 async def answer(body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)], service: ServiceDependency) -> Response:
     """The reply to send, the entry it came from, and whether a person must take over."""
-    found = (await service.answer([body]))[0]
+    found = (await service.answer([body.call()]))[0]
     if isinstance(found, ProblemError):
         raise found
     return as_json(found)
@@ -144,9 +148,11 @@ async def answer(body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)
 )
 async def answer_batch(body: AnswerBatchRequest, service: ServiceDependency, request_id: RequestId) -> Response:
     """Each item as /v1/answer takes it; results in order, and each item succeeds or fails by itself."""
-    found = await run_each(body.items, service.answer, request_id=request_id)
-    results = [each.model_dump(mode="json") if isinstance(each, out.ItemProblem) else {"status": 200, "result": each} for each in found]
-    return as_json({"results": results})
+
+    async def work(good: Sequence[AnswerRequest]) -> Sequence[Mapping[str, Any] | ProblemError]:
+        return await service.answer([item.call() for item in good])
+
+    return _results(await run_each(body.items, work, request_id=request_id))
 
 
 @router.get(

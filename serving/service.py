@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from typing import Any, Protocol
 
+from serving.calls import AnswerCall, ClassifyCall, Ticket
 from serving.errors import ProblemError
 from serving.identifiers import UlidSource
 from serving.metrics import Metrics
 from serving.present import answer_out, classification_out
-from serving.request_schemas import AnswerRequest, ClassifyRequest
-from serving.response_schemas import ClassifyResponse
 from serving.rollout_watch import Look, RolloutWatch
 from serving.workers import Result, Workers
 from yingda.dialogue import Dialogue, Request, ReusedError, Told, turn_record
@@ -88,13 +87,13 @@ class Service:
             self._watch.close()
         self._workers.close()
 
-    async def classify(self, requests: Sequence[ClassifyRequest]) -> list[ClassifyResponse]:
-        """One response for each request, in order."""
-        return await self._workers.run(partial(self._classify_now, requests), size=len(requests))
+    async def classify(self, calls: Sequence[ClassifyCall], *, ticket: Ticket | None = None) -> list[dict[str, Any]]:
+        """For each call, in order, what /v1/classify tells."""
+        return await self._workers.run(partial(self._classify_now, calls), size=len(calls))
 
-    async def answer(self, requests: Sequence[AnswerRequest]) -> list[Mapping[str, Any] | ProblemError]:
-        """For each request, in order, the answer as /v1/answer tells it, or why its message_id cannot be used."""
-        return await self._workers.run(partial(self._answer_now, requests), size=len(requests))
+    async def answer(self, calls: Sequence[AnswerCall], *, ticket: Ticket | None = None) -> list[Mapping[str, Any] | ProblemError]:
+        """For each call, in order, the answer as /v1/answer tells it, or why its message_id cannot be used."""
+        return await self._workers.run(partial(self._answer_now, calls), size=len(calls))
 
     async def look_up(self, work: Callable[[Memory], Result]) -> Result:
         """What ``work`` finds in the memory, read off the event loop."""
@@ -110,33 +109,31 @@ class Service:
     def _plan(self) -> PlanRevision | None:
         return self._rollouts.in_force() if self._rollouts else None
 
-    def _classify_now(self, requests: Sequence[ClassifyRequest]) -> list[ClassifyResponse]:
+    def _classify_now(self, calls: Sequence[ClassifyCall]) -> list[dict[str, Any]]:
         engine = self.engine
-        found = _classify_each(engine, requests)
+        found = _classify_each(engine, calls)
         self.metrics.count_classifications(found)
         return [classification_out(each, knowledge=engine.knowledge, model=engine.identity) for each in found]
 
-    def _answer_now(self, requests: Sequence[AnswerRequest]) -> list[Mapping[str, Any] | ProblemError]:
+    def _answer_now(self, calls: Sequence[AnswerCall]) -> list[Mapping[str, Any] | ProblemError]:
         engine, now = self.engine, self.clock()
-        told = self._dialogue.take(engine, [_as_turn(request, now) for request in requests])
+        told = self._dialogue.take(engine, [_as_turn(call, now) for call in calls])
         self.metrics.count_answers(each.answer for each in told if isinstance(each, Told) and each.answer)
         return [ProblemError(409, "message_id_reused", str(each)) if isinstance(each, ReusedError) else each.record for each in told]
 
     def _render(self, engine: Engine, answer: Answer, answer_id: str) -> Mapping[str, Any]:
-        found = answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=answer_id)
-        return found.model_dump(mode="json")
+        return answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=answer_id)
 
 
-def _as_turn(request: AnswerRequest, now: datetime) -> Request:
-    digest = sha256(request.model_dump_json().encode()).hexdigest()
-    return Request(request.message(at=now), digest=digest, dry_run=request.dry_run)
+def _as_turn(call: AnswerCall, now: datetime) -> Request:
+    return Request(replace(call.message, at=now), digest=call.digest, dry_run=call.dry_run)
 
 
-def _classify_each(engine: Engine, requests: Sequence[ClassifyRequest]) -> list[Classification]:
+def _classify_each(engine: Engine, calls: Sequence[ClassifyCall]) -> list[Classification]:
     # The engine takes one top_k a call; items that ask for the same one still share a pass.
     found: dict[int, Classification] = {}
-    for top_k in sorted({request.top_k for request in requests}):
-        places = [place for place, request in enumerate(requests) if request.top_k == top_k]
-        results = engine.classify_many([requests[place].message() for place in places], top_k=top_k)
+    for top_k in sorted({call.top_k for call in calls}):
+        places = [place for place, call in enumerate(calls) if call.top_k == top_k]
+        results = engine.classify_many([calls[place].message for place in places], top_k=top_k)
         found.update(zip(places, results, strict=True))
-    return [found[place] for place in range(len(requests))]
+    return [found[place] for place in range(len(calls))]

@@ -32,8 +32,7 @@ TALKS: Mapping[str, Sequence[str]] = {
 
 def render(engine: Any, answer: Answer, turn_id: str) -> dict[str, Any]:
     """As the service tells it."""
-    told = answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=turn_id)
-    return told.model_dump(mode="json")
+    return answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=turn_id)
 
 
 def hold(engine: Engine, memory: Memory, talks: Mapping[str, Sequence[str]] = TALKS, *, tier: Tier | None = None) -> None:
