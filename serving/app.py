@@ -13,16 +13,19 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving import conversation_routes, knowledge_routes, probes, replay_routes, rollout_routes, routes
+from serving.admission import ticket_of, watched
 from serving.auth import KeyGate
+from serving.body import BodyClock
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
 from serving.hot import HotRoutes
 from serving.keys import KeyRing
 from serving.live import Desk, fixed_desk
 from serving.logs import frames, open_log
+from serving.queue import Bounds
+from serving.rate_limits import RateLimits
 from serving.service import Engine, Service
 from serving.settings import Settings
-from serving.workers import Workers
 from yingda.store.memory import Memory, VolatileMemory
 
 API_VERSION = "1.0.0"
@@ -62,14 +65,17 @@ def create_app(
     log = log or open_log(sys.stderr, settings.log_level)
     clock = clock or _now
     knowledge = desk or fixed_desk(engine.knowledge, clock=clock)
-    workers = Workers(threads=settings.encode_threads, max_queue=settings.max_queue)
     current = partial(_current, knowledge, engine)
-    service = Service(engine, workers=workers, memory=memory or VolatileMemory(), clock=clock, current=current)
+    bounds = Bounds(messages=settings.max_queue, wait_s=settings.max_wait_ms / 1000, batch=settings.max_batch)
+    service = Service(engine, memory=memory or VolatileMemory(), clock=clock, current=current, cores=settings.encode_threads, bounds=bounds)
     app = _routed_app(_lifespan(service, knowledge, log))
     app.state.service = service
     app.state.desk = knowledge
     app.state.max_body_bytes = settings.max_body_bytes
-    app.add_middleware(HotRoutes, service=service, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(HotRoutes, service=service, max_body_bytes=settings.max_body_bytes, ticket_of=ticket_of, watched=watched)
+    app.add_middleware(BodyClock, seconds=settings.body_timeout_s)
+    if settings.rate_limit is not None:
+        app.add_middleware(RateLimits, limits=settings.rate_limit)
     app.add_middleware(KeyGate, keys=keys)
     app.add_middleware(Envelope, metrics=service.metrics, log=log)
     return app

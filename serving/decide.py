@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
 from serving.calls import AnswerCall, ClassifyCall
-from serving.errors import ProblemError
 from serving.lane import Release
 from yingda.dialogue import Dialogue, Request, ReusedError, Told, turn_record
 from yingda.domain.conversation import ConversationState
@@ -18,8 +18,6 @@ from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.message import Message
 from yingda.store.records import Conflict, StoredTurn
-
-Result = TypeVar("Result")
 
 
 class Engine(Protocol):
@@ -87,7 +85,9 @@ def answer(
 
     After a mishap each portion is decided by itself, unless that might store a message twice or the store cannot be used.
     """
-    requests = [[Request(_at(call.message, now), digest=call.digest, dry_run=call.dry_run) for call in portion] for portion in portions]
+    requests = [
+        [Request(replace(call.message, at=now), digest=call.digest, dry_run=call.dry_run) for call in portion] for portion in portions
+    ]
     on_core = OnCore(engine, release)
     try:
         told = iter(dialogue.take(on_core, [*chain(*requests)]))
@@ -95,32 +95,11 @@ def answer(
     except Exception as error:
         if len(portions) == 1 or (isinstance(error, StoreError) and not isinstance(error, Conflict)):
             return [error] * len(portions)
-        alone = []
+        alone: list[list[Told | ReusedError] | BaseException] = []
         for portion, asked in zip(portions, requests, strict=True):
             may_be_stored = any(id(each) in on_core.recorded and not each.message.message_id for each in asked)
             alone += [error] if may_be_stored else answer(dialogue, engine, [portion], release, now)
         return alone
-
-
-def told_out(told: Told | ReusedError) -> Mapping[str, Any] | ProblemError:
-    """What the caller is told; ``stored`` once the dialogue says whether the turn is on the disk."""
-    if isinstance(told, ReusedError):
-        return ProblemError(409, "message_id_reused", str(told))
-    stored = getattr(told, "stored", None)
-    return told.record if stored is None else {**told.record, "stored": stored}
-
-
-def each_or_error(
-    found: Sequence[Sequence[Any] | BaseException], present: Callable[[Any], Result]
-) -> list[Sequence[Result] | BaseException]:
-    """``present`` applied to every result."""
-    return [each if isinstance(each, BaseException) else [present(one) for one in each] for each in found]
-
-
-def _at(message: Message, now: datetime) -> Message:
-    from dataclasses import replace
-
-    return replace(message, at=now)
 
 
 def _classify_each(engine: Engine, calls: Sequence[ClassifyCall]) -> list[Classification]:

@@ -103,8 +103,11 @@ class HotRoutes:
         route = self._routes.get(scope["path"]) if scope["type"] == "http" else None
         if route is None or not self._is_plain(scope, route):
             return await self._app(scope, receive, send)
+        try:
+            ticket = self._ticket_of(scope["headers"])
+        except ProblemError:
+            return await self._app(scope, receive, send)
         scope["route"] = route
-        ticket = self._ticket_of(scope["headers"])
         read = await self._read(receive)
         work = route.work(read.body, ticket) if read.is_whole else None
         if work is None:

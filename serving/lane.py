@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Condition, Thread
@@ -45,9 +45,9 @@ class Lane:
     """
 
     def __init__(
-        self, decide: Callable[[type], Decide], *, cores: int, bounds: Bounds | None = None, clock: Callable[[], float] = time.monotonic
+        self, decide: Mapping[type, Decide], *, cores: int, bounds: Bounds | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """``decide`` knows what to do with calls of a type; Chores are run as they are."""
+        """``decide`` says for each type of call what to do with it; Chores are run as they are."""
         self._decide, self._clock = decide, clock
         self._queue = Queue(bounds or Bounds(), clock)
         self._changed = Condition()
@@ -145,7 +145,7 @@ class Lane:
         portions = [portion.calls for portion in batch.portions]
         try:
             kind = type(portions[0][0])
-            return _run_chores(portions) if kind is Chore else self._decide(kind)(portions, release)
+            return _run_chores(portions) if kind is Chore else self._decide[kind](portions, release)
         except BaseException as error:  # whatever it is, those who wait are to know
             return [error] * len(portions)
 

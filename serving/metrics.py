@@ -18,7 +18,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"
 class Metrics:
     """What the app counts; safe to call from any thread."""
 
-    def __init__(self, identity: ModelIdentity, *, queue_depth: Callable[[], int]) -> None:
+    def __init__(self, identity: ModelIdentity, *, queue_depth: Callable[[], int], queue_age: Callable[[], float] = lambda: 0.0) -> None:
         self._registry = registry = CollectorRegistry()
         labels = ("method", "route", "status")
         self._requests = Counter("yingda_http_requests", "Requests answered.", labels, registry=registry)
@@ -41,6 +41,8 @@ class Metrics:
         self._decisions = Counter("yingda_decisions", "Classifications by decision.", ("decision",), registry=registry)
         queue = Gauge("yingda_queue_messages", "Messages that wait for the engine.", registry=registry)
         queue.set_function(queue_depth)
+        age = Gauge("yingda_queue_age_seconds", "How long the oldest of them waits.", registry=registry)
+        age.set_function(queue_age)
         model = Gauge("yingda_model_info", "The bundle in use; always 1.", ("version", "sha256"), registry=registry)
         model.labels(version=identity.version, sha256=identity.sha256).set(1)
 

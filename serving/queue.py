@@ -152,7 +152,9 @@ class Queue:
 
     def take(self) -> Taken:
         """The next batch, of what waits now: nobody waits for more to come. Give it back with ``finish``."""
-        given_up, portions, passed = [], [], []
+        given_up: list[tuple[Job, ProblemError]] = []
+        portions: list[Portion] = []
+        passed: list[Job] = []
         room, held, conversations = self._bounds.batch, set(self._in_progress), set[str]()
         while self._jobs and room:
             if portions and type(self._jobs[0].calls[0]) is not type(portions[0].calls[0]):

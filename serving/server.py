@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from math import ceil
 from typing import Any
 
 import uvicorn
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving.app import create_app
+from serving.connections import Patience, patient_protocol
 from serving.keys import read_keys
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
@@ -67,6 +69,8 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 ws="none",
+                http=patient_protocol(_patience(settings)),
+                timeout_keep_alive=ceil(settings.keep_alive_s),
                 timeout_graceful_shutdown=settings.shutdown_timeout_s,
             )
         )
@@ -83,6 +87,15 @@ class _Server(uvicorn.Server):
         for listener in sockets or []:
             sys.stdout.write(f"listening on http://{_address(listener)}\n")
         sys.stdout.flush()
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        head_s=settings.header_timeout_s,
+        body_s=settings.body_timeout_s,
+        idle_s=settings.keep_alive_s,
+        connections=settings.max_connections,
+    )
 
 
 def _bind(settings: Settings) -> socket.socket:
