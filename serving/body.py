@@ -10,7 +10,6 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.errors import ProblemError, problem_response
@@ -40,17 +39,21 @@ class BodyClock:
         clocked = _Clocked(receive, self._seconds)
         try:
             await self._app(scope, clocked.receive, send)
-        except _BodyTimeoutError as error:
+        except _NoBodyError as error:
             await problem_response(scope, error)(scope, receive, send)
-        except ClientDisconnect:
-            gone = ProblemError(499, "client_gone", "the client left before it had sent the body")
-            await problem_response(scope, gone)(scope, receive, send)
 
 
-class _BodyTimeoutError(ProblemError):
-    def __init__(self) -> None:
-        detail = "the body arrived too slowly; send it at once, after the head"
-        super().__init__(408, "body_timeout", detail, headers={"Connection": "close"})
+class _NoBodyError(ProblemError):
+    """Why a body does not come to its end; FastAPI passes it through, as any ProblemError."""
+
+
+def _too_slow() -> ProblemError:
+    detail = "the body arrived too slowly; send it at once, after the head"
+    return _NoBodyError(408, "body_timeout", detail, headers={"Connection": "close"})
+
+
+def _left() -> ProblemError:
+    return _NoBodyError(499, "client_gone", "the client left before it had sent the body")
 
 
 class _Clocked:
@@ -69,7 +72,9 @@ class _Clocked:
             async with asyncio.timeout_at(self._due):
                 message = await self._receive()
         except TimeoutError:
-            raise _BodyTimeoutError from None
+            raise _too_slow() from None
+        if message["type"] == "http.disconnect":
+            raise _left()
         self._due += len(message.get("body", b"")) / SLOWEST_BYTES_S
         self._is_whole = not message.get("more_body", False)
         return message
