@@ -194,7 +194,7 @@ async def test_a_body_that_nobody_reads_has_its_time_too() -> None:
     assert client.status == 200
     (seconds,) = client.loop.armed
     assert PATIENCE.body_s < seconds < PATIENCE.body_s + 10
-    for byte in b'"a':
+    for byte in b'"a"':
         await client.send(bytes([byte]))
     assert client.loop.armed == [PATIENCE.idle_s], "the body is whole"
 
