@@ -99,6 +99,8 @@ def _routed_app(lifespan: Any) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
+        # FastAPI's own spans and records hold paths and errors as they are, which may quote a customer
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.include_router(routes.router)
     app.include_router(conversation_routes.router)

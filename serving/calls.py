@@ -26,7 +26,10 @@ class AnswerCall:
 
 @dataclass(slots=True)
 class Ticket:
-    """A caller's place in the queue: ``expires_at`` on the clock of time.monotonic(), None for as long as it takes; ``gone`` once the caller left."""
+    """A caller's place in the queue.
+
+    ``expires_at`` is on the clock of time.monotonic(), None for as long as it takes; ``gone`` once the caller left.
+    """
 
     expires_at: float | None = None
     gone: bool = False

@@ -10,7 +10,7 @@ from yingda.domain.message import Message
 
 
 def digest_of(message: Message, *, dry_run: bool = False) -> str:
-    """SHA-256, in hexadecimal, of the request as compact JSON in UTF-8: every field in the contract's order, absent ones with their defaults.
+    """SHA-256, in hexadecimal, of the request as compact JSON in UTF-8: every field, in the contract's order, absent or not.
 
     Stored beside the answer, so this form stays as it is between releases. The time of arrival is no part of it.
     """
@@ -21,7 +21,7 @@ def digest_of(message: Message, *, dry_run: bool = False) -> str:
         "channel": message.channel,
         "language": message.language,
         "customer": message.customer,
-        "context": message.context,
+        "context": dict(message.context),
         "dry_run": dry_run,
     }
     return sha256(encode(request)).hexdigest()

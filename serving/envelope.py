@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
@@ -15,6 +14,7 @@ from serving.logs import frames
 from serving.metrics import Metrics
 
 _UNMATCHED = "unmatched"
+_REQUEST_ID = b"x-request-id"
 # What an access line says when the client left, or the shutdown timeout passed, before any response.
 _NO_RESPONSE = 499
 
@@ -31,17 +31,17 @@ class Envelope:
         """Serve one request and account for it."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        headers = Headers(scope=scope)
-        context = RequestContext(request_id(headers.get("x-request-id")), trace_id(headers.get("traceparent")))
+        context = RequestContext(request_id(_header(scope, _REQUEST_ID)), trace_id(_header(scope, b"traceparent")))
         # Routes know GET only; the answer to HEAD is the same without its body.
         inner = {**scope, "method": "GET"} if scope["method"] == "HEAD" else dict(scope)
         attach(inner, context)
         exchange = _Exchange(send, request_id=context.request_id, is_head=scope["method"] == "HEAD")
         started = time.perf_counter()
+        self._metrics.in_flight.inc()
         try:
-            with self._metrics.in_flight.track_inprogress():
-                await self._serve(inner, receive, exchange, context)
+            await self._serve(inner, receive, exchange, context)
         finally:
+            self._metrics.in_flight.dec()
             self._record(scope["method"], inner, exchange.status, time.perf_counter() - started, context)
 
     async def _serve(self, scope: Scope, receive: Receive, exchange: _Exchange, context: RequestContext) -> None:
@@ -69,6 +69,14 @@ class Envelope:
         )
 
 
+def _header(scope: Scope, name: bytes) -> str | None:
+    """The first header of that name."""
+    for each, value in scope["headers"]:
+        if each == name:
+            return str(value, "latin-1")
+    return None
+
+
 class _Exchange:
     """Watches a response go out, names it, and drops the body of the answer to HEAD."""
 
@@ -82,7 +90,8 @@ class _Exchange:
         """Pass ``message`` on to the client."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)["x-request-id"] = self._request_id
+            headers = [header for header in message.get("headers", ()) if header[0] != _REQUEST_ID]
+            message = {**message, "headers": [*headers, (_REQUEST_ID, self._request_id.encode())]}
         elif self._is_head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)

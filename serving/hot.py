@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 from msgspec.json import Encoder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,7 +20,6 @@ from serving.hot_requests import read_answer, read_classify
 from serving.keys import Scope as KeyScope
 from yingda.domain.errors import MessageError, StoreError
 
-Result = TypeVar("Result")
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 _KINDS: Final = frozenset(
@@ -41,11 +40,9 @@ class Answering(Protocol):
         """For each call, in order, what /v1/answer tells, or why it cannot."""
 
 
-class Watch(Protocol):
-    """Runs work for a caller who may leave meanwhile, which ``receive`` tells."""
-
-    async def __call__(self, receive: Receive, ticket: Ticket, work: Awaitable[Result]) -> Result:
-        """What ``work`` returns; may mark ``ticket`` as gone."""
+Told = Mapping[str, Any]
+Watch = Callable[[Receive, Ticket, Awaitable[Told]], Awaitable[Told]]
+"""Waits for work done for a caller who may leave meanwhile, which ``receive`` tells and the ticket shows."""
 
 
 def no_ticket(_headers: RawHeaders) -> Ticket:
@@ -53,7 +50,7 @@ def no_ticket(_headers: RawHeaders) -> Ticket:
     return Ticket()
 
 
-async def unwatched(_receive: Receive, _ticket: Ticket, work: Awaitable[Result]) -> Result:
+async def unwatched(_receive: Receive, _ticket: Ticket, work: Awaitable[Told]) -> Told:
     """What ``work`` returns, whether or not anybody is still there to read it."""
     return await work
 
@@ -64,7 +61,7 @@ class _Route:
 
     path: str
     scope: str
-    work: Callable[[bytes, Ticket], Awaitable[Mapping[str, Any]] | None]
+    work: Callable[[bytes, Ticket], Awaitable[Told] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +154,18 @@ class HotRoutes:
             message = await receive()
         return _Read(bytes(body), is_whole=False, more=True, last=message)
 
-    def _classify(self, body: bytes, ticket: Ticket) -> Awaitable[Mapping[str, Any]] | None:
+    def _classify(self, body: bytes, ticket: Ticket) -> Awaitable[Told] | None:
         call = read_classify(body)
         return None if call is None else self._classified(call, ticket)
 
-    async def _classified(self, call: ClassifyCall, ticket: Ticket) -> Mapping[str, Any]:
+    async def _classified(self, call: ClassifyCall, ticket: Ticket) -> Told:
         return (await self._service.classify([call], ticket=ticket))[0]
 
-    def _answer(self, body: bytes, ticket: Ticket) -> Awaitable[Mapping[str, Any]] | None:
+    def _answer(self, body: bytes, ticket: Ticket) -> Awaitable[Told] | None:
         call = read_answer(body)
         return None if call is None else self._answered(call, ticket)
 
-    async def _answered(self, call: AnswerCall, ticket: Ticket) -> Mapping[str, Any]:
+    async def _answered(self, call: AnswerCall, ticket: Ticket) -> Told:
         found = (await self._service.answer([call], ticket=ticket))[0]
         if isinstance(found, ProblemError):
             raise found
@@ -188,7 +185,7 @@ def _replayed(read: _Read, receive: Receive) -> Receive:
     return replay
 
 
-async def _send_json(send: Send, found: Mapping[str, Any]) -> None:
+async def _send_json(send: Send, found: Told) -> None:
     body = _encode(found)
     headers = [(b"content-length", b"%d" % len(body)), (b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})

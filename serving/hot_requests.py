@@ -36,24 +36,24 @@ _DOUBTFUL_ESCAPES: Final = (b"\\u0000", b"\\u003")
 
 class _Classify(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     text: str
-    language: _Language | None | UnsetType = UNSET
+    language: _Language | UnsetType | None = UNSET
     top_k: Annotated[int, Meta(ge=1, le=50)] | UnsetType = UNSET
 
 
 class _Customer(Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     id: _Id
-    name: _ShortText | None | UnsetType = UNSET
-    gender: _ShortText | None | UnsetType = UNSET
+    name: _ShortText | UnsetType | None = UNSET
+    gender: _ShortText | UnsetType | None = UNSET
     tier: Tier | UnsetType = UNSET
 
 
 class _Answer(Struct, frozen=True, forbid_unknown_fields=True):
     text: str
-    conversation_id: _Id | None | UnsetType = UNSET
-    message_id: _Id | None | UnsetType = UNSET
+    conversation_id: _Id | UnsetType | None = UNSET
+    message_id: _Id | UnsetType | None = UNSET
     channel: Channel | UnsetType = UNSET
-    language: _Language | None | UnsetType = UNSET
-    customer: _Customer | None | UnsetType = UNSET
+    language: _Language | UnsetType | None = UNSET
+    customer: _Customer | UnsetType | None = UNSET
     context: _Context | UnsetType = UNSET
     dry_run: bool | UnsetType = UNSET
 

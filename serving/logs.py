@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import FilteringBoundLogger
 
@@ -27,11 +30,21 @@ def open_log(stream: TextIO, level: LogLevel = "info") -> FilteringBoundLogger:
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            structlog.processors.JSONRenderer(serializer=_as_json),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-    )
+        # bound once: what wrap_logger gives binds itself anew for every line
+    ).bind()
     return log
+
+
+def _as_json(line: dict[str, Any], *, default: Callable[[Any], Any]) -> str:
+    """One line; what is no JSON is written as ``default`` says."""
+    try:
+        return msgspec.json.encode(line, enc_hook=default).decode()
+    except (TypeError, ValueError, OverflowError):
+        # a lone surrogate, an integer of more than 64 bits: the standard library writes them, and no line is lost
+        return json.dumps(line, default=default)
 
 
 def frames(error: BaseException) -> list[str]:

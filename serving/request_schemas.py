@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -25,6 +26,7 @@ from yingda.domain.errors import MessageError
 from yingda.domain.message import Channel, Customer, Message, Tier, check_text
 
 MAX_BATCH = 256
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _checked_text(value: str) -> str:
@@ -38,7 +40,7 @@ def _checked_text(value: str) -> str:
 def _clean(value: str) -> str:
     if "\x00" in value:
         raise PydanticCustomError("nul_character", "this holds a NUL character; remove it")
-    if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+    if not value.isascii() and _SURROGATE.search(value):
         raise PydanticCustomError("string_unicode", "this holds a lone surrogate; send valid Unicode")
     return value
 

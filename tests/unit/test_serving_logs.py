@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import logging
+from pathlib import Path
+
+import pytest
 
 from serving.logs import LogBridge, open_log
 
@@ -30,3 +33,22 @@ def test_lines_below_the_level_are_left_out() -> None:
     log.info("a")
     log.error("b")
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["b"]
+
+
+@pytest.mark.parametrize("value", ["快递", 'a"b\n', "\ud800", 10**30, None, 1.5, Path("x"), {"a": [1]}])
+def test_any_value_is_a_line_and_no_line_is_lost(value: object) -> None:
+    stream = io.StringIO()
+    open_log(stream).info("event", value=value)
+    [line] = stream.getvalue().splitlines()
+    assert json.loads(line)["value"] == (repr(value) if isinstance(value, Path) else value)
+
+
+def test_a_line_is_written_when_it_is_logged() -> None:
+    flushed: list[str] = []
+
+    class Stream(io.StringIO):
+        def flush(self) -> None:
+            flushed.append(self.getvalue())
+
+    open_log(Stream()).info("event")
+    assert json.loads(flushed[-1])["event"] == "event"

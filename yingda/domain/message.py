@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,6 +13,8 @@ from yingda.domain.errors import MessageError
 
 MAX_CHARACTERS = 2000
 """Longest message accepted, in characters after trimming."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Channel(StrEnum):
@@ -76,7 +79,7 @@ def check_text(text: str) -> None:
     if length > MAX_CHARACTERS:
         detail = f"text has {length:,} characters after trimming; send at most {MAX_CHARACTERS:,}"
         raise MessageError(detail, code="text_too_long", field="text")
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if _SURROGATE.search(text):
         raise MessageError("text holds a lone surrogate; send valid Unicode", code="text_not_unicode", field="text")
     if "\x00" in text:
         raise MessageError("text holds a NUL character; remove it", code="text_has_nul", field="text")
