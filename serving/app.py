@@ -16,6 +16,7 @@ from serving import conversation_routes, knowledge_routes, probes, replay_routes
 from serving.admission import ticket_of, watched
 from serving.auth import KeyGate
 from serving.body import BodyClock
+from serving.door import Door
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
 from serving.hot import HotRoutes
@@ -78,6 +79,7 @@ def create_app(
         app.add_middleware(RateLimits, limits=settings.rate_limit)
     app.add_middleware(KeyGate, keys=keys)
     app.add_middleware(Envelope, metrics=service.metrics, log=log)
+    app.add_middleware(Door, refusal=service.refusal, metrics=service.metrics, log=log)
     return app
 
 

@@ -66,6 +66,13 @@ class Lane:
         with self._changed:
             return self._queue.age()
 
+    def refusal(self) -> ProblemError | None:
+        """The 503 for whoever comes now; None while the queue takes somebody."""
+        if not self._queue.waiting:
+            return None
+        with self._changed:
+            return self._queue.refusal()
+
     async def run(self, calls: Sequence[Any], ticket: Ticket | None = None) -> list[Any]:
         """A result for each of ``calls``, all of one type, in order; raises ProblemError 503 or 504, and what deciding raised."""
         if not calls:

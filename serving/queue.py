@@ -40,12 +40,16 @@ class Chore:
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """The calls of one request, all of one type; ``begun`` of them were given out. ``ended`` once the caller has its answer or left."""
+    """The calls of one request, all of one type; ``begun`` of them were given out, and some are being decided while it is ``busy``.
+
+    ``ended`` once the caller has its answer or left.
+    """
 
     calls: Sequence[Any]
     ticket: Ticket = field(default_factory=Ticket)
     arrived: float = 0.0
     begun: int = 0
+    busy: bool = False
     ended: bool = False
 
     @property
@@ -95,7 +99,8 @@ class Queue:
 
     Two batches never hold the same conversation, nor one batch twice: a message whose conversation is being decided is
     passed over until that is done, with everything of its request behind it, so that a conversation is decided in the order
-    in which its messages came.
+    in which its messages came. Of a request that is longer than a batch one part is decided at a time: its results come in
+    order, and between its parts others have their turn.
     """
 
     def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
@@ -128,6 +133,10 @@ class Queue:
             self._check(job)
         self.waiting += len(job.calls)
         self._jobs.append(job)
+
+    def refusal(self) -> ProblemError | None:
+        """The 503 for everybody who would come now, with however little; None while there is hope."""
+        return self._overloaded() if self.waiting and self._is_hopeless(1, self._bounds.wait_s) else None
 
     def leave(self, job: Job) -> None:
         """Nothing more of ``job`` is given out; it may have left before."""
@@ -167,6 +176,7 @@ class Queue:
             self._jobs.popleft()
             portion = _portion(job, room, held, conversations)
             if len(portion):
+                job.busy = True
                 portions.append(portion)
                 room = 0 if isinstance(portion.calls[0], Chore) else room - len(portion)
             if job.left:
@@ -179,6 +189,8 @@ class Queue:
     def finish(self, batch: Batch) -> None:
         """``batch`` is decided, well or not: its conversations may go on."""
         self._in_progress -= batch.conversations
+        for portion in batch.portions:
+            portion.job.busy = False
         is_chore = isinstance(batch.portions[0].calls[0], Chore)
         self._rate.ended(self._clock(), 0 if is_chore else len(batch))
 
@@ -217,9 +229,12 @@ class Queue:
         limit, expires_at = self._bounds.wait_s, job.ticket.expires_at
         if expires_at is not None:
             limit = min(limit, expires_at - job.arrived)
-        is_full = self.waiting + len(job.calls) > self._bounds.messages
-        if is_full or max(self.expected_wait(), self.age()) > limit:
+        if self._is_hopeless(len(job.calls), limit):
             raise self._overloaded()
+
+    def _is_hopeless(self, messages: int, limit_s: float) -> bool:
+        is_full = self.waiting + messages > self._bounds.messages
+        return is_full or max(self.expected_wait(), self.age()) > limit_s
 
     def _overloaded(self) -> ProblemError:
         # until those who wait now are served, at the rate at which they are
@@ -246,7 +261,9 @@ def client_gone() -> ProblemError:
 def _portion(job: Job, room: int, held: set[str], conversations: set[str]) -> Portion:
     """As much of ``job`` as may be begun, which counts as begun; conversations that must wait are added to ``held``."""
     start = job.begun
-    while job.left and job.begun - start < room:
+    if job.busy:
+        held.update(filter(None, map(_conversation, job.calls[start:])))
+    while not job.busy and job.left and job.begun - start < room:
         conversation = _conversation(job.calls[job.begun])
         if conversation is not None:
             if conversation in held:

@@ -81,6 +81,10 @@ class Service:
         self._lane.close()
         self._readers.close()
 
+    def refusal(self) -> ProblemError | None:
+        """The 503 for every message that comes now, while too many wait for the engine."""
+        return self._lane.refusal()
+
     async def classify(self, calls: Sequence[ClassifyCall], *, ticket: Ticket | None = None) -> list[dict[str, Any]]:
         """For each call, in order, what /v1/classify tells; raises ProblemError 503 or 504 when the engine did not get to them."""
         return await self._lane.run(calls, ticket)

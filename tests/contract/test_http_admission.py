@@ -27,8 +27,8 @@ Story = Callable[["Talk"], Awaitable[None]]
 class Talk:
     """Many requests at a time to an app of its own."""
 
-    def __init__(self, app: FastAPI, engine: FakeEngine, client: httpx2.AsyncClient) -> None:
-        self.app, self.engine, self._client = app, engine, client
+    def __init__(self, app: FastAPI, engine: FakeEngine, client: httpx2.AsyncClient, stream: io.StringIO) -> None:
+        self.app, self.engine, self._client, self.stream = app, engine, client, stream
 
     def post(self, path: str, body: Any, **headers: str) -> asyncio.Task[httpx2.Response]:
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -48,13 +48,13 @@ class Talk:
 def talk(
     story: Callable[[Talk], Coroutine[Any, Any, None]], *, engine: FakeEngine | None = None, memory: Any = None, **settings: Any
 ) -> None:
-    engine = engine or FakeEngine()
-    app = create_app(Settings(**settings), engine, log=open_log(io.StringIO()), memory=memory)
+    engine, stream = engine or FakeEngine(), io.StringIO()
+    app = create_app(Settings(**settings), engine, log=open_log(stream), memory=memory)
 
     async def run() -> None:
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
-            await story(Talk(app, engine, client))
+            await story(Talk(app, engine, client, stream))
         app.state.service.close()
 
     asyncio.run(run())
@@ -277,6 +277,26 @@ def test_probes_metrics_and_reads_are_answered_while_messages_are_refused() -> N
         assert "yingda_queue_age_seconds" in (await talk.get("/metrics")).text
         talk.engine.gate.set()
         assert [(await task).status_code for task in (running, waiting)] == [200, 200]
+
+    talk(story, max_queue=1, max_wait_ms=60_000)
+
+
+def test_the_log_tells_of_those_turned_away_once_and_metrics_count_each() -> None:
+    async def story(talk: Talk) -> None:
+        running = await busy(talk)
+        waiting = talk.post("/v1/answer", {"text": "b"})
+        await until(lambda: talk.waiting == 1)
+        refused = [await talk.post("/v1/answer", {"text": TEXT}, x_request_id=f"r-{number}") for number in range(3)]
+        assert [reply.headers["x-request-id"] for reply in refused] == ["r-0", "r-1", "r-2"]
+        assert [reply.json()["request_id"] for reply in refused] == ["r-0", "r-1", "r-2"]
+        assert {reply.headers["content-type"] for reply in refused} == {"application/problem+json"}
+        text = (await talk.get("/metrics")).text
+        assert 'yingda_http_requests_total{method="POST",route="/v1/answer",status="503"} 3.0' in text
+        talk.engine.gate.set()
+        assert [(await task).status_code for task in (running, waiting)] == [200, 200]
+        told = [json.loads(line) for line in talk.stream.getvalue().splitlines()]
+        assert [line["refused"] for line in told if line["event"] == "overloaded"] in ([1], [1, 1], [1, 2], [1, 1, 1])
+        assert TEXT not in talk.stream.getvalue()
 
     talk(story, max_queue=1, max_wait_ms=60_000)
 

@@ -102,6 +102,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert 1 <= len(batch) <= BOUNDS.batch
         for portion in batch.portions:
             job = portion.job
+            assert not any(other.job is job for batch in self.running for other in batch.portions), "one part of a request at a time"
             assert job not in self.left, "who left is not decided"
             assert not job.ticket.gone
             assert job.ticket.expires_at is None or self.now < job.ticket.expires_at, "begun after its deadline"
@@ -116,12 +117,13 @@ class QueueMachine(RuleBasedStateMachine):
         self.nobody_overtakes(batch)
 
     def nobody_overtakes(self, batch: Batch) -> None:
-        """Of one type, only messages are passed over whose conversation is in progress, or stand behind such a one."""
+        """Of one type, those alone are passed over of whose request or conversation something is in progress, or who stand behind such."""
         kind = type(batch.portions[0].job.calls[0])
+        parts = {portion.job for other in [*self.running, batch] for portion in other.portions}
         busy = {each for other in [*self.running, batch] for each in other.conversations}
         last = max(self.jobs.index(portion.job) for portion in batch.portions)
         for job in self.jobs[:last]:
-            if job.left and job not in self.left and type(job.calls[0]) is kind:
+            if job.left and job not in self.left and job not in parts and type(job.calls[0]) is kind:
                 call = job.calls[job.begun]
                 assert isinstance(call, AnswerCall), "nothing holds a classification back"
                 ahead = [

@@ -169,9 +169,16 @@ def test_other_work_is_a_batch_of_its_own_and_says_nothing_about_messages() -> N
     assert queue.expected_wait() == before
 
 
-def test_a_request_longer_than_a_batch_shares_the_cores() -> None:
+def test_between_the_parts_of_a_long_request_others_have_their_turn() -> None:
     queue = Queue(BOUNDS, lambda: 0.0)
-    queue.join(Job([ClassifyCall(Message("x"))] * 20))
-    first, second = queue.take().batch, queue.take().batch
-    assert first is not None and second is not None
-    assert [(portion.start, portion.stop) for batch in (first, second) for portion in batch.portions] == [(0, 8), (8, 16)]
+    queue.join(Job([ClassifyCall(Message("long"))] * 20))
+    queue.join(Job([ClassifyCall(Message("short"))]))
+
+    sizes = []
+    batches = [batch for batch in (queue.take().batch, queue.take().batch) if batch is not None]
+    while batches:
+        sizes.append([(portion.start, portion.stop) for portion in batches[0].portions])
+        queue.finish(batches.pop(0))
+        batches += [batch for batch in [queue.take().batch] if batch is not None]
+
+    assert sizes == [[(0, 8)], [(0, 1)], [(8, 16)], [(16, 20)]]
