@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 import httpx2
@@ -80,14 +80,14 @@ async def busy(talk: Talk) -> asyncio.Task[httpx2.Response]:
 def test_a_deadline_is_a_whole_number_of_milliseconds(path: str, value: str) -> None:
     body = {"items": [{"text": TEXT}]} if path.endswith("batch") else {"text": TEXT}
     with open_site() as site:
-        response = site.client.post(path, json=body, headers={"x-deadline-ms": value.encode()})
+        response = site.client.post(path, json=body, headers={b"x-deadline-ms": value.encode()})
         assert (response.status_code, response.json()["code"]) == (400, "invalid_deadline")
         assert site.engine.calls == []
 
 
 def test_a_deadline_is_given_once() -> None:
     with open_site() as site:
-        response = site.client.post("/v1/answer", json={"text": TEXT}, headers=[("x-deadline-ms", "5"), ("x-deadline-ms", "5")])  # type: ignore[arg-type]
+        response = site.client.post("/v1/answer", json={"text": TEXT}, headers=[("x-deadline-ms", "5"), ("x-deadline-ms", "5")])
         assert (response.status_code, response.json()["code"]) == (400, "invalid_deadline")
 
 
@@ -357,7 +357,7 @@ async def begin(app: FastAPI, path: str) -> tuple[int, dict[str, str], bytes]:
 def test_a_client_that_leaves_within_its_body_is_no_error() -> None:
     async def leave(app: FastAPI) -> int:
         sent: list[Message] = []
-        messages = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+        messages: Iterator[Message] = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
 
         async def receive() -> Message:
             return next(messages)

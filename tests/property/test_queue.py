@@ -114,6 +114,11 @@ class QueueMachine(RuleBasedStateMachine):
         assert len(set(named)) == len(named), "one batch holds no conversation twice"
         elsewhere = {each for other in self.running for each in other.conversations}
         assert elsewhere.isdisjoint(named), "no conversation is decided in two places"
+        for portion in batch.portions:
+            told = {call.message.conversation_id for call in portion.calls if isinstance(call, AnswerCall)} - {None}
+            for earlier in self.jobs[: self.jobs.index(portion.job)]:
+                if earlier not in self.left and isinstance(earlier.calls[0], AnswerCall):
+                    assert told.isdisjoint(call.message.conversation_id for call in earlier.calls[earlier.begun :]), "out of order"
         self.nobody_overtakes(batch)
 
     def nobody_overtakes(self, batch: Batch) -> None:
