@@ -13,19 +13,23 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving import conversation_routes, knowledge_routes, probes, replay_routes, rollout_routes, routes
+from serving.admission import ticket_of, watched
 from serving.audit import AuditDesk, AuditTrail, put_on_record
 from serving.auth import KeyGate, KeySource
+from serving.body import BodyClock
 from serving.conversation_routes import RecordUnmask
+from serving.door import Door
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
 from serving.hot import HotRoutes
 from serving.live import Desk, fixed_desk
 from serving.logs import frames, open_log
+from serving.queue import Bounds
+from serving.rate_limits import RateLimits
 from serving.security_headers import SecurityHeaders
 from serving.service import Engine, Service
 from serving.settings import Settings
 from serving.tokens import TokenVerifier
-from serving.workers import Workers
 from yingda.privacy.retention import RetentionJob
 from yingda.store.audit import audit_of
 from yingda.store.memory import Memory, VolatileMemory
@@ -73,11 +77,11 @@ def create_app(
     log = log or open_log(sys.stderr, settings.log_level)
     clock = clock or _now
     knowledge = desk or fixed_desk(engine.knowledge, clock=clock)
-    workers = Workers(threads=settings.encode_threads, max_queue=settings.max_queue)
     # An engine that will be replaced is not held on to.
     current = partial(_followed, knowledge) if knowledge.engine else partial(_always, engine)
     memory = memory or VolatileMemory()
-    service = Service(engine, workers=workers, memory=memory, clock=clock, current=current, vault=vault)
+    bounds = Bounds(messages=settings.max_queue, wait_s=settings.max_wait_ms / 1000, batch=settings.max_batch)
+    service = Service(engine, memory=memory, clock=clock, current=current, cores=settings.encode_threads, bounds=bounds, vault=vault)
     audit = AuditDesk(audit_of(memory), log=log, clock=clock)
     beside = [each for each in (keys, tokens, audit, retention) if isinstance(each, Beside)]
     app = _routed_app(_lifespan(service, knowledge, log, beside))
@@ -87,10 +91,15 @@ def create_app(
     app.state.max_body_bytes = settings.max_body_bytes
     app.state.audit = audit
     app.state.refused = audit.refusals.count
+    # The last one added sees a request first.
     app.add_middleware(AuditTrail, desk=audit)
-    app.add_middleware(HotRoutes, service=service, max_body_bytes=settings.max_body_bytes)
+    app.add_middleware(HotRoutes, service=service, max_body_bytes=settings.max_body_bytes, ticket_of=ticket_of, watched=watched)
+    app.add_middleware(BodyClock, seconds=settings.body_timeout_s)
+    if settings.rate_limit is not None:
+        app.add_middleware(RateLimits, limits=settings.rate_limit)
     app.add_middleware(KeyGate, keys=keys, tokens=tokens, refused=audit.refusals.count)
     app.add_middleware(Envelope, metrics=service.metrics, log=log)
+    app.add_middleware(Door, refusal=service.refusal, metrics=service.metrics, log=log)
     app.add_middleware(SecurityHeaders, tls=settings.tls)
     return app
 

@@ -1,7 +1,8 @@
-"""Reading a request body: bounded while it arrives, and strict JSON, parsed once."""
+"""Reading a request body: bounded in length and time while it arrives, and strict JSON, parsed once."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from collections.abc import Callable, Coroutine
@@ -9,13 +10,74 @@ from typing import Any
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
-from starlette.types import Receive, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.errors import ProblemError
+from serving.errors import ProblemError, problem_response
 from serving.settings import MAX_BODY_BYTES, MAX_FILE_BYTES
 
 # Longer than any number the contract knows; int() takes quadratic time in the digits.
 _MAX_DIGITS = 20
+SLOWEST_BYTES_S = 64 * 1024
+"""Bytes that earn a body one second more to arrive in."""
+
+
+class BodyClock:
+    """ASGI middleware: 408 for a body that arrives too slowly, whoever reads it, and 499 where the client leaves halfway.
+
+    A body has ``seconds``, and one more for each SLOWEST_BYTES_S that came, so that a large file may take its time and a
+    client that sends a byte now and then may not (as RequestReadTimeout of Apache's mod_reqtimeout). The clock starts when
+    the head was read.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app, self._seconds = app, seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the request, or refuse it; a response that began already ends here."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        clocked = _Clocked(receive, self._seconds)
+        try:
+            await self._app(scope, clocked.receive, send)
+        except _NoBodyError as error:
+            await problem_response(scope, error)(scope, receive, send)
+
+
+class _NoBodyError(ProblemError):
+    """Why a body does not come to its end; FastAPI passes it through, as any ProblemError."""
+
+
+def _too_slow() -> ProblemError:
+    detail = "the body arrived too slowly; send it at once, after the head"
+    return _NoBodyError(408, "body_timeout", detail, headers={"Connection": "close"})
+
+
+def _left() -> ProblemError:
+    return _NoBodyError(499, "client_gone", "the client left before it had sent the body")
+
+
+class _Clocked:
+    """A ``receive`` that raises once the body has taken too long."""
+
+    def __init__(self, receive: Receive, seconds: float) -> None:
+        self._receive = receive
+        self._due = asyncio.get_running_loop().time() + seconds
+        self._is_whole = False
+
+    async def receive(self) -> Message:
+        """The next message; what comes after the body, which is the end, may be waited for as long as it takes."""
+        if self._is_whole:
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._due):
+                message = await self._receive()
+        except TimeoutError:
+            raise _too_slow() from None
+        if message["type"] == "http.disconnect":
+            raise _left()
+        self._due += len(message.get("body", b"")) / SLOWEST_BYTES_S
+        self._is_whole = not message.get("more_body", False)
+        return message
 
 
 class StrictRequest(Request):

@@ -112,7 +112,7 @@ async def release_conversation(conversation_id: str, body: schemas.ReleaseReques
 )
 async def read_decision(answer_id: str, service: ServiceDependency) -> Response:
     """The decision with its scores, keywords, rules, thresholds and versions, and the smallest changes that would flip it."""
-    return as_json(await service.look_up(partial(_decision, answer_id, service.engine)))
+    return as_json(await service.take_turn(partial(_decision, answer_id, service.engine)))
 
 
 def _decision(answer_id: str, engine: Engine, memory: Memory) -> schemas.DecisionResponse:

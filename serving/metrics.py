@@ -42,7 +42,7 @@ class _Series(dict[str | tuple[str, ...], Parent]):
 class Metrics:
     """What the app counts; safe to call from any thread."""
 
-    def __init__(self, identity: ModelIdentity, *, queue_depth: Callable[[], int]) -> None:
+    def __init__(self, identity: ModelIdentity, *, queue_depth: Callable[[], int], queue_age: Callable[[], float] = lambda: 0.0) -> None:
         self._registry = registry = CollectorRegistry()
         self._shared = os.environ.get(SHARED)
         self._watched: list[tuple[Gauge, Callable[[], float]]] = []
@@ -64,6 +64,8 @@ class Metrics:
         self._decisions = _Series(Counter("yingda_decisions", "Classifications by decision.", ("decision",), registry=registry))
         queue = Gauge("yingda_queue_messages", "Messages that wait for the engine.", registry=registry, multiprocess_mode="livesum")
         self.watch(queue, queue_depth)
+        age = Gauge("yingda_queue_age_seconds", "How long the oldest of them waits.", registry=registry, multiprocess_mode="livemax")
+        self.watch(age, queue_age)
         self._model = Gauge(
             "yingda_model_info", "The bundle in use; always 1.", ("version", "sha256"), registry=registry, multiprocess_mode="livemax"
         )

@@ -65,7 +65,7 @@ async def _run(service: Service, work: Generator[None, None, schemas.ReplayRespo
     """What ``work`` returns; each of its steps waits its turn among the requests of customers."""
     found = None
     while found is None:
-        found = await service.look_up(partial(_step, work))
+        found = await service.take_turn(partial(_step, work))
     return found
 
 

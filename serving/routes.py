@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Body, Depends, Request, Response
 from pydantic import BaseModel
 
 from serving import response_schemas as out
+from serving.admission import ticket_of, watched
 from serving.auth import needs
 from serving.batch import run_each
 from serving.body import StrictRoute
@@ -20,17 +22,22 @@ from serving.present import intents_out
 from serving.request_schemas import AnswerBatchRequest, AnswerRequest, ClassifyBatchRequest, ClassifyRequest
 from serving.service import Service
 
+Result = TypeVar("Result")
+
 _MEANINGS = {
     400: "The body is not strict JSON in UTF-8.",
     401: "The key is missing or not known.",
     403: "The key lacks the scope.",
     404: "There is no such thing.",
+    408: "The body arrived too slowly.",
     409: "The message_id was used before, for another body.",
     413: "The body is longer than 256 KiB.",
     415: "The body is not `application/json`.",
     422: "A field breaks a rule; `errors` points at it.",
+    429: "The key sends more than it may; see `Retry-After`.",
     500: "The server failed.",
     503: "Too many messages wait, or the server is not ready; see `Retry-After`.",
+    504: "The time given by `x-deadline-ms` passed before the engine began.",
 }
 _EXAMPLES: dict[str, Any] = {
     "plain": {"summary": "Text alone", "value": {"text": "快递三天没动了"}},
@@ -75,6 +82,12 @@ async def _request_id(request: Request) -> str:
     return context_of(request.scope).request_id
 
 
+async def _admitted(request: Request, ask: Callable[..., Awaitable[Result]]) -> Result:
+    """What ``ask`` returns for the ticket of ``request``, as long as its caller is there."""
+    ticket = ticket_of(request.scope["headers"])
+    return await watched(request.receive, ticket, ask(ticket=ticket))
+
+
 ServiceDependency = Annotated[Service, Depends(_service)]
 RequestId = Annotated[str, Depends(_request_id)]
 
@@ -84,7 +97,7 @@ def _results(found: Sequence[Mapping[str, Any] | out.ItemProblem]) -> Response:
     return as_json({"results": results})
 
 
-_WITH_BODY = problems(400, 401, 403, 413, 415, 422, 500, 503)
+_WITH_BODY = problems(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504)
 
 router = APIRouter(route_class=StrictRoute)
 
@@ -98,9 +111,9 @@ router = APIRouter(route_class=StrictRoute)
     responses=_WITH_BODY,
     dependencies=[needs(Scope.CLASSIFY)],
 )
-async def classify(body: ClassifyRequest, service: ServiceDependency) -> Response:
+async def classify(body: ClassifyRequest, service: ServiceDependency, request: Request) -> Response:
     """Intent, sentiment, priority, keywords and entities of one message; nothing is stored."""
-    return as_json((await service.classify([body.call()]))[0])
+    return as_json((await _admitted(request, partial(service.classify, [body.call()])))[0])
 
 
 @router.post(
@@ -112,11 +125,11 @@ async def classify(body: ClassifyRequest, service: ServiceDependency) -> Respons
     responses=_WITH_BODY,
     dependencies=[needs(Scope.CLASSIFY)],
 )
-async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency, request_id: RequestId) -> Response:
+async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency, request_id: RequestId, request: Request) -> Response:
     """Each item as /v1/classify takes it; results in order, and each item succeeds or fails by itself."""
 
     async def work(good: Sequence[ClassifyRequest]) -> Sequence[dict[str, Any]]:
-        return await service.classify([item.call() for item in good])
+        return await _admitted(request, partial(service.classify, [item.call() for item in good]))
 
     return _results(await run_each(body.items, work, request_id=request_id))
 
@@ -130,9 +143,11 @@ async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency,
     responses={**_WITH_BODY, **problems(409)},
     dependencies=[needs(Scope.ANSWER)],
 )
-async def answer(body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)], service: ServiceDependency) -> Response:
+async def answer(
+    body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)], service: ServiceDependency, request: Request
+) -> Response:
     """The reply to send, the entry it came from, and whether a person must take over."""
-    found = (await service.answer([body.call()]))[0]
+    found = (await _admitted(request, partial(service.answer, [body.call()])))[0]
     if isinstance(found, ProblemError):
         raise found
     return as_json(found)
@@ -147,11 +162,11 @@ async def answer(body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)
     responses=_WITH_BODY,
     dependencies=[needs(Scope.ANSWER)],
 )
-async def answer_batch(body: AnswerBatchRequest, service: ServiceDependency, request_id: RequestId) -> Response:
+async def answer_batch(body: AnswerBatchRequest, service: ServiceDependency, request_id: RequestId, request: Request) -> Response:
     """Each item as /v1/answer takes it; results in order, and each item succeeds or fails by itself."""
 
     async def work(good: Sequence[AnswerRequest]) -> Sequence[Mapping[str, Any] | ProblemError]:
-        return await service.answer([item.call() for item in good])
+        return await _admitted(request, partial(service.answer, [item.call() for item in good]))
 
     return _results(await run_each(body.items, work, request_id=request_id))
 

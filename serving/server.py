@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 import uvicorn
@@ -18,6 +19,7 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving.app import create_app
+from serving.connections import Patience, patient_protocol
 from serving.keys import follow_keys
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
@@ -134,6 +136,8 @@ def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         ws="none",
+        http=patient_protocol(_patience(settings)),
+        timeout_keep_alive=ceil(settings.keep_alive_s),
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
 
@@ -188,6 +192,15 @@ class _Server(uvicorn.Server):
 def _say(listener: socket.socket) -> None:
     sys.stdout.write(f"listening on http://{_address(listener)}\n")
     sys.stdout.flush()
+
+
+def _patience(settings: Settings) -> Patience:
+    return Patience(
+        head_s=settings.header_timeout_s,
+        body_s=settings.body_timeout_s,
+        idle_s=settings.keep_alive_s,
+        connections=settings.max_connections,
+    )
 
 
 def _bind(settings: Settings) -> socket.socket:

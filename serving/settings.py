@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from serving.buckets import RateLimit
 from yingda.domain.errors import YingdaError
 
 PREFIX = "YINGDA_"
@@ -52,8 +53,19 @@ class Settings(BaseSettings):
     two_people: bool = False
     encode_threads: int = Field(default=1, ge=1, le=64)
     max_queue: int = Field(default=512, ge=1)
+    # A message that would wait longer for the engine is refused at once.
+    max_wait_ms: int = Field(default=1000, ge=1, le=600_000)
+    max_batch: int = Field(default=8, ge=1, le=256)
     cache_entries: int = Field(default=4096, ge=0, le=1_000_000)
     max_body_bytes: int = Field(default=MAX_BODY_BYTES, ge=1024, le=MAX_BODY_BYTES)
+    # Time for the whole head of a request, and for its body, which has a second more for each 64 KiB that came.
+    header_timeout_s: float = Field(default=10.0, gt=0, le=600)
+    body_timeout_s: float = Field(default=10.0, gt=0, le=600)
+    # How long a connection may stay open without a request.
+    keep_alive_s: float = Field(default=15.0, gt=0, le=3600)
+    max_connections: int = Field(default=1000, ge=1)
+    # Requests of one key, such as `600/minute` or `20/second; 600/minute`; none: no limit.
+    rate_limit: RateLimit | None = None
     shutdown_timeout_s: int = Field(default=30, ge=1)
     log_level: LogLevel = "info"
     # Processes that serve the port; each holds a model of its own.

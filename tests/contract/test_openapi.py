@@ -54,7 +54,11 @@ def test_every_operation_is_named_described_and_tagged() -> None:
 def test_every_call_with_a_body_names_its_problems_and_its_scope() -> None:
     for _, operation in operations():
         if "requestBody" in operation:
-            assert {"200", *BODY_PROBLEMS} <= set(operation["responses"]) <= {"200", *BODY_PROBLEMS, "404", "409", "412", "428"}
+            assert (
+                {"200", *BODY_PROBLEMS}
+                <= set(operation["responses"])
+                <= {"200", *BODY_PROBLEMS, "404", "408", "409", "412", "428", "429", "504"}
+            )
             assert all("application/problem+json" in operation["responses"][s]["content"] for s in BODY_PROBLEMS)
             assert operation["security"][0]["bearer"]
 

@@ -1,0 +1,396 @@
+"""Who is let in, for how long they wait, and what becomes of those who leave."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from starlette.types import Message
+
+from serving.app import create_app
+from serving.logs import open_log
+from serving.settings import Settings
+from tests.fakes import FakeEngine
+from tests.serving_kit import TEXT, bearer, key_for, open_site
+from yingda.store.memory import VolatileMemory
+
+Story = Callable[["Talk"], Awaitable[None]]
+
+
+class Talk:
+    """Many requests at a time to an app of its own."""
+
+    def __init__(self, app: FastAPI, engine: FakeEngine, client: httpx2.AsyncClient, stream: io.StringIO) -> None:
+        self.app, self.engine, self._client, self.stream = app, engine, client, stream
+
+    def post(self, path: str, body: Any, **headers: str) -> asyncio.Task[httpx2.Response]:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return asyncio.create_task(self._client.post(path, json=body, headers=sent))
+
+    async def get(self, path: str) -> httpx2.Response:
+        return await self._client.get(path)
+
+    @property
+    def waiting(self) -> int:
+        return int(float(next(line for line in self._exposition() if line.startswith("yingda_queue_messages ")).split()[1]))
+
+    def _exposition(self) -> list[str]:
+        return str(self.app.state.service.metrics.exposition(), "utf-8").splitlines()
+
+
+def talk(
+    story: Callable[[Talk], Coroutine[Any, Any, None]], *, engine: FakeEngine | None = None, memory: Any = None, **settings: Any
+) -> None:
+    engine, stream = engine or FakeEngine(), io.StringIO()
+    app = create_app(Settings(**settings), engine, log=open_log(stream), memory=memory)
+
+    async def run() -> None:
+        transport = httpx2.ASGITransport(app=app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test") as client:
+            await story(Talk(app, engine, client, stream))
+        app.state.service.close()
+
+    asyncio.run(run())
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            await asyncio.sleep(0)
+
+
+async def busy(talk: Talk) -> asyncio.Task[httpx2.Response]:
+    """A message that is being decided until the gate is opened."""
+    talk.engine.gate.clear()
+    before = len(talk.engine.calls)
+    running = talk.post("/v1/answer", {"text": "first"})
+    await until(lambda: len(talk.engine.calls) > before)
+    return running
+
+
+@pytest.mark.parametrize("path", ["/v1/answer", "/v1/classify", "/v1/answer/batch", "/v1/classify/batch"])
+@pytest.mark.parametrize("value", ["", "-1", "1.5", "soon", "600001", "9" * 400, "１２", "0x10", "+5"])
+def test_a_deadline_is_a_whole_number_of_milliseconds(path: str, value: str) -> None:
+    body = {"items": [{"text": TEXT}]} if path.endswith("batch") else {"text": TEXT}
+    with open_site() as site:
+        response = site.client.post(path, json=body, headers={b"x-deadline-ms": value.encode()})
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_deadline")
+        assert site.engine.calls == []
+
+
+def test_a_deadline_is_given_once() -> None:
+    with open_site() as site:
+        response = site.client.post("/v1/answer", json={"text": TEXT}, headers=[("x-deadline-ms", "5"), ("x-deadline-ms", "5")])
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_deadline")
+
+
+@pytest.mark.parametrize("path", ["/v1/answer", "/v1/classify"])
+def test_a_deadline_that_leaves_time_is_met_and_one_that_leaves_none_is_told(path: str) -> None:
+    with open_site() as site:
+        assert site.client.post(path, json={"text": TEXT}, headers={"x-deadline-ms": "600000"}).status_code == 200
+        late = site.client.post(path, json={"text": "late"}, headers={"x-deadline-ms": "0"})
+        assert (late.status_code, late.json()["code"]) == (504, "deadline_exceeded")
+    assert "late" not in [message.text for message in site.engine.messages]
+
+
+def test_what_expires_while_it_waits_is_told_so_and_never_decided() -> None:
+    async def story(talk: Talk) -> None:
+        running = await busy(talk)
+        late = await talk.post("/v1/answer", {"text": "late"}, x_deadline_ms="20")
+        assert (late.status_code, late.json()["code"]) == (504, "deadline_exceeded")
+        assert talk.waiting == 0
+        talk.engine.gate.set()
+        assert (await running).status_code == 200
+        assert (await talk.post("/v1/answer", {"text": "next"})).status_code == 200
+        assert "late" not in [message.text for message in talk.engine.messages]
+
+    talk(story)
+
+
+def test_what_waits_too_long_is_given_up_and_others_are_refused_meanwhile() -> None:
+    async def story(talk: Talk) -> None:
+        running = await busy(talk)
+        waiting = talk.post("/v1/answer", {"text": "waits"})
+        given_up = await waiting
+        assert (given_up.status_code, given_up.json()["code"]) == (503, "overloaded")
+        assert int(given_up.headers["retry-after"]) >= 1
+        talk.engine.gate.set()
+        assert (await running).status_code == 200
+        assert "waits" not in [message.text for message in talk.engine.messages]
+
+    talk(story, max_wait_ms=10)
+
+
+def asgi(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": [(b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1/answer", {"text": "gone"}), ("/v1/classify", {"text": "gone"}), ("/v1/answer/batch", {"items": [{"text": "gone"}] * 3})],
+)
+def test_work_of_a_client_that_left_is_taken_out_of_the_queue(path: str, body: Mapping[str, Any]) -> None:
+    async def story(talk: Talk) -> None:
+        running = await busy(talk)
+        messages: asyncio.Queue[Message] = asyncio.Queue()
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        messages.put_nowait({"type": "http.request", "body": json.dumps(body).encode(), "more_body": False})
+        request = asyncio.create_task(talk.app(asgi(path, body), messages.get, send))
+        await until(lambda: talk.waiting == len(body.get("items", [1])))
+        messages.put_nowait({"type": "http.disconnect"})
+        await request
+        assert talk.waiting == 0
+        assert sent[0]["status"] == 499
+        talk.engine.gate.set()
+        assert (await running).status_code == 200
+        assert (await talk.post("/v1/answer", {"text": "next"})).status_code == 200
+        assert "gone" not in [message.text for message in talk.engine.messages]
+
+    talk(story)
+
+
+class SlowMemory(VolatileMemory):
+    """Writes wait for ``gate``; reads do not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = threading.Event()
+
+    def remember(self, *args: Any, **kwargs: Any) -> None:
+        assert self.gate.wait(timeout=30), "the test never opened the gate"
+        super().remember(*args, **kwargs)
+
+
+def test_while_one_message_is_written_the_next_is_decided() -> None:
+    memory = SlowMemory()
+
+    async def story(talk: Talk) -> None:
+        tasks = [talk.post("/v1/answer", {"text": text}) for text in ("a", "b")]
+        await until(lambda: len(talk.engine.messages) == 2)
+        assert not any(task.done() for task in tasks)
+        memory.gate.set()
+        assert [(await task).status_code for task in tasks] == [200, 200]
+
+    talk(story, memory=memory, encode_threads=1, max_batch=1)
+
+
+def test_what_waits_together_is_decided_together_and_what_comes_alone_alone() -> None:
+    async def story(talk: Talk) -> None:
+        running = await busy(talk)
+        tasks = [talk.post("/v1/answer", {"text": str(number)}) for number in range(7)]
+        await until(lambda: talk.waiting == 7)
+        talk.engine.gate.set()
+        assert [(await task).status_code for task in [running, *tasks]] == [200] * 8
+        assert sorted(len(call) for call in talk.engine.calls) == [1, 3, 4]
+        assert [message.text for message in talk.engine.messages] == ["first", *map(str, range(7))]
+
+    talk(story, max_batch=4)
+
+
+class Choosy(FakeEngine):
+    """Cannot decide a certain message."""
+
+    def _enter(self, messages: Any) -> None:
+        super()._enter(messages)
+        if any(message.text == "bad" for message in messages):
+            raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("path", ["/v1/answer", "/v1/classify"])
+def test_a_message_that_the_engine_cannot_bear_fails_alone(path: str) -> None:
+    async def story(talk: Talk) -> None:
+        running = await busy(talk)
+        tasks = [talk.post(path, {"text": text}) for text in ("good", "bad", "fine")]
+        await until(lambda: talk.waiting == 3)
+        talk.engine.gate.set()
+        assert [(await task).status_code for task in [running, *tasks]] == [200, 200, 500, 200]
+
+    talk(story, engine=Choosy())
+
+
+def test_messages_of_one_conversation_are_decided_in_the_order_they_came() -> None:
+    async def story(talk: Talk) -> None:
+        running = [await busy(talk) for _ in range(4)]
+        tasks = []
+        for number in range(40):
+            tasks.append(talk.post("/v1/answer", {"text": str(number), "conversation_id": f"c{number % 3}"}))
+            await until(lambda number=number: talk.waiting == number + 1)  # type: ignore[misc]
+        talk.engine.gate.set()
+        assert {(await task).status_code for task in [*running, *tasks]} == {200}
+        for conversation in range(3):
+            mine = [int(m.text) for m in talk.engine.messages if m.conversation_id == f"c{conversation}"]
+            assert mine == sorted(mine)
+            assert len(mine) == len(range(conversation, 40, 3))
+
+    talk(story, encode_threads=4, max_wait_ms=60_000)
+
+
+def test_a_thousand_duplicates_at_once_are_one_message() -> None:
+    body = {"text": TEXT, "conversation_id": "c", "message_id": "m"}
+
+    async def story(talk: Talk) -> None:
+        replies = await asyncio.gather(*(talk.post("/v1/answer", body) for _ in range(1000)))
+        assert {reply.status_code for reply in replies} == {200}
+        assert len({reply.content for reply in replies}) == 1
+        assert len(talk.engine.messages) == 1
+        told = (await talk.get("/v1/conversations/c")).json()
+        assert len(told["turns"]) == 1
+        assert 'yingda_outcomes_total{outcome="answered"} 1.0' in (await talk.get("/metrics")).text
+
+    talk(story, encode_threads=2, max_queue=1000, max_wait_ms=600_000)
+
+
+def test_probes_metrics_and_reads_are_answered_while_messages_are_refused() -> None:
+    async def story(talk: Talk) -> None:
+        assert (await talk.post("/v1/answer", {"text": "a", "conversation_id": "c"})).status_code == 200
+        talk.app.state.service.ready = True
+        running = await busy(talk)
+        waiting = talk.post("/v1/answer", {"text": "b"})
+        await until(lambda: talk.waiting == 1)
+        assert (await talk.post("/v1/answer", {"text": "c"})).status_code == 503
+        for path in ("/livez", "/readyz", "/metrics", "/v1/conversations/c"):
+            assert (await talk.get(path)).status_code == 200
+        assert "yingda_queue_age_seconds" in (await talk.get("/metrics")).text
+        talk.engine.gate.set()
+        assert [(await task).status_code for task in (running, waiting)] == [200, 200]
+
+    talk(story, max_queue=1, max_wait_ms=60_000)
+
+
+def test_the_log_tells_of_those_turned_away_once_and_metrics_count_each() -> None:
+    async def story(talk: Talk) -> None:
+        running = await busy(talk)
+        waiting = talk.post("/v1/answer", {"text": "b"})
+        await until(lambda: talk.waiting == 1)
+        refused = [await talk.post("/v1/answer", {"text": TEXT}, x_request_id=f"r-{number}") for number in range(3)]
+        assert [reply.headers["x-request-id"] for reply in refused] == ["r-0", "r-1", "r-2"]
+        assert [reply.json()["request_id"] for reply in refused] == ["r-0", "r-1", "r-2"]
+        assert {reply.headers["content-type"] for reply in refused} == {"application/problem+json"}
+        text = (await talk.get("/metrics")).text
+        assert 'yingda_http_requests_total{method="POST",route="/v1/answer",status="503"} 3.0' in text
+        talk.engine.gate.set()
+        assert [(await task).status_code for task in (running, waiting)] == [200, 200]
+        told = [json.loads(line) for line in talk.stream.getvalue().splitlines()]
+        assert [line["refused"] for line in told if line["event"] == "overloaded"] in ([1], [1, 1], [1, 2], [1, 1, 1])
+        assert TEXT not in talk.stream.getvalue()
+
+    talk(story, max_queue=1, max_wait_ms=60_000)
+
+
+class StuckReads(VolatileMemory):
+    """Reading whole conversations waits for ``gate``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate, self.reading = threading.Event(), threading.Semaphore(0)
+
+    def turns(self, conversation_id: str) -> Any:
+        self.reading.release()
+        assert self.gate.wait(timeout=30), "the test never opened the gate"
+        return super().turns(conversation_id)
+
+
+def test_reads_that_hang_hold_no_message_up() -> None:
+    memory = StuckReads()
+
+    async def story(talk: Talk) -> None:
+        reads = [asyncio.create_task(talk.get("/v1/conversations/none")) for _ in range(20)]
+        await until(lambda: memory.reading.acquire(blocking=False))
+        assert (await talk.post("/v1/answer", {"text": "a"})).status_code == 200
+        memory.gate.set()
+        assert {(await read).status_code for read in reads} == {404}
+
+    talk(story, memory=memory)
+
+
+def test_a_slow_body_is_refused_and_its_connection_ends() -> None:
+    with open_site(body_timeout_s=0.01) as site:
+        for path in ("/v1/answer", "/v1/answer/batch", "/v1/feedback"):
+            status, headers, body = asyncio.run(begin(site.app, path))
+            assert (status, json.loads(body)["code"], headers["connection"]) == (408, "body_timeout", "close")
+    assert site.engine.calls == []
+
+
+async def begin(app: FastAPI, path: str) -> tuple[int, dict[str, str], bytes]:
+    """A request whose body begins and does not go on."""
+    sent: list[Message] = []
+    first = iter([{"type": "http.request", "body": b'{"text": "', "more_body": True}])
+
+    async def receive() -> Message:
+        for message in first:
+            return message
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await app(asgi(path, {}), receive, send)
+    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], headers, b"".join(part["body"] for part in sent[1:])
+
+
+def test_a_client_that_leaves_within_its_body_is_no_error() -> None:
+    async def leave(app: FastAPI) -> int:
+        sent: list[Message] = []
+        messages: Iterator[Message] = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+        async def receive() -> Message:
+            return next(messages)
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await app(asgi("/v1/answer", {}), receive, send)
+        return int(sent[0]["status"])
+
+    with open_site() as site:
+        assert asyncio.run(leave(site.app)) == 499
+    assert [line["event"] for line in site.log] == ["request"]
+
+
+def test_a_key_that_sends_too_much_is_told_when_to_go_on() -> None:
+    key = key_for("answer", "ops")
+    with open_site(keys=[key], rate_limit="3/hour; 100/day") as site:
+        replies = [site.client.post("/v1/answer", json={"text": TEXT}, headers=bearer(key)) for _ in range(4)]
+        assert [reply.status_code for reply in replies] == [200, 200, 200, 429]
+        refused = replies[-1]
+        assert refused.json()["code"] == "rate_limited"
+        assert 0 < int(refused.headers["retry-after"]) <= 1200
+        assert refused.headers["ratelimit-policy"] == '"3-in-3600s";q=3;w=3600, "100-in-86400s";q=100;w=86400'
+        assert [reply.headers["ratelimit"].split(";")[1] for reply in replies] == ["r=2", "r=1", "r=0", "r=0"]
+        for path in ("/livez", "/readyz", "/metrics"):
+            reply = site.client.get(path, headers=bearer(key))
+            assert reply.status_code == 200
+            assert "ratelimit" not in reply.headers
+        assert site.client.post("/v1/answer", json={"text": TEXT}).status_code == 401, "strangers spend nobody's tokens"
+    assert len(site.engine.messages) == 3
+
+
+def test_without_a_limit_nothing_is_said_of_one() -> None:
+    with open_site() as site:
+        assert not [name for name in site.client.post("/v1/answer", json={"text": TEXT}).headers if name.startswith("ratelimit")]
