@@ -8,11 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evaluation.bench.serving.alone import alone_round
 from evaluation.bench.serving.environments import Installed
 from evaluation.bench.serving.kept import Kept
 from evaluation.bench.serving.rounds import Ground, pair_round
-from evaluation.bench.serving.server import Running, Server, start
+from evaluation.bench.serving.server import Running, Server
 from yingda.domain.errors import YingdaError
 
 ALONE = "alone"
@@ -36,9 +35,9 @@ class Bench:
     servers: Sequence[Server]
     ground: Ground
     kept: Kept
-    work: Path
-    bundle: Path
-    cores: frozenset[int]
+    prepare: Callable[[Server], Installed]
+    launch: Callable[[Server], Running]
+    alone: Callable[[Running], dict[str, Any]]
     say: Callable[[str], None]
     _installed: dict[str, Installed] = field(default_factory=dict)
     _reasons: dict[str, str] = field(default_factory=dict)
@@ -75,16 +74,15 @@ class Bench:
 
     def _prepare(self, server: Server) -> None:
         self.say(f"{server.name}: prepares")
-        self._installed[server.name] = server.venv.prepare(self.work)
-        server.prepare(self.work)
+        self._installed[server.name] = self.prepare(server)
 
     def _alone(self, ours: Server, repeat: int) -> None:
         found = self.kept.read(ALONE, repeat, _about(ours))
         if found is None:
             self.say(f"{ours.name}: alone, repeat {repeat + 1}")
-            running = self._start(ours)
+            running = self.launch(ours)
             try:
-                found = alone_round(self.ground, running, cores=self.cores, work=self.work, bundle=self.bundle)
+                found = self.alone(running)
             finally:
                 running.stop()
             self.kept.write(ALONE, repeat, _about(ours), found)
@@ -99,7 +97,7 @@ class Bench:
             else:
                 self._rounds.setdefault(peer.name, []).append(found)
         if waiting:
-            running = self._start(ours)
+            running = self.launch(ours)
             try:
                 for peer in waiting:
                     self._attempt(peer, lambda peer=peer: self._pair(running, peer, repeat))  # type: ignore[misc]
@@ -109,17 +107,13 @@ class Bench:
     def _pair(self, ours: Running, peer: Server, repeat: int) -> None:
         self.say(f"{peer.name}: repeat {repeat + 1}")
         with ours.halted():
-            running = self._start(peer)
+            running = self.launch(peer)
         try:
             found = pair_round(self.ground, ours, running, ours_first=repeat % 2 == 0)
         finally:
             running.stop()
         self.kept.write(peer.name, repeat, _about(peer), found)
         self._rounds.setdefault(peer.name, []).append(found)
-
-    def _start(self, server: Server) -> Running:
-        (self.work / "stores").mkdir(parents=True, exist_ok=True)
-        return start(server, self.work, self.cores, log=self.work / "logs" / f"{server.name}.log")
 
 
 def one_line(error: Exception) -> str:

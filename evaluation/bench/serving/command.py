@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.bench.serving import processes
+from evaluation.bench.serving.alone import alone_round
 from evaluation.bench.serving.bench import Bench, Result
-from evaluation.bench.serving.environments import Venv
+from evaluation.bench.serving.environments import Installed, Venv
 from evaluation.bench.serving.kept import Kept
 from evaluation.bench.serving.load import Generator
 from evaluation.bench.serving.machine import read_machine
 from evaluation.bench.serving.page import to_markdown
 from evaluation.bench.serving.roster import YINGDA, Weights, make_servers, yingda
 from evaluation.bench.serving.rounds import QUICK, Ground, Plan
-from evaluation.bench.serving.server import Server
+from evaluation.bench.serving.server import Running, Server, start
 from evaluation.bench.serving.soak import soak, soak_to_markdown
 from evaluation.bench.serving.summary import summarise
 from evaluation.bench.serving.traffic import Fresh, read_texts
@@ -57,7 +58,20 @@ def _compare(args: argparse.Namespace) -> int:
     ground, server_cores = _ground(args, plan)
     environment = read_environment()
     basis = {"plan": asdict(plan), "commit": environment.commit, "bundle": _sha256(weights.bundle), "seed": args.seed}
-    bench = Bench(servers, ground, Kept(args.work / "kept", basis), args.work, weights.bundle, server_cores, _say)
+    work: Path = args.work
+
+    def prepare(server: Server) -> Installed:
+        installed = server.venv.prepare(work)
+        server.prepare(work)
+        return installed
+
+    def launch(server: Server) -> Running:
+        return start(server, work, server_cores, log=work / "logs" / f"{server.name}.log")
+
+    def alone(ours: Running) -> dict[str, Any]:
+        return alone_round(ground, ours, cores=server_cores, work=work, bundle=weights.bundle)
+
+    bench = Bench(servers, ground, Kept(work / "kept", basis), prepare, launch, alone, _say)
     results = bench.run()
     found = summarise(results, plan)
     tree = {**found, "run": {**asdict(environment), "machine": read_machine(), "plan": asdict(plan), "quick": args.quick}}

@@ -124,8 +124,8 @@ def _overload(tree: Tree) -> Iterator[str]:
     found = tree["yingda"].get("overload")
     if not found:
         return
-    yield from ("", "## Overload", "", "Fresh messages at a multiple of the peak, beside a few probes that read every header.", "")
-    yield "| load | requests/s | goodput, share of peak | refused | refusal p50 ms | p99 ms | lost | probes refused / no Retry-After | recovery s |"
+    yield from ("", "## Overload", "", "Fresh messages at a multiple of the peak; a few probes beside them read every header.", "")
+    yield "| load | requests/s | goodput | refused | refusal p50 ms | p99 ms | lost | refused probes / no Retry-After | recovery s |"
     yield "|--:|--:|--:|---|--:|--:|--:|--:|--:|"
     for factor, load in found.items():
         refused = ", ".join(f"{count} × {status}" for status, count in load["refusals"].items()) or "none"

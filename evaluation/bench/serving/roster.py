@@ -106,7 +106,8 @@ def _torch_peers(weights: Weights) -> list[Server]:
     without = None if (weights.base / "config.json").is_file() else "no base encoder; run `dvc repro base_encoder` or name one with --base"
     torch = Venv("torch", (*_TORCH, *_WEB, "scikit-learn"), ROOT / "constraints.txt")
     onnx = {**_env(weights), "BENCH_ONNX": "{work}/st-onnx", "BENCH_ONNX_FILE": "onnx/model_quint8_avx2.onnx"}
-    requirements = ("torch==2.13.0", "sentence-transformers[onnx]", *_WEB)
+    # its exporter needs an older transformers than the one Yingda trains with
+    exporter = Venv("st-onnx", ("torch==2.13.0", "sentence-transformers[onnx]>=5", "requests", *_WEB))
     step = ("{python}", "prepare_st_onnx.py", str(weights.base), "{work}/st-onnx")
     return [
         _peer(
@@ -130,9 +131,10 @@ def _torch_peers(weights: Weights) -> list[Server]:
         _peer(
             "st-onnx",
             "FastAPI, sentence-transformers on ONNX Runtime: e5-small, 12 layers, int8 by its own exporter, shared by numpy heads",
-            requirements,
+            (),
             "st_onnx",
             weights,
+            venv=exporter,
             env=onnx,
             steps=[step],
             packages=("sentence-transformers", "onnxruntime", "transformers"),
@@ -178,7 +180,7 @@ def _infinity(weights: Weights) -> Server:
         "infinity_emb.cli",
         "v2",
         "--model-id",
-        str(weights.base),
+        "{work}/infinity-base",
         "--served-model-name",
         "base",
         "--engine",
@@ -194,6 +196,7 @@ def _infinity(weights: Weights) -> Server:
         SERVERS,
         "/embeddings",
         lambda text: {"model": "base", "input": ["query: " + text]},
+        steps=[("{python}", "prepare_infinity.py", str(weights.base), "{work}/infinity-base")],
         packages=("infinity-emb", "torch", "sentence-transformers"),
         missing=None
         if (weights.base / "config.json").is_file()

@@ -72,12 +72,11 @@ class Server:
 
     def prepare(self, work: Path) -> None:
         """Run the steps once; raises EvaluationError with the last line of the one that failed."""
-        stamp = work / "prepared" / self.name
         for number, step in enumerate(self.steps):
-            done = stamp.with_name(f"{self.name}-{number}")
+            done = work / "prepared" / f"{self.name}-{number}"
             if done.is_file():
                 continue
-            stamp.parent.mkdir(parents=True, exist_ok=True)
+            done.parent.mkdir(parents=True, exist_ok=True)
             ran = subprocess.run(
                 self.filled(step, work), cwd=self.folder, env=self.environment(work, 0), capture_output=True, text=True, check=False
             )
@@ -137,6 +136,7 @@ class Running:
 def start(server: Server, work: Path, cores: frozenset[int], *, log: Path) -> Running:
     """Start ``server`` and wait for its first reply; raises EvaluationError when it ends or stays silent."""
     port = _free_port()
+    (work / "stores").mkdir(parents=True, exist_ok=True)
     log.parent.mkdir(parents=True, exist_ok=True)
     command, environment = server.filled(server.command, work, port), server.environment(work, port)
     body = server.bodies(["你好，我的快递到哪里了"])[0]

@@ -22,7 +22,6 @@ def soak(
     server: Server, ground: Ground, *, minutes: float, work: Path, cores: frozenset[int], say: Callable[[str], None]
 ) -> dict[str, Any]:
     """Figures as JSON; ``met`` says whether R1 holds. Raises EvaluationError where the server cannot be measured."""
-    (work / "stores").mkdir(parents=True, exist_ok=True)
     running = start(server, work, cores, log=work / "logs" / "soak.log")
     try:
         ground.warm_up(running)
@@ -63,8 +62,8 @@ def soak_to_markdown(tree: Mapping[str, Any]) -> str:
     lines = [
         "# Soak",
         "",
-        f"{tree['minutes']:g} minutes at {tree['rate']:g} requests a second, 70 % of capacity, fresh messages, open loop. Drift, growth: the",
-        f"median of the last third of the {len(tree['stretches'])} stretches against that of the first third, without the first stretch.",
+        f"{tree['minutes']:g} minutes at {tree['rate']:g} requests a second, 70 % of capacity, fresh messages. Drift, growth: the median",
+        f"of the last third of the {len(tree['stretches'])} stretches against that of the first third, without the first stretch.",
         "",
         "| what | target | reached |",
         "|---|--:|--:|",

@@ -34,9 +34,10 @@ class Fresh:
         found: list[str] = []
         while len(found) < count:
             text = self._slip(self._chance.choice(self.texts))
-            if text not in self._given:
-                self._given.add(text)
-                found.append(text)
+            while text in self._given:
+                text = self._slip(text)
+            self._given.add(text)
+            found.append(text)
         return found
 
     def _slip(self, text: str) -> str:

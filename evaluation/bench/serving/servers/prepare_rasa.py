@@ -29,7 +29,8 @@ trees = {
     "config.yml": {"recipe": "default.v1", "assistant_id": "peer", "language": "zh", "pipeline": PIPELINE},
 }
 for name, tree in trees.items():
-    (folder / name).write_text(json.dumps(tree, ensure_ascii=False), encoding="utf-8")  # JSON is YAML
+    # JSON is YAML; the comment keeps Rasa from taking it for one of its older JSON formats
+    (folder / name).write_text("# YAML\n" + json.dumps(tree, ensure_ascii=False), encoding="utf-8")
 command = [
     "train",
     "nlu",
