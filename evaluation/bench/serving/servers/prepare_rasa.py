@@ -29,8 +29,9 @@ trees = {
     "config.yml": {"recipe": "default.v1", "assistant_id": "peer", "language": "zh", "pipeline": PIPELINE},
 }
 for name, tree in trees.items():
-    # JSON is YAML; the comment keeps Rasa from taking it for one of its older JSON formats
-    (folder / name).write_text("# YAML\n" + json.dumps(tree, ensure_ascii=False), encoding="utf-8")
+    # JSON is YAML, but Rasa tells its files by keys at the start of a line
+    text = "".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in tree.items())
+    (folder / name).write_text(text, encoding="utf-8")
 command = [
     "train",
     "nlu",
