@@ -7,7 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    plan = QUICK if args.quick else Plan()
+    plan = _plan(args)
     weights = _weights(args)
     servers = choose(make_servers(weights, rasa_python=args.rasa_python), args.only)
     ground, server_cores = _ground(args, plan)
@@ -83,7 +83,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _soak(args: argparse.Namespace) -> int:
     weights = _weights(args)
-    ground, server_cores = _ground(args, QUICK if args.quick else Plan())
+    ground, server_cores = _ground(args, _plan(args))
     server = yingda(weights)
     server.venv.prepare(args.work)
     found = soak(server, ground, minutes=args.minutes, work=args.work, cores=server_cores, say=_say)
@@ -111,6 +111,11 @@ def _ground(args: argparse.Namespace, plan: Plan) -> tuple[Ground, frozenset[int
     program = _GENERATOR.python(args.work).with_name("k9")
     generator = Generator(program, other_cores, args.work / "load")
     return Ground(generator, Fresh(read_texts(args.pack), seed=args.seed), plan), server_cores
+
+
+def _plan(args: argparse.Namespace) -> Plan:
+    plan = QUICK if args.quick else Plan()
+    return plan if args.repeats is None else replace(plan, repeats=max(1, args.repeats))
 
 
 def _weights(args: argparse.Namespace) -> Weights:
@@ -173,6 +178,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", action="extend", default=[], metavar="NAME", help="these servers alone")
     parser.add_argument("--rasa-python", type=Path, metavar="PATH", help="a Python 3.10 with rasa 3.6")
     parser.add_argument("--quick", action="store_true", help="two short repeats: shows that all works, not how fast")
+    parser.add_argument("--repeats", type=int, metavar="N", help="default: 5, quick 2; intervals need at least 2")
     parser.add_argument("--minutes", type=float, default=10.0, help="of the soak")
     parser.add_argument("--seed", type=int, default=1, help="seed of the traffic")
     return parser.parse_args(argv)

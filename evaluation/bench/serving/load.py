@@ -63,10 +63,11 @@ class Generator:
 
     def offer(self, offer: Offer, url: str, bodies: Sequence[str]) -> Outcome:
         """Post ``bodies`` in turn, from the start again where they are too few; raises EvaluationError where k9 fails."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "bodies.json").write_text(json.dumps([{"body": body} for body in bodies], ensure_ascii=False), encoding="utf-8")
-        (self.folder / "plan.json").write_text(json.dumps(plan_of(offer, url, self.folder / "bodies.json")), encoding="utf-8")
-        samples = self.folder / "samples.csv"
+        folder = self.folder / str(os.getpid())
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "bodies.json").write_text(json.dumps([{"body": body} for body in bodies], ensure_ascii=False), encoding="utf-8")
+        (folder / "plan.json").write_text(json.dumps(plan_of(offer, url, folder / "bodies.json")), encoding="utf-8")
+        samples = folder / "samples.csv"
         samples.unlink(missing_ok=True)
         options = [
             "--quiet",
@@ -80,7 +81,7 @@ class Generator:
         ]
         with pinned(self.cores):
             done = subprocess.run(
-                [str(self.program), "run", *options, str(self.folder / "plan.json")],
+                [str(self.program), "run", *options, str(folder / "plan.json")],
                 capture_output=True,
                 text=True,
                 check=False,

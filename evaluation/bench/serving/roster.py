@@ -102,13 +102,18 @@ def _env(weights: Weights) -> Mapping[str, str]:
     return {"BENCH_MATERIAL": str(weights.material), "BENCH_BASE": str(weights.base), "BENCH_BUNDLE": str(weights.bundle)}
 
 
+def _older(weights: Weights) -> Sequence[str]:
+    """The step that copies the base encoder for transformers before 5."""
+    return ("{python}", "older_transformers.py", str(weights.base), "{work}/older-base")
+
+
 def _torch_peers(weights: Weights) -> list[Server]:
     without = None if (weights.base / "config.json").is_file() else "no base encoder; run `dvc repro base_encoder` or name one with --base"
     torch = Venv("torch", (*_TORCH, *_WEB, "scikit-learn"), ROOT / "constraints.txt")
     onnx = {**_env(weights), "BENCH_ONNX": "{work}/st-onnx", "BENCH_ONNX_FILE": "onnx/model_quint8_avx2.onnx"}
     # its exporter needs an older transformers than the one Yingda trains with
     exporter = Venv("st-onnx", ("torch==2.13.0", "sentence-transformers[onnx]>=5", "requests", *_WEB))
-    step = ("{python}", "prepare_st_onnx.py", str(weights.base), "{work}/st-onnx")
+    export = ("{python}", "prepare_st_onnx.py", "{work}/older-base", "{work}/st-onnx")
     return [
         _peer(
             "torch-three",
@@ -136,7 +141,7 @@ def _torch_peers(weights: Weights) -> list[Server]:
             weights,
             venv=exporter,
             env=onnx,
-            steps=[step],
+            steps=[_older(weights), export],
             packages=("sentence-transformers", "onnxruntime", "transformers"),
             missing=without,
         ),
@@ -180,7 +185,7 @@ def _infinity(weights: Weights) -> Server:
         "infinity_emb.cli",
         "v2",
         "--model-id",
-        "{work}/infinity-base",
+        "{work}/older-base",
         "--served-model-name",
         "base",
         "--engine",
@@ -196,7 +201,7 @@ def _infinity(weights: Weights) -> Server:
         SERVERS,
         "/embeddings",
         lambda text: {"model": "base", "input": ["query: " + text]},
-        steps=[("{python}", "prepare_infinity.py", str(weights.base), "{work}/infinity-base")],
+        steps=[_older(weights)],
         packages=("infinity-emb", "torch", "sentence-transformers"),
         missing=None
         if (weights.base / "config.json").is_file()

@@ -32,7 +32,7 @@ class Plan:
     connections: int = 16
 
 
-QUICK = Plan(repeats=2, warm_s=1.0, saturate_s=1.5, load_s=2.0, shares=(0.7,), idle_s=4.0, overload_s=2.0)
+QUICK = Plan(repeats=2, warm_s=1.0, saturate_s=1.5, load_s=2.0, shares=(0.7,), idle_s=4.0, overload_s=2.0, factors=(2, 10))
 
 
 @dataclass(frozen=True, slots=True)

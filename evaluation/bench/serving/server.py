@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,8 @@ class Server:
 
     def prepare(self, work: Path) -> None:
         """Run the steps once; raises EvaluationError with the last line of the one that failed."""
-        for number, step in enumerate(self.steps):
-            done = work / "prepared" / f"{self.name}-{number}"
+        for step in self.steps:
+            done = work / "prepared" / f"{self.name}-{sha256(repr(step).encode()).hexdigest()[:12]}"
             if done.is_file():
                 continue
             done.parent.mkdir(parents=True, exist_ok=True)

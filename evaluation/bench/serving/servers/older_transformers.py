@@ -1,4 +1,4 @@
-"""A copy of the base encoder that older transformers can read: ``python prepare_infinity.py BASE TARGET``.
+"""A copy of the base encoder that older transformers can read: ``python older_transformers.py BASE TARGET``.
 
 Weights and vocabulary stay as they are; only the name of the tokenizer's class, new in transformers 5, is the older one.
 """
