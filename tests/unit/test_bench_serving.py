@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.bench.serving import figures
-from evaluation.bench.serving.alone import Probe, recovery_s, without_volatile
+from evaluation.bench.serving.alone import Probe, goodput, recovery_s, without_volatile
 from evaluation.bench.serving.command import choose, material_of
 from evaluation.bench.serving.environments import Installed, Venv
 from evaluation.bench.serving.kept import Kept
@@ -169,6 +169,11 @@ def test_recovery_lasts_until_the_last_bad_reply() -> None:
     probes = [Probe(9.0, 900.0, 503, True), Probe(10.5, 2.0, 503, True), Probe(11.2, 80.0, 200, False), Probe(12.0, 3.0, 200, False)]
     assert recovery_s(probes, end=10.0, slow_ms=50.0) == pytest.approx(1.2)  # a difference of two clocks
     assert recovery_s(probes[3:], end=10.0, slow_ms=50.0) == 0.0
+
+
+def test_goodput_counts_the_time_to_the_last_reply() -> None:
+    assert goodput([1000.0] * 30, 2.0) == pytest.approx(10.0)  # a quotient of floats
+    assert goodput([], 2.0) == 0.0
 
 
 def test_replies_are_compared_without_what_always_differs() -> None:

@@ -167,7 +167,8 @@ def test_an_unexpected_error_is_named_by_kind_and_place(bed: Bed) -> None:
     launch = bench.launch
 
     def failing(server: Server) -> Running:
-        return launch(server) if server.name == "yingda" else {}[server.name]  # type: ignore[return-value]
+        others: dict[str, Running] = {}
+        return launch(server) if server.name == "yingda" else others[server.name]
 
     bench.launch = failing
     reason = bench.run()[1].reason

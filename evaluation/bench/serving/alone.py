@@ -150,7 +150,7 @@ def _overload(ground: Ground, ours: Running, factor: int, capacity: float, slow_
     refused = [probe for probe in probes.found if probe.status not in (_OK, 0)]
     return {
         "rate": rate,
-        "goodput": len(found.replies_ms) / (seconds + _tail_s(found.replies_ms, seconds)),
+        "goodput": goodput(found.replies_ms, seconds),
         "peak": capacity,
         "refusals": {status: len(times) for status, times in found.refusals_ms.items()},
         "refusals_ms": [round(value, 2) for value in sorted(refusals)[:: max(1, len(refusals) // 400)]],
@@ -161,9 +161,12 @@ def _overload(ground: Ground, ours: Running, factor: int, capacity: float, slow_
     }
 
 
-def _tail_s(replies_ms: Sequence[float], most: float) -> float:
-    """How long the last replies came after the load had ended: as long as replies took, for a full queue stays full to the end."""
-    return min(most, sorted(replies_ms)[len(replies_ms) // 2] / 1000) if replies_ms else 0.0
+def goodput(replies_ms: Sequence[float], seconds: float) -> float:
+    """Replies a second from the first request to the last reply, which in a queue comes about as late as the slowest ones (99 %)."""
+    if not replies_ms:
+        return 0.0
+    slowest = sorted(replies_ms)[(99 * (len(replies_ms) - 1)) // 100]
+    return len(replies_ms) / (seconds + slowest / 1000)
 
 
 def _loops(ours: Running, texts: Sequence[str], *, cores: frozenset[int], work: Path, bundle: Path) -> dict[str, float]:

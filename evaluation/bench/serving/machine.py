@@ -19,4 +19,4 @@ def read_machine(cpuinfo: Path = Path("/proc/cpuinfo")) -> dict[str, Any]:
     known = {name.strip(): value.strip() for name, _, value in lines}
     present = set(known.get("flags", "").split())
     flags = [flag for flag in _FLAGS if flag in present]
-    return {"cores": len(os.sched_getaffinity(0)), "processor": known.get("model name", platform.machine()), "flags": flags}
+    return {"cores": os.cpu_count(), "processor": known.get("model name", platform.machine()), "flags": flags}

@@ -44,11 +44,12 @@ def figure(found: Mapping[str, float] | None) -> str:
 
 
 def _head(tree: Tree) -> Iterator[str]:
-    plan = tree["run"]["plan"]
+    count = tree["run"]["plan"]["repeats"]
+    repeats = "1 repeat" if count == 1 else f"{count} repeats"
     yield "# The service beside other ways to serve the same work"
     yield ""
     yield (
-        f"{plan['repeats']} repeats; in each, every server was measured next to Yingda, one after the other, on the same messages, with "
+        f"{repeats}; in each, every server was measured next to Yingda, one after the other, on the same messages, with "
         "the other one halted. Every server had one core, the load generator another. CPU time is that of the server's whole process "
         "tree, from /proc. Brackets: 95 % interval, bootstrap over repeats. Ratios are of Yingda to the other."
     )

@@ -52,6 +52,7 @@ def _replies(tree: Tree, axes: Axes) -> bool:
         axes.plot([found["low"], found["high"]], [place, place], color=COLOURS["black"], linewidth=1.5)
         axes.annotate(f"{found['value']:.0f}", (found["high"], place), (6, 0), textcoords="offset points", va="center", fontsize=9)
     axes.set_yticks(range(len(rows)), [each["name"] for each in rows])
+    axes.margins(x=0.1)
     axes.set_title("Full replies to fresh messages a CPU second")
     _calm(axes, "x")
     return bool(rows)
@@ -69,6 +70,9 @@ def _latency(tree: Tree, axes: Axes) -> bool:
             axes.annotate(f"{p99:.0f}", (p99, place + shift), (7, 0), textcoords="offset points", va="center", fontsize=8, color=colour)
     axes.set_yticks(range(len(rows)), [f"{each['name']}, {found[1]['rate']['value']:.0f}/s" for each, found in rows])
     axes.set_xscale("log")
+    for plain in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        plain(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "125" else "")
+    axes.margins(x=0.1)
     axes.set_xlabel("ms, from when a request was due; dot: p50, bar: p99; blue: Yingda at the same load")
     axes.set_title(f"At equal load, {100 * float(rows[0][1][0]):.0f} % of the weaker one's capacity" if rows else "")
     _calm(axes, "x")
@@ -93,7 +97,9 @@ def _overload(tree: Tree, axes: Axes) -> bool:
 
 
 def _colour(name: str) -> str:
-    return COLOURS["blue"] if name.startswith("yingda") else COLOURS["orange"]
+    if name == "yingda":
+        return COLOURS["blue"]
+    return COLOURS["sky"] if name.startswith("yingda") else COLOURS["orange"]
 
 
 def _calm(axes: Axes, axis: Any) -> None:
