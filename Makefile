@@ -6,7 +6,7 @@ SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format evaluate train retrain audit benchmark peers clean
+.PHONY: help serve test check format evaluate train retrain audit benchmark peers bench soak clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -55,6 +55,12 @@ benchmark: $(DEV_STAMP) ## the same recipe on public data sets (hours): DATA=fol
 
 peers: $(DEV_STAMP) ## Yingda beside other ways to do it, on the same messages, into reports/peers/
 	$(BIN)/python -m evaluation.peers
+
+bench: $(DEV_STAMP) ## the service beside other servers, into reports/bench/ (40 minutes) [QUICK=1] [RASA=python3.10 with rasa]
+	$(BIN)/python -m evaluation.bench.serving $(if $(QUICK),--quick) $(if $(RASA),--rasa-python $(RASA))
+
+soak: $(DEV_STAMP) ## the service at 70 % of its capacity: errors, latency, memory [MINUTES=10]
+	$(BIN)/python -m evaluation.bench.serving soak --minutes $(or $(MINUTES),10)
 
 format: $(DEV_STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,1 @@
+"""The service beside other ways to serve the same work: throughput, latency, memory, start, install, overload, and a soak."""
