@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import uvicorn
@@ -43,13 +44,14 @@ def serve(
     with _bind(settings) as listener:
         desk = open_knowledge(settings, log)
         engine = (desk.engine if desk else None) or open_engine(settings)
-        app = create_app(settings, engine, keys=keys, log=log, memory=open_memory(settings), desk=desk)
-        logging.getLogger().handlers = [LogBridge(log)]
-        server = _Server(settings, app)
-        # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda _number, _frame: None)
-        server.run(sockets=[listener])
+        with closing(open_memory(settings)) as memory:
+            app = create_app(settings, engine, keys=keys, log=log, memory=memory, desk=desk)
+            logging.getLogger().handlers = [LogBridge(log)]
+            server = _Server(settings, app)
+            # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda _number, _frame: None)
+            server.run(sockets=[listener])
     if not server.was_ready:
         raise SettingsError(f"{settings.bundle}: the engine could not decide its first message; see the log above")
 
