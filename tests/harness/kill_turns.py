@@ -47,7 +47,7 @@ from yingda.store.failures import is_away
 from yingda.store.lasting.memory import LastingMemory
 from yingda.store.memory import Memory
 from yingda.store.migrate import migrate
-from yingda.store.records import Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts
+from yingda.store.records import Conflict, Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts
 
 CONVERSATIONS = 7
 HANDOFF_EVERY = 5
@@ -105,8 +105,13 @@ def write_turns(memory: Memory, seed: int, report: int) -> None:
         opened = HandoffOpened(after.standing.reasons, START, {"turns": number}) if after.standing else None
         # sent again from time to time, as a caller does who had no answer; a new process knows no old answers while the store is away
         again = number - 1 if choose.random() < 0.1 and (conversation, number - 1) in mine else number
-        with suppress(Duplicate):
+        try:
             memory.remember(replace(turn_of(conversation, again), state=after), version=version, handoff=opened)
+        except Duplicate:
+            pass
+        except Conflict:  # what waited was written meanwhile, behind something that was not known here
+            os.write(report, b"busy\n")
+            continue
         mine.add((conversation, again))
         done[conversation] = max(done[conversation], again + 1)
         os.write(report, f"{conversation} {again}\n".encode())

@@ -14,6 +14,7 @@ from tests.lasting_kit import Shop
 from tests.store_kit import NOON, STANDING, a_turn, handed_over
 from yingda.domain.conversation import NEW
 from yingda.domain.errors import StoreError
+from yingda.domain.rollout import RolloutPlan, Stage
 from yingda.domain.takeover import Reason
 from yingda.store.health import StoreHealth
 from yingda.store.lasting.breaker import Hands
@@ -21,6 +22,7 @@ from yingda.store.lasting.memory import LastingMemory
 from yingda.store.lasting.recent import Recent
 from yingda.store.memory import NotStored, Write
 from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed
+from yingda.store.rollouts import Rollouts, rollouts_of
 
 OPENED = HandoffOpened((Reason.REQUESTED,), NOON, {"summary": "要人工"})
 GOOD = Feedback(a_turn(1).turn_id, "d" * 64, NOON, 5)
@@ -332,7 +334,11 @@ def test_who_releases_or_erases_waits_for_the_store(shop: Shop) -> None:
 
     shop.trouble.down = None
     assert memory.release("c-1", by="小王", at=NOON).standing is None
-    assert memory.recall("c-1") == (shop.stored.recall("c-1")[0], 2)
+    shop.trouble.down = "store_unreachable"
+    assert memory.recall("c-1") == (shop.stored.recall("c-1")[0], 2), "it is given back here too"
+    assert [one.released_by for one in memory.so_far("c-1").handoffs] == ["小王"]
+    shop.trouble.down = None
+    memory.tend()
     assert memory.erase_customer("a" * 64) == 1
     assert memory.recall("c-1") == (NEW, 0)
     shop.trouble.down = "store_unreachable"
@@ -363,6 +369,20 @@ def test_a_call_that_hangs_costs_a_message_its_patience_once_and_no_more(tmp_pat
         assert health(memory).code == "store_slow"
         memory.remember(a_turn(1), version=0)
         assert memory.recall("c-1") == (a_turn(1).state, 1)
+
+
+def test_the_plan_seen_last_stays_in_force_while_the_store_is_away(shop: Shop) -> None:
+    plan = RolloutPlan("2026.12", "pepper", Stage.SHADOW)
+    begun = Rollouts(shop.plain).start(plan, by="w", reason="r", at=NOON)
+    rollouts = rollouts_of(shop.process())
+    never_looked = Rollouts(shop.process().store)
+    shop.trouble.down = "store_unreachable"
+
+    assert rollouts is not None and rollouts.in_force() == begun
+    with pytest.raises(StoreError):
+        never_looked.in_force()  # a plan that nobody knows may forbid to send
+    with pytest.raises(StoreError):
+        rollouts.history()
 
 
 def test_a_process_that_ends_in_peace_leaves_nothing_behind(shop: Shop) -> None:

@@ -17,6 +17,8 @@ from yingda.store.base import JsonText, dump_json
 
 T = TypeVar("T")
 
+_PLAIN = frozenset((str, int, float, bool))
+
 
 def encode_state(state: ConversationState) -> dict[str, Any]:
     """``state`` as JSON values."""
@@ -31,10 +33,12 @@ def decode_state(stored: Mapping[str, Any]) -> ConversationState:
 
 def encode(value: Any) -> Any:
     """``value`` as JSON values: dataclasses as objects, tuples as lists, times as RFC 3339, enums by value."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        return {name: encode(getattr(value, name)) for name in _names(value.__class__)}
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):
@@ -65,6 +69,11 @@ def as_json(value: Mapping[str, Any]) -> JsonText:
         return dump_json(value)
     except (TypeError, ValueError):
         raise StoreError("what is to be stored is no JSON; use strings, finite numbers, lists and objects", code="store_refused") from None
+
+
+@lru_cache(maxsize=64)
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 @lru_cache(maxsize=256)

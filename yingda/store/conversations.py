@@ -55,6 +55,7 @@ PAGE = 1000
 _CONVERSATIONS, _TURNS, _HANDOFFS, _FEEDBACK = (cast(Table, row.__table__) for row in (ConversationRow, TurnRow, HandoffRow, FeedbackRow))
 _ADD_TURN, _ADD_HANDOFF, _ADD_FEEDBACK = insert(_TURNS), insert(_HANDOFFS), insert(_FEEDBACK)
 _TURN = select(_TURNS)
+_TURN_OF_ID = _TURN.where(_TURNS.c.id == bindparam("turn"))
 _MOVED = {
     "version": bindparam("new_version"),
     "state": bindparam("new_state", type_=_CONVERSATIONS.c.state.type),
@@ -216,7 +217,9 @@ class SqlMemory:
 
     def turn(self, turn_id: str) -> StoredTurn | None:
         """See Memory."""
-        return next(iter(self._read(_TURN.where(_TURNS.c.id == turn_id))), None)
+        with self._store.looking() as connection:
+            found = connection.execute(_TURN_OF_ID, {"turn": turn_id}).one_or_none()
+        return None if found is None else _turn(found)
 
     def turns_since(self, since: datetime) -> Iterator[StoredTurn]:
         """See Memory; a page at a time, so that 100,000 turns need the room of a thousand and hold up nobody."""

@@ -242,7 +242,7 @@ class LastingMemory:
         self._settled(lambda: self._keeping.waiting.has(conversation_id))
         state = self.breaker.ask(lambda: self._sql.release(conversation_id, by=by, at=at))
         with self._keeping.lock:
-            self._recent.forget(conversation_id)
+            self._recent.release(conversation_id, state, by=by, at=at)
         return state
 
     def forget_before(self, when: datetime) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from yingda.domain.conversation import ConversationState
@@ -60,6 +61,16 @@ class Recent:
         """Its last turns and hand-offs."""
         known = self._known.get(conversation_id)
         return SoFar() if known is None else SoFar(tuple(known.turns), tuple(known.handoffs))
+
+    def release(self, conversation_id: str, state: ConversationState, *, by: str, at: datetime) -> None:
+        """A person gave the conversation back."""
+        known = self._known.get(conversation_id)
+        if known is None:
+            return
+        known.version += known.state.standing is not None
+        known.state = state
+        opened = [one if one.released_at else replace(one, released_at=at, released_by=by) for one in known.handoffs]
+        known.handoffs = deque(opened, maxlen=TURNS)
 
     def forget(self, conversation_id: str) -> None:
         """Know no more of the conversation."""
