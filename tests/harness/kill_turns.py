@@ -134,7 +134,8 @@ def kill_writers(url: str, kills: int, seed: int, *, outage: Outage = nullcontex
     choose, acknowledged = random.Random(seed), set[tuple[int, int]]()
     for _ in range(kills):
         with _Writer(open_one or (lambda: SqlMemory(open_store(url))), choose.randrange(2**32)) as writer:
-            writer.read(choose.randrange(12))
+            # one that starts needs the store, so it is there until the first report
+            writer.read(choose.randrange(12) + (outage is not nullcontext))
             with ExitStack() as gone:
                 gone.enter_context(outage())
                 writer.read(0 if outage is nullcontext else choose.randrange(12))
