@@ -111,6 +111,22 @@ def test_what_waits_survives_the_process_and_is_known_to_the_next(shop: Shop) ->
     assert len(shop.journals()) == 1, "the file of the process that is gone goes, once it is empty"
 
 
+def test_what_a_process_took_over_it_knows_in_the_next_outage_too(shop: Shop) -> None:
+    memory = shop.process()
+    memory.remember(a_turn(1), version=0)
+    shop.trouble.down = "store_unreachable"
+    memory.remember(a_turn(2), version=1)
+    shop.kill()
+    shop.trouble.down = None
+    following = shop.process()
+    assert following.tend()
+
+    shop.trouble.down = "store_unreachable"
+
+    assert following.recall("c-1") == (a_turn(2).state, 2)
+    assert following.find("c-1", "m-2") == a_turn(2)
+
+
 def test_what_one_process_waits_with_is_not_touched_by_another(shop: Shop) -> None:
     first = shop.process()
     shop.trouble.down = "store_unreachable"
@@ -232,6 +248,8 @@ def test_a_turn_of_a_conversation_that_went_on_without_it_is_kept_behind_and_not
     assert [turn.message_id for turn in shop.stored.turns("c-1")] == ["m-1", "m-7", "m-2", "m-3"]
     assert shop.stored.recall("c-1") == (a_turn(3).state, 4) == memory.recall("c-1")
     assert (health(memory).drained, health(memory).moved) == (2, 2)
+    shop.trouble.down = "store_unreachable"
+    assert memory.recall("c-1") == (a_turn(3).state, 4), "and it is known how it stands"
 
 
 def test_a_message_that_two_processes_answered_is_kept_twice_and_its_id_once(shop: Shop) -> None:

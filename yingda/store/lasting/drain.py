@@ -18,29 +18,32 @@ Stand = Callable[[str], tuple[Recalled, Sequence[StoredHandoff]]]
 """How a conversation of that name stands in the store, and its hand-offs."""
 
 
-def drain(entries: Sequence[Entry], write_all: WriteAll, stand: Stand) -> list[Outcome]:
+Drained = Outcome | Write
+
+
+def drain(entries: Sequence[Entry], write_all: WriteAll, stand: Stand) -> list[Drained]:
     """Write ``entries``, of which no two are turns of one conversation; what became of each.
 
-    True: it is in the store, now or from an earlier attempt whose end nobody saw. False: it is there, but its conversation
-    had gone on, so that it was appended to it (see ``appended``). A StoreError: the store will never take it. Raises StoreError where
+    True: it is in the store, now or from an earlier attempt whose end nobody saw. A Write: it is there, but its conversation had
+    gone on, so that this was appended to it (see ``appended``). A StoreError: the store will never take it. Raises StoreError where
     the store is away; then what was written is found again the next time.
     """
     return [_settle(entry, outcome, write_all, stand) for entry, outcome in zip(entries, write_all(entries), strict=True)]
 
 
-def _settle(entry: Entry, outcome: Outcome, write_all: WriteAll, stand: Stand) -> Outcome:
+def _settle(entry: Entry, outcome: Outcome, write_all: WriteAll, stand: Stand) -> Drained:
     if not isinstance(entry, Write):
         return outcome if isinstance(outcome, StoreError) else True  # feedback that was there is where it belongs
     moved = False
     for _ in range(ATTEMPTS):
         match outcome:
             case bool():
-                return not moved
+                return entry if moved else True
             case IdUsed():
-                return not moved  # ids are drawn once: this very turn was written before
+                return entry if moved else True  # ids are drawn once: this very turn was written before
             case Duplicate(stored=stored):
                 if stored.turn_id == entry.turn.turn_id:
-                    return not moved
+                    return entry if moved else True
                 # another process answered the message too; both were told, so both are kept, and the id stays with the first
                 entry = replace(entry, turn=replace(entry.turn, message_id=None))
             case Conflict():

@@ -50,6 +50,8 @@ class LastingMemory:
         self._tending, self._closed = Lock(), Event()
         self._thread: Thread | None = None
         keeping.open()
+        for write in keeping.waiting.writes():  # of processes that are gone
+            self._recent.keep(write)
         if len(keeping.waiting):
             breaker.news.set()
 
@@ -335,9 +337,9 @@ class LastingMemory:
                 self._drained += 1
                 if isinstance(held.entry, Write):
                     self._lost.pop(held.entry.turn.turn_id, None)
-                    if outcome is False:
-                        self._moved += 1
-                        self._recent.forget(held.entry.turn.conversation_id)
+                if isinstance(outcome, Write):
+                    self._moved += 1
+                    self._recent.note(outcome.turn.conversation_id, outcome.turn.state, outcome.version + 1)
         self.breaker.close()
 
     def _write_long(self, entries: Sequence[Entry]) -> list[Outcome]:

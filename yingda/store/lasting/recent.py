@@ -72,10 +72,6 @@ class Recent:
         opened = [one if one.released_at else replace(one, released_at=at, released_by=by) for one in known.handoffs]
         known.handoffs = deque(opened, maxlen=TURNS)
 
-    def forget(self, conversation_id: str) -> None:
-        """Know no more of the conversation."""
-        self._known.pop(conversation_id, None)
-
     def forget_all(self) -> None:
         """Know nothing."""
         self._known.clear()

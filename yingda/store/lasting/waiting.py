@@ -72,6 +72,10 @@ class Waiting:
                 break
         return found
 
+    def writes(self) -> list[Write]:
+        """All turns that wait."""
+        return [held.entry for held in self._all.values() if isinstance(held.entry, Write)]
+
     def has(self, conversation_id: str) -> bool:
         """True while a turn of the conversation waits."""
         return conversation_id in self._conversations
