@@ -13,13 +13,11 @@ from sqlalchemy import (
     CursorResult,
     Select,
     Table,
-    and_,
     bindparam,
     delete,
     func,
     insert,
     literal,
-    null,
     select,
     tuple_,
     update,
@@ -33,6 +31,7 @@ from yingda.store.base import Store
 from yingda.store.codec import as_json, decode, decode_state, encode, encode_state
 from yingda.store.failures import failures, is_away
 from yingda.store.health import StoreHealth
+from yingda.store.looking import look_up
 from yingda.store.memory import Entry, Outcome, Recalled, SoFar, Write
 from yingda.store.records import (
     Conflict,
@@ -69,25 +68,9 @@ _MOVE = (
     # what a turn does not say about the customer stays as it was
     .values(**_MOVED, **{name: func.coalesce(given, _CONVERSATIONS.c[name]) for name, given in _KNOWN.items()})
 )
-_HERE = _CONVERSATIONS.c.id == bindparam("here")
-_ANSWERED = and_(_TURNS.c.conversation_id == _CONVERSATIONS.c.id, _TURNS.c.message_id == bindparam("message"))
-_LOOK = select(_CONVERSATIONS.c.state, _CONVERSATIONS.c.version, null().label("id")).where(_HERE)
-_LOOK_FOR = (
-    select(_CONVERSATIONS.c.state, _CONVERSATIONS.c.version, _TURNS.c.id)
-    .select_from(_CONVERSATIONS.outerjoin(_TURNS, _ANSWERED))
-    .where(_HERE)
-)
-_LOOK_ALL = select(_CONVERSATIONS.c.id, _CONVERSATIONS.c.state, _CONVERSATIONS.c.version).where(
-    _CONVERSATIONS.c.id.in_(bindparam("here", expanding=True))
-)
-_FIND_ALL = select(_TURNS.c.conversation_id, _TURNS.c.message_id, _TURNS.c.id).where(
-    tuple_(_TURNS.c.conversation_id, _TURNS.c.message_id).in_(bindparam("keys", expanding=True))
-)
 _ANSWER = select(_TURNS.c.id).where(_TURNS.c.id == bindparam("turn"))
 _SAME_FEEDBACK = select(_FEEDBACK.c.digest).where(_FEEDBACK.c.answer_id == bindparam("answer"), _FEEDBACK.c.digest == bindparam("digest"))
 _ANYTHING = select(literal(1))
-_Look = tuple[Mapping[str, Any] | None, int, str | None]
-_NOTHING: _Look = (None, 0, None)
 _FACTS = tuple(field.name for field in fields(TurnFacts))
 
 
@@ -103,9 +86,9 @@ class SqlMemory:
         return self._store
 
     def recall_all(self, asked: Sequence[tuple[str, str | None]]) -> list[Recalled]:
-        """See Memory; PostgreSQL is asked twice for any number."""
+        """See Memory."""
         with self._store.looking() as connection:
-            found = _look_at_one(connection, *asked[0]) if len(asked) == 1 else _look_at_many(connection, asked)
+            found = look_up(connection, asked)
         return [self._recalled(*each) for each in found]
 
     def recall(self, conversation_id: str) -> tuple[ConversationState, int]:
@@ -330,27 +313,6 @@ def _overtaken(connection: Connection, turn: StoredTurn, error: IntegrityError |
     if connection.execute(_ANSWER, {"turn": turn.turn_id}).first() is not None:
         return IdUsed()
     return error if isinstance(error, Conflict) else Conflict()  # two workers began the same conversation
-
-
-def _look_at_one(connection: Connection, name: str, message_id: str | None) -> list[_Look]:
-    """State, version and the id of the turn that answered the message."""
-    asked = _LOOK if message_id is None else _LOOK_FOR
-    found = connection.execute(asked, {"here": name, "message": message_id} if message_id else {"here": name}).one_or_none()
-    return [_NOTHING if found is None else (found.state, found.version, found.id)]
-
-
-def _look_at_many(connection: Connection, asked: Sequence[tuple[str, str | None]]) -> list[_Look]:
-    if not asked:
-        return []
-    if connection.dialect.name == "sqlite":  # which asks no server, and would search all turns for a list of pairs
-        return [found for name, message in asked for found in _look_at_one(connection, name, message)]
-    keys = [(name, message) for name, message in asked if message]
-    known = {row.id: row for row in connection.execute(_LOOK_ALL, {"here": sorted({name for name, _ in asked})})}
-    found = connection.execute(_FIND_ALL, {"keys": keys}) if keys else ()
-    answered = {(row.conversation_id, row.message_id): row.id for row in found}
-    return [
-        (known[name].state, known[name].version, answered.get((name, message))) if name in known else _NOTHING for name, message in asked
-    ]
 
 
 def _turn_values(turn: StoredTurn, version: int) -> dict[str, Any]:
