@@ -64,9 +64,10 @@ def _open_engine(settings: Settings) -> Engine:
 
 
 def _open_memory(settings: Settings) -> Memory:
-    from yingda.assemble import open_memory
+    from yingda.assemble import Lasting, open_memory
 
-    return open_memory(settings.store)
+    patience_s, most = settings.store_patience_ms / 1000, settings.journal_max_mb * 1024 * 1024
+    return open_memory(settings.store, lasting=Lasting(settings.journal, patience_s=patience_s, journal_bytes=most))
 
 
 def _open_knowledge(settings: Settings, log: FilteringBoundLogger) -> Desk | None:

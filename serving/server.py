@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import ceil
@@ -94,12 +95,14 @@ def _run(
     on_ready: Callable[[], None],
     lifeline: socket.socket | None = None,
 ) -> None:
-    server = _Server(_config(settings, _open_app(settings, openers, log)), on_ready=on_ready, lifeline=lifeline)
-    logging.getLogger().handlers = [LogBridge(log)]
-    # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: server.stop())
-    server.run(sockets=[listener])
+    app = _open_app(settings, openers, log)
+    with closing(app.state.service.memory):
+        server = _Server(_config(settings, app), on_ready=on_ready, lifeline=lifeline)
+        logging.getLogger().handlers = [LogBridge(log)]
+        # uvicorn raises the signal again once it has stopped; a wished-for stop is a success.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda _number, _frame: server.stop())
+        server.run(sockets=[listener])
     if not server.was_ready:
         raise SettingsError(f"{settings.bundle}: the engine could not decide its first message; see the log above")
 

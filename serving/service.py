@@ -139,4 +139,6 @@ class Service:
 
 
 def _told_out(told: Told | ReusedError) -> Mapping[str, Any] | ProblemError:
-    return ProblemError(409, "message_id_reused", str(told)) if isinstance(told, ReusedError) else told.record
+    if isinstance(told, ReusedError):
+        return ProblemError(409, "message_id_reused", str(told))
+    return {**told.record, "stored": told.stored}

@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     vault_keys: Path | None = None
     # Days after which conversations, decisions and feedback are deleted.
     retention_days: int = Field(default=365, ge=1, le=3650)
+    # Where what cannot be written to the store waits; unset: beside an SQLite file, in `var` for other databases.
+    journal: Path | None = None
+    journal_max_mb: int = Field(default=64, ge=1, le=4096)
+    # What a message waits for a store that hangs, once, before it goes on without it.
+    store_patience_ms: int = Field(default=1000, ge=10, le=60_000)
     # Nothing is published that its author alone has seen; people are told apart by their keys.
     two_people: bool = False
     encode_threads: int = Field(default=1, ge=1, le=64)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
+from sqlalchemy.engine import make_url
 
 from yingda import bundle as layout
 from yingda.bundle import Bundle, open_bundle
@@ -28,8 +31,13 @@ from yingda.retrieve.keep import keep_index
 from yingda.retrieve.space import build_space
 from yingda.retrieve.storage import index_source
 from yingda.runtime import EncoderSession
-from yingda.store.base import open_store
+from yingda.store.base import Store, open_store
 from yingda.store.conversations import SqlMemory
+from yingda.store.group_commit import GroupCommit
+from yingda.store.lasting.breaker import Breaker, Hands, at_once
+from yingda.store.lasting.files import Folder
+from yingda.store.lasting.keeping import Keeping
+from yingda.store.lasting.memory import PACE_S, LastingMemory
 from yingda.store.memory import Memory, VolatileMemory
 from yingda.store.migrate import migrate
 from yingda.text.normalise import normalise
@@ -100,15 +108,58 @@ def open_parts(bundle: Path, *, pack: Path | None = None, index_folder: Path | N
     return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder, cache_size)
 
 
-def open_memory(url: str) -> Memory:
+@dataclass(frozen=True)
+class Lasting:
+    """How a memory goes on while its database is away.
+
+    ``journal``: the folder of the journal; None for one beside the file of an SQLite store, and ``var/`` for other
+    databases. A message waits ``patience_s`` seconds for a database that hangs. ``journal_bytes`` bounds the journal of a
+    process, ``unsaved`` the turns it keeps in memory where no disk takes them. ``pace_s`` seconds lie between two looks at a
+    database that is away.
+    """
+
+    journal: Path | None = None
+    patience_s: float = 1.0
+    journal_bytes: int = 64 * 1024 * 1024
+    unsaved: int = 2000
+    pace_s: float = PACE_S
+
+
+def open_memory(url: str, *, lasting: Lasting | None = None) -> Memory:
     """The memory of conversations at ``url``, its tables brought to this version; ``memory`` forgets when the process ends.
 
-    Raises StoreError when the database cannot be used.
+    With ``lasting`` it goes on while the database is away, and threads write together. Raises StoreError when the database
+    cannot be used now.
     """
     if url == VOLATILE:
         return VolatileMemory()
     prepare_store(url)
-    return SqlMemory(open_store(url))
+    if lasting is None:
+        return SqlMemory(open_store(url))
+    memory = lasting_memory(open_store(url, wait_s=lasting.patience_s), lasting, journal_folder(url, lasting.journal))
+    memory.watch(lasting.pace_s)
+    return memory
+
+
+def lasting_memory(store: Store, lasting: Lasting, folder: Path) -> LastingMemory:
+    """A memory over an open store, its journals in ``folder``, which nobody tends yet."""
+    sql = SqlMemory(store)
+    # SQLite gives up on a lock by itself; a server that does not answer can only be left
+    within = at_once if store.engine.dialect.name == "sqlite" else Hands(lasting.patience_s)
+    return LastingMemory(
+        sql,
+        writer=GroupCommit(sql.write_all, patience_s=lasting.patience_s),
+        breaker=Breaker(lambda: datetime.now(UTC), within),
+        keeping=Keeping(Folder(folder), limit=lasting.journal_bytes, unsaved=lasting.unsaved),
+    )
+
+
+def journal_folder(url: str, given: Path | None = None) -> Path:
+    """Where what waits for the store at ``url`` is kept; each store has a folder of its own."""
+    if given is None and url.startswith(_SQLITE):
+        return Path(f"{url.removeprefix(_SQLITE)}.waiting")
+    named = make_url(url).render_as_string(hide_password=True)
+    return (given or Path("var")) / f"waiting-{sha256(named.encode()).hexdigest()[:16]}"
 
 
 def prepare_store(url: str) -> list[str]:

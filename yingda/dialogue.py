@@ -7,13 +7,13 @@ for the service, the evaluation and replays alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any, Protocol
 
 from yingda.decide.package import build_package
 from yingda.decide.rollout import placement_of
-from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Answer, Outcome
 from yingda.domain.errors import YingdaError
 from yingda.domain.handoff import CustomerProfile, TurnRecord
@@ -23,7 +23,7 @@ from yingda.domain.message import Customer, Message
 from yingda.domain.rollout import Arm, Placement, PlanRevision
 from yingda.reply.variables import address
 from yingda.store.codec import encode
-from yingda.store.memory import Memory
+from yingda.store.memory import Memory, NotStored, Recalled, Write
 from yingda.store.records import Conflict, Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts, hash_customer
 from yingda.text.masking import mask
 
@@ -65,13 +65,15 @@ class Request:
 class Told:
     """What the caller is told: the answer as it was, or will be, stored; ``answer`` is None when it was told before.
 
-    ``placement`` is its place in the roll-out; None where there is none.
+    ``placement`` is its place in the roll-out; None where there is none. ``stored`` is True once the turn is kept: in the
+    store, or in the journal that stands in for it; False for a dry run, and where no disk would take it.
     """
 
     turn_id: str
     record: Mapping[str, Any]
     answer: Answer | None
     placement: Placement | None = None
+    stored: bool = False
 
 
 Render = Callable[[Any, Answer, str], Mapping[str, Any]]
@@ -133,31 +135,35 @@ class Dialogue:
         self, engine: Decider, wave: Sequence[tuple[int, Request]], told: dict[int, Told | ReusedError], plan: PlanRevision | None
     ) -> list[tuple[int, Request]]:
         """Tell what can be told; the requests that another worker overtook are left."""
-        fresh = []
-        for place, request in wave:
-            earlier = self._told_before(request)
-            if earlier is None:
-                fresh.append((place, request))
+        fresh: list[tuple[int, Request, Recalled]] = []
+        for (place, request), recalled in zip(wave, self._recall([request.message for _, request in wave]), strict=True):
+            if recalled.turn is None:
+                fresh.append((place, request, recalled))
             else:
-                told[place] = earlier
-        recalled = [self._recall(request.message) for _, request in fresh]
-        answers = engine.answer_many([request.message for _, request in fresh], [state for state, _ in recalled]) if fresh else []
-        left = []
-        for (place, request), (before, version), answer in zip(fresh, recalled, answers, strict=True):
-            try:
-                told[place] = self._remember(engine, request, self._tell(engine, request, answer, plan), before, version)
-            except Conflict:
-                left.append((place, request))
-        return left
+                told[place] = self._again(recalled.turn, request)
+        if not fresh:
+            return []
+        answers = engine.answer_many([request.message for _, request, _ in fresh], [recalled.state for _, _, recalled in fresh])
+        writes: list[tuple[int, Request, Told, Write]] = []
+        for (place, request, recalled), answer in zip(fresh, answers, strict=True):
+            found = self._tell(engine, request, answer, plan)
+            if request.dry_run:
+                told[place] = found
+            else:
+                writes.append((place, request, found, self._write(engine, request, answer, found, recalled)))
+        return self._remember(writes, told) if writes else []
 
-    def _told_before(self, request: Request) -> Told | ReusedError | None:
-        """What this very message was told before."""
-        scope, message_id = scope_of(request.message), request.message.message_id
-        stored = self._memory.find(scope, message_id) if scope and message_id else None
-        return None if stored is None else _again(stored, request)
+    def _recall(self, messages: Sequence[Message]) -> list[Recalled]:
+        """Each conversation as it is, and what this very message was told before; what has no name was never begun."""
+        named = [(scope, message.message_id) for message in messages if (scope := scope_of(message))]
+        known = iter(self._memory.recall_all(named)) if named else iter(())
+        return [next(known) if scope_of(message) else Recalled() for message in messages]
 
-    def _recall(self, message: Message) -> tuple[ConversationState, int]:
-        return self._memory.recall(message.conversation_id) if message.conversation_id else (NEW, 0)
+    def _again(self, stored: StoredTurn, request: Request) -> Told | ReusedError:
+        """What this message was told before."""
+        if stored.digest != request.digest:
+            return ReusedError("this message_id was used for another message of the conversation; give each message its own id")
+        return Told(stored.turn_id, stored.answer, None, stored=self._memory.holds(stored.turn_id))
 
     def _tell(self, engine: Decider, request: Request, answer: Answer, plan: PlanRevision | None) -> Told:
         turn_id = self._new_id()
@@ -167,14 +173,28 @@ class Dialogue:
         placement = placement_of(plan, request.message)
         return Told(turn_id, {**rendered, "rollout": _as_told(placement)}, answer, placement)
 
-    def _remember(self, engine: Decider, request: Request, told: Told, before: ConversationState, version: int) -> Told | ReusedError:
-        if not request.dry_run and told.answer is not None:
-            try:
-                turn = self._record(engine, request, told.answer, told, scope_of(request.message) or told.turn_id)
-                self._memory.remember(turn, version=version, handoff=self._opened(turn, told, before, request.message.customer))
-            except Duplicate as error:
-                return _again(error.stored, request)
-        return told
+    def _write(self, engine: Decider, request: Request, answer: Answer, told: Told, recalled: Recalled) -> Write:
+        turn = self._record(engine, request, answer, told, scope_of(request.message) or told.turn_id)
+        return Write(turn, recalled.version, self._opened(turn, told, recalled.state, request.message.customer))
+
+    def _remember(
+        self, writes: Sequence[tuple[int, Request, Told, Write]], told: dict[int, Told | ReusedError]
+    ) -> list[tuple[int, Request]]:
+        """Write all at once and tell what is written; the requests that another worker overtook are left."""
+        left: list[tuple[int, Request]] = []
+        for (place, request, found, _), error in zip(writes, self._memory.remember_all([write for *_, write in writes]), strict=True):
+            match error:
+                case None:
+                    told[place] = replace(found, stored=True)
+                case NotStored():
+                    told[place] = found
+                case Duplicate(stored=stored):
+                    told[place] = self._again(stored, request)
+                case Conflict():
+                    left.append((place, request))
+                case _:
+                    raise error
+        return left
 
     def _opened(self, turn: StoredTurn, told: Told, before: ConversationState, customer: Customer | None) -> HandoffOpened | None:
         """The hand-off that begins with this turn, with the package for the agent; one that stood already is no new one."""
@@ -182,7 +202,7 @@ class Dialogue:
         if answer is None or not self._calls(turn.conversation_id, answer, told.placement, before):
             return None
         package = build_package(
-            [_as_record(each) for each in (*self._memory.turns(turn.conversation_id), turn)],
+            [_as_record(each) for each in (*self._memory.so_far(turn.conversation_id).turns, turn)],
             reasons=answer.handoff.reasons,
             state=answer.state,
             customer=_profile(customer),
@@ -199,7 +219,7 @@ class Dialogue:
             return False
         if answer.state.standing is not before.standing:
             return True
-        return placement is not None and all(each.released_at is not None for each in self._memory.handoffs(conversation_id))
+        return placement is not None and all(each.released_at is not None for each in self._memory.so_far(conversation_id).handoffs)
 
 
 def turn_record(engine: Decider, request: Request, answer: Answer, told: Told, conversation_id: str) -> StoredTurn:
@@ -262,12 +282,6 @@ def scope_of(message: Message) -> str | None:
     if message.conversation_id:
         return message.conversation_id
     return f"~message/{message.message_id}" if message.message_id else None
-
-
-def _again(stored: StoredTurn, request: Request) -> Told | ReusedError:
-    if stored.digest != request.digest:
-        return ReusedError("this message_id was used for another message of the conversation; give each message its own id")
-    return Told(stored.turn_id, stored.answer, None)
 
 
 def _waves(requests: Sequence[Request]) -> list[list[int]]:

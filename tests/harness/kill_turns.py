@@ -1,10 +1,15 @@
 """Kill -9 a writer of turns, again and again, and see that nothing it acknowledged is lost and nothing is there by halves.
 
     python -m tests.harness.kill_turns --url sqlite:////tmp/kill.db --kills 100
+    python -m tests.harness.kill_turns --url sqlite:////tmp/kill.db --kills 100 --outages
 
 A child process takes up the conversations where they stand, writes turns (every fifth calls a person, whom the next one
 releases) and reports each over a pipe once ``remember`` has returned. The parent kills it at a random moment and starts
 another. Which moments is seeded; what the machine does in between is not.
+
+With ``--outages`` the store goes away at some of those moments and comes back at others (SQLite: another process holds its
+lock; PostgreSQL: connections are killed and none are taken), the writer goes on with its journal, and what a killed one left
+there must be in the store once the next has started. A quarter of the writers is killed before the store is back.
 """
 
 from __future__ import annotations
@@ -13,27 +18,42 @@ import argparse
 import os
 import random
 import signal
+import sqlite3
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import closing, suppress
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from hashlib import sha256
+from pathlib import Path
+from tempfile import gettempdir
 
+import psycopg
+from psycopg import sql
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
+from yingda.assemble import Lasting, journal_folder, open_memory
 from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.errors import StoreError
 from yingda.domain.knowledge import Priority
 from yingda.domain.takeover import Handoff, Reason
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
+from yingda.store.failures import is_away
+from yingda.store.lasting.memory import LastingMemory
+from yingda.store.memory import Memory
 from yingda.store.migrate import migrate
-from yingda.store.records import Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts
+from yingda.store.records import Conflict, Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts
 
 CONVERSATIONS = 7
 HANDOFF_EVERY = 5
 START = datetime(2026, 11, 11, 8, tzinfo=timezone(timedelta(hours=8)))
+Outage = Callable[[], AbstractContextManager[None]]
+Open = Callable[[], Memory]
 STANDING = Handoff(True, (Reason.REQUESTED,), "general", Priority.HIGH)
 
 
@@ -63,56 +83,153 @@ def state_after(number: int) -> ConversationState:
     return ConversationState(repeats=number + 1, standing=standing, last_at=START + timedelta(seconds=number))
 
 
-def write_turns(url: str, seed: int, report: int) -> None:
+def write_turns(memory: Memory, seed: int, report: int) -> None:
     """Write turns until killed; a line ``conversation number`` for each that is stored."""
-    memory, choose = SqlMemory(open_store(url)), random.Random(seed)
-    done = [len(memory.turns(f"c-{conversation}")) for conversation in range(CONVERSATIONS)]
+    choose = random.Random(seed)
+    names = [f"c-{conversation}" for conversation in range(CONVERSATIONS)]
+    done, mine = _taken_up(memory, names), set[tuple[int, int]]()
     while True:
         conversation = choose.randrange(CONVERSATIONS)
         number = done[conversation]
         state, version = memory.recall(f"c-{conversation}")
         if state.standing is not None:
-            memory.release(f"c-{conversation}", by="小王", at=START)
+            try:
+                memory.release(f"c-{conversation}", by="小王", at=START)
+            except StoreError as error:
+                if not is_away(error):
+                    raise
+                os.write(report, b"busy\n")  # who releases waits for the store
+                continue
             version += 1
         after = state_after(number)
         opened = HandoffOpened(after.standing.reasons, START, {"turns": number}) if after.standing else None
-        # sent again from time to time, as a caller does who had no answer
-        again = max(number - 1, 0) if choose.random() < 0.1 else number
-        with suppress(Duplicate):
+        # sent again from time to time, as a caller does who had no answer; a new process knows no old answers while the store is away
+        again = number - 1 if choose.random() < 0.1 and (conversation, number - 1) in mine else number
+        try:
             memory.remember(replace(turn_of(conversation, again), state=after), version=version, handoff=opened)
+        except Duplicate:
+            pass
+        except Conflict:  # what waited was written meanwhile, behind something that was not known here
+            os.write(report, b"busy\n")
+            continue
+        mine.add((conversation, again))
         done[conversation] = max(done[conversation], again + 1)
         os.write(report, f"{conversation} {again}\n".encode())
 
 
-def kill_writers(url: str, kills: int, seed: int) -> set[tuple[int, int]]:
+def _taken_up(memory: Memory, names: Sequence[str]) -> list[int]:
+    """Numbers of turns in the conversations, which are known from now on also while the store is away."""
+    while True:
+        with suppress(StoreError):  # it is there, and may be slow to say so
+            memory.recall_all([(name, None) for name in names])
+            done = [len(memory.turns(name)) for name in names]
+            health = memory.health()
+            if health is None or health.down_since is None:
+                return done
+        time.sleep(0.01)
+
+
+def kill_writers(url: str, kills: int, seed: int, *, outage: Outage = nullcontext, open_one: Open | None = None) -> set[tuple[int, int]]:
     """Start and kill ``kills`` writers; returns what they acknowledged."""
     choose, acknowledged = random.Random(seed), set[tuple[int, int]]()
     for _ in range(kills):
-        acknowledged |= _kill_one(url, choose.randrange(2**32), after=choose.randrange(12), pause_s=choose.random() * 0.02)
+        with _Writer(open_one or (lambda: SqlMemory(open_store(url))), choose.randrange(2**32)) as writer:
+            # one that starts needs the store, so it is there until the first report
+            writer.read(choose.randrange(12) + (outage is not nullcontext))
+            with ExitStack() as gone:
+                gone.enter_context(outage())
+                writer.read(0 if outage is nullcontext else choose.randrange(12))
+                back = choose.random() < 0.75
+                if back:
+                    gone.close()
+                    writer.read(0 if outage is nullcontext else choose.randrange(12))
+                time.sleep(choose.random() * 0.02)
+                acknowledged |= writer.kill()
     return acknowledged
 
 
-def _kill_one(url: str, seed: int, *, after: int, pause_s: float) -> set[tuple[int, int]]:
-    """One writer, killed ``pause_s`` after its ``after``-th report."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
+class _Writer:
+    """A process that writes turns until it is killed."""
+
+    def __init__(self, open_one: Open, seed: int) -> None:
+        reading, writing = os.pipe()
+        self._child = os.fork()
+        if self._child == 0:
+            try:
+                os.close(reading)
+                write_turns(open_one(), seed, writing)
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(1)  # reached by an error alone
+        os.close(writing)
+        self._reports, self._lines = os.fdopen(reading), list[str]()
+
+    def __enter__(self) -> _Writer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reports.close()
+
+    def read(self, count: int) -> None:
+        """Wait for so many reports."""
+        self._lines += [self._reports.readline() for _ in range(count)]
+
+    def kill(self) -> set[tuple[int, int]]:
+        """Kill it; returns all that it acknowledged."""
+        os.kill(self._child, signal.SIGKILL)
+        _, status = os.waitpid(self._child, 0)
+        self._lines += self._reports.readlines()
+        if not os.WIFSIGNALED(status):
+            raise RuntimeError("a writer ended by itself; see its traceback above")
+        whole = [line.split() for line in self._lines if line.endswith("\n") and line != "busy\n"]
+        return {(int(conversation), int(number)) for conversation, number in whole}
+
+
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """The store takes nothing meanwhile."""
+    if url.startswith("sqlite:///"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None, timeout=60)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            yield
+            other.execute("ROLLBACK")
+        return
+    with closing(psycopg.connect(_other_database(url), autocommit=True)) as other:
+        name = sql.Identifier(make_url(url).database or "")
+        other.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false").format(name))
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [make_url(url).database])
         try:
-            os.close(reading)
-            write_turns(url, seed, writing)
+            yield
         finally:
-            os._exit(1)  # reached by an error alone
-    os.close(writing)
-    with os.fdopen(reading) as reports:
-        lines = [reports.readline() for _ in range(after)]
-        time.sleep(pause_s)
-        os.kill(child, signal.SIGKILL)
-        _, status = os.waitpid(child, 0)
-        lines += reports.readlines()
-    if not os.WIFSIGNALED(status):
-        raise RuntimeError("a writer ended by itself; see its traceback above")
-    whole = [line.split() for line in lines if line.endswith("\n")]
-    return {(int(conversation), int(number)) for conversation, number in whole}
+            other.execute(sql.SQL("ALTER DATABASE {} WITH ALLOW_CONNECTIONS true").format(name))
+
+
+def lasting(url: str) -> LastingMemory:
+    """A memory with a journal, which has little patience with a store that is away."""
+    patience_s = 0.05 if url.startswith("sqlite:///") else 2.0  # of the lock; a server that takes no connections says so at once
+    memory = open_memory(url, lasting=Lasting(patience_s=patience_s, pace_s=0.01, journal=_journals(url)))
+    assert isinstance(memory, LastingMemory)
+    return memory
+
+
+def recover(url: str) -> list[str]:
+    """Start a memory once more; what is wrong with what it leaves behind."""
+    with closing(lasting(url)) as memory:
+        settled = memory.tend()
+        health = memory.health()
+    left = sorted(path.name for path in journal_folder(url, _journals(url)).iterdir())
+    faults = [] if settled and health is not None and health.waiting == health.refused == 0 else [f"not settled: {health}"]
+    return faults + [f"left behind: {name}" for name in left]
+
+
+def _journals(url: str) -> Path | None:
+    return None if url.startswith("sqlite:///") else Path(gettempdir())
+
+
+def _other_database(url: str) -> str:
+    """A database of the same server, for its connections are not killed."""
+    return make_url(url).set(drivername="postgresql", database="postgres").render_as_string(hide_password=False)
 
 
 def examine(url: str, acknowledged: set[tuple[int, int]], kills: int) -> Verdict:
@@ -161,9 +278,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--url", required=True, help="an empty database")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--outages", action="store_true", help="the store goes away and comes back meanwhile")
     given = parser.parse_args(argv)
-    migrate(given.url)
-    verdict = examine(given.url, kill_writers(given.url, given.kills, given.seed), given.kills)
+    url = given.url
+    migrate(url)
+    if given.outages:
+        acknowledged = kill_writers(url, given.kills, given.seed, outage=partial(away, url), open_one=partial(lasting, url))
+        faults = recover(url)
+    else:
+        acknowledged, faults = kill_writers(url, given.kills, given.seed), []
+    verdict = examine(url, acknowledged, given.kills)
+    verdict = replace(verdict, faults=(*verdict.faults, *faults))
     sys.stdout.write(f"{verdict.kills} kills, {verdict.acknowledged} turns acknowledged, {verdict.stored} stored\n")
     sys.stdout.writelines(f"{fault}\n" for fault in verdict.faults)
     return 1 if verdict.faults or not verdict.acknowledged else 0

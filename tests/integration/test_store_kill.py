@@ -18,11 +18,12 @@ ROOT = Path(__file__).parents[2]
 KILLS = os.environ.get("YINGDA_TEST_KILLS", "5")
 
 
+@pytest.mark.parametrize("options", [(), ("--outages",)], ids=["store there", "store coming and going"])
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_killed_writers_lose_no_acknowledged_turn(backend: str, tmp_path: Path) -> None:
+def test_killed_writers_lose_no_acknowledged_turn(backend: str, options: tuple[str, ...], tmp_path: Path) -> None:
     with database(backend, tmp_path) as url:
         # in a process of its own: it forks, which one with threads must not
-        command = [sys.executable, "-m", "tests.harness.kill_turns", "--url", url, "--kills", KILLS, "--seed", "7"]
+        command = [sys.executable, "-m", "tests.harness.kill_turns", "--url", url, "--kills", KILLS, "--seed", "7", *options]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")

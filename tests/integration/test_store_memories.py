@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,24 +13,32 @@ from typing import Any
 import pytest
 
 from tests.store_kit import BACKENDS, NOON, STANDING, a_turn, handed_over, opened
+from yingda.assemble import Lasting, lasting_memory
 from yingda.domain.conversation import NEW
 from yingda.domain.errors import StoreError
 from yingda.domain.takeover import Reason
 from yingda.store.conversations import SqlMemory
-from yingda.store.memory import Memory, VolatileMemory
+from yingda.store.health import StoreHealth
+from yingda.store.memory import Memory, Recalled, VolatileMemory, Write
 from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed, Masked, StoredTurn, TurnFacts, Unknown, hash_customer
 
 OPENED = HandoffOpened((Reason.REQUESTED, Reason.VIP), NOON, {"summary": "要人工", "tried": ["ship-when"]})
 WANG, LI = hash_customer("王"), hash_customer("李")
 
 
-@pytest.fixture(params=("process", *BACKENDS))
+@pytest.fixture(params=("process", *BACKENDS, *(f"{backend}, lasting" for backend in BACKENDS)))
 def memory(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Memory]:
     if request.param == "process":
         yield VolatileMemory()
         return
-    with opened(request.param, tmp_path) as store:
-        yield SqlMemory(store, page=2)
+    backend, _, lasting = request.param.partition(", ")
+    with opened(backend, tmp_path) as store:
+        if not lasting:
+            yield SqlMemory(store, page=2)
+            return
+        with closing(lasting_memory(store, Lasting(patience_s=60), tmp_path / "journals")) as memory:
+            yield memory
+            assert memory.health() == StoreHealth(journal_bytes=16, journal_limit=Lasting.journal_bytes)
 
 
 def feedback(**changes: Any) -> Feedback:
@@ -256,3 +265,67 @@ def test_of_many_who_send_one_message_all_learn_the_one_answer(memory: Memory) -
         told = set(pool.map(attempt, range(8)))
 
     assert told == {memory.turns("c-1")[0].turn_id}
+
+
+def test_many_are_recalled_at_once_with_what_they_were_told(memory: Memory) -> None:
+    first, second = a_turn(1), a_turn(2, conversation_id="c-2")
+    memory.remember(first, version=0)
+    memory.remember(second, version=0)
+
+    found = memory.recall_all([("c-2", None), ("nobody", "m-1"), ("c-1", "m-1"), ("c-1", "m-9"), ("c-1", "m-1")])
+
+    told = Recalled(first.state, 1, first)
+    assert found == [Recalled(second.state, 1), Recalled(), told, Recalled(first.state, 1), told]
+    assert memory.recall_all([]) == []
+
+
+def test_turns_of_many_conversations_are_written_together(memory: Memory) -> None:
+    memory.remember(a_turn(1), version=0)
+    turns = [a_turn(2), a_turn(3, conversation_id="c-3"), handed_over(4, conversation_id="a-4"), a_turn(5)]
+
+    errors = memory.remember_all([Write(turns[0], 1), Write(turns[1], 0), Write(turns[2], 0, OPENED), Write(turns[3], 2)])
+
+    assert errors == [None] * 4
+    assert memory.turns("c-1") == [a_turn(1), turns[0], turns[3]]
+    assert (memory.turns("c-3"), memory.turns("a-4")) == ([turns[1]], [turns[2]])
+    assert [one.opened for one in memory.handoffs("a-4")] == [OPENED]
+    assert memory.recall("c-1") == (turns[3].state, 3)
+    assert memory.remember_all([]) == []
+
+
+def test_one_that_cannot_be_written_takes_no_other_with_it(memory: Memory) -> None:
+    memory.remember(a_turn(1), version=0)
+    memory.remember(a_turn(2, conversation_id="c-2"), version=0)
+    good = [a_turn(20 + number, conversation_id=f"new-{number}") for number in range(4)]
+    bad = [
+        Write(a_turn(3, message_id="m-1"), 1),  # answered before
+        Write(a_turn(4, conversation_id="c-2"), 7),  # decided on another version
+        Write(a_turn(5, conversation_id="c-5", turn_id=a_turn(1).turn_id), 0),  # an id used before
+        Write(a_turn(6, conversation_id="c-6", answer={"confidence": float("nan")}), 0),
+    ]
+
+    errors = memory.remember_all([each for turn, wrong in zip(good, bad, strict=True) for each in (Write(turn, 0), wrong)])
+
+    assert errors[::2] == [None] * 4
+    assert [type(error) for error in errors[1::2]] == [Duplicate, Conflict, IdUsed, StoreError]
+    assert isinstance(errors[1], Duplicate) and errors[1].stored == a_turn(1)
+    assert [memory.turns(f"new-{number}") for number in range(4)] == [[turn] for turn in good]
+    assert [memory.recall(name)[1] for name in ("c-1", "c-2", "c-5", "c-6")] == [1, 1, 0, 0]
+
+
+def test_what_no_database_takes_is_refused_alone(memory: Memory) -> None:
+    if isinstance(memory, VolatileMemory):
+        return  # a process takes anything
+    errors = memory.remember_all([Write(a_turn(1, conversation_id="half \ud83d"), 0), Write(a_turn(2, conversation_id="c-2"), 0)])
+
+    assert [error and error.code for error in errors] == ["store_refused", None]
+    assert memory.turns("c-2") == [a_turn(2, conversation_id="c-2")]
+
+
+def test_an_agent_is_told_all_there_is(memory: Memory) -> None:
+    memory.remember(handed_over(1), version=0, handoff=OPENED)
+
+    found = memory.so_far("c-1")
+
+    assert ([turn.text for turn in found.turns], [one.opened.reasons for one in found.handoffs]) == ([a_turn(1).text], [OPENED.reasons])
+    assert memory.holds(a_turn(1).turn_id)

@@ -16,7 +16,7 @@ from yingda.dialogue import Dialogue, Request, ReusedError, Told, turn_record
 from yingda.domain.decision import Answer
 from yingda.domain.errors import StoreError
 from yingda.domain.message import Customer, Message
-from yingda.store.memory import VolatileMemory
+from yingda.store.memory import NotStored, VolatileMemory
 from yingda.store.records import Conflict, HandoffOpened, StoredTurn
 
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
@@ -149,6 +149,35 @@ def test_what_could_not_be_stored_is_not_told() -> None:
 
     with pytest.raises(StoreError, match="disk full"):
         dialogue(Full()).take(FakeEngine(), [ask()])
+
+
+def test_what_no_disk_takes_is_told_and_said_to_be_told_only() -> None:
+    class Away(VolatileMemory):
+        """Keeps what it is given in the process, and says so."""
+
+        def remember(self, turn: StoredTurn, *, version: int, handoff: HandoffOpened | None = None) -> None:
+            super().remember(turn, version=version, handoff=handoff)
+            raise NotStored
+
+        def holds(self, _: str, /) -> bool:
+            return False
+
+    talk, engine = dialogue(Away()), FakeEngine()
+
+    first, again = (talk.take(engine, [ask(message_id="m")])[0] for _ in range(2))
+
+    assert isinstance(first, Told) and isinstance(again, Told)
+    assert (first.stored, again.stored) == (False, False)
+    assert first.record == again.record
+    assert len(engine.calls) == 1
+
+
+def test_what_is_stored_says_so_and_a_dry_run_does_not() -> None:
+    talk = dialogue(VolatileMemory())
+
+    told = talk.take(FakeEngine(), [ask(message_id="m"), ask(message_id="m"), ask(dry_run=True)])
+
+    assert [isinstance(each, Told) and each.stored for each in told] == [True, True, False]
 
 
 def test_text_is_stored_masked_and_the_customer_as_a_hash() -> None:

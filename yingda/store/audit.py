@@ -23,6 +23,7 @@ from yingda.domain.errors import StoreError
 from yingda.store.audit_tables import AuditRow
 from yingda.store.base import Store
 from yingda.store.conversations import SqlMemory
+from yingda.store.lasting.memory import LastingMemory
 from yingda.store.memory import Memory
 
 GENESIS = "0" * 64
@@ -157,7 +158,7 @@ class Audit:
 
 def audit_of(memory: Memory) -> Audit | None:
     """The audit log kept beside ``memory``; None for a memory that forgets."""
-    return Audit(memory._store) if isinstance(memory, SqlMemory) else None
+    return Audit(memory.store) if isinstance(memory, SqlMemory | LastingMemory) else None
 
 
 def safe_name(kind: str, name: str) -> str:

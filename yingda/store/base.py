@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from sqlite3 import OperationalError as SqliteError
 from time import monotonic, sleep
 from typing import Any
@@ -75,6 +76,10 @@ class Store:
     """An open database; threads and tasks may share it, and each transaction takes a connection of its pool."""
 
     engine: Engine
+    _writer: Engine = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_writer", self.engine.execution_options(**{_WRITES: True}))
 
     @property
     def url(self) -> str:
@@ -102,49 +107,72 @@ class Store:
 
     def writer(self) -> Engine:
         """The same engine, whose transactions take SQLite's write lock as they begin."""
-        return self.engine.execution_options(**{_WRITES: True})
+        return self._writer
+
+    @contextmanager
+    def looking(self) -> Iterator[Connection]:
+        """Like ``reading``, without the cost of a session: for statements made of tables."""
+        with failures(self.url), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def changing(self) -> Iterator[Connection]:
+        """Like ``writing``, without the cost of a session: for statements made of tables."""
+        with failures(self.url), self._writer.begin() as connection:
+            yield connection
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
 
 
-def open_store(url: str) -> Store:
+def open_store(url: str, *, wait_s: float = WAIT_S) -> Store:
     """The database at ``url`` (``sqlite:///FILE`` or ``postgresql://USER@HOST/DATABASE``); connects on first use.
 
+    A lock or a connection is waited for ``wait_s`` seconds (PostgreSQL's driver waits at least 2 for a connection).
     Raises StoreError for a URL that is neither, or when the driver is not installed. Tables are made by
     ``yingda.store.migrate``.
     """
     parsed = _parse(url)
-    options: dict[str, Any] = {"timeout": WAIT_S} if parsed.get_backend_name() == "sqlite" else {"connect_timeout": WAIT_S}
+    lite = parsed.get_backend_name() == "sqlite"
+    options: dict[str, Any] = {"timeout": wait_s} if lite else {"connect_timeout": max(2, round(wait_s))}
     try:
         engine = create_engine(
             parsed,
             connect_args=options,
             hide_parameters=True,  # parameters hold what customers wrote
             json_serializer=dump_json,
-            pool_pre_ping=parsed.get_backend_name() == "postgresql",
+            pool_pre_ping=not lite,
+            pool_timeout=wait_s,
         )
     except ModuleNotFoundError as error:
         raise StoreError(
             f"the PostgreSQL driver is not installed ({error.name}); run `pip install 'yingda[postgres]'`", code="store_driver"
         ) from None
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", partial(_prepare_sqlite, wait_s))
         event.listen(engine, "begin", _begin_sqlite)
     else:
-        event.listen(engine, "connect", _prepare_postgres)
+        event.listen(engine, "connect", partial(_prepare_postgres, wait_s))
     return Store(engine)
 
 
-def dump_json(value: Any) -> str:
+class JsonText(str):
+    """JSON as ``dump_json`` wrote it: a column of JSON takes it as it is, so that nothing is written twice."""
+
+    __slots__ = ()
+
+
+def dump_json(value: Any) -> JsonText:
     """``value`` as compact JSON in its own order, readable in Chinese; raises ValueError for NaN and infinities."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False, default=_plain)
+    if isinstance(value, JsonText):
+        return value
+    text = _READABLE.encode(value)
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair has no bytes of its own, only an escape
-        return json.dumps(value, separators=(",", ":"), allow_nan=False, default=_plain)
-    return text
+        return JsonText(_ESCAPED.encode(value))
+    return JsonText(text)
 
 
 def _plain(value: object) -> dict[str, Any]:
@@ -152,6 +180,11 @@ def _plain(value: object) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError
+
+
+_READABLE, _ESCAPED = (
+    json.JSONEncoder(ensure_ascii=ascii_only, separators=(",", ":"), allow_nan=False, default=_plain) for ascii_only in (False, True)
+)
 
 
 def _parse(url: str) -> URL:
@@ -168,22 +201,22 @@ def _parse(url: str) -> URL:
     raise StoreError(f"the store cannot be kept in '{parsed.drivername}'; write {_FORMS}", code="store_url")
 
 
-def _prepare_sqlite(connection: Any, _: Any) -> None:
+def _prepare_sqlite(wait_s: float, connection: Any, _: Any) -> None:
     """Readers beside one writer (WAL), every commit on disk before it returns (FULL), foreign keys kept, deleted rows wiped."""
     connection.isolation_level = None  # SQLAlchemy begins transactions itself, see _begin_sqlite
-    connection.execute(f"PRAGMA busy_timeout={WAIT_S * 1000}")
-    _use_wal(connection)
+    connection.execute(f"PRAGMA busy_timeout={round(wait_s * 1000)}")
+    _use_wal(connection, wait_s)
     for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _use_wal(connection: Any) -> None:
+def _use_wal(connection: Any, wait_s: float) -> None:
     """Make the file's journal a WAL, waiting for whoever does so at the same moment.
 
     SQLite refuses all but one of those who open a new file together, and at once: it does not call its busy handler where
     waiting might deadlock (https://sqlite.org/c3ref/busy_handler.html).
     """
-    deadline = monotonic() + WAIT_S
+    deadline = monotonic() + wait_s
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
@@ -200,9 +233,9 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _prepare_postgres(connection: Any, _: Any) -> None:
+def _prepare_postgres(wait_s: float, connection: Any, _: Any) -> None:
     """Commits reach the disk even where the server's default is not to wait; a lock is waited for as long as on SQLite."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
-        cursor.execute(f"SELECT set_config('lock_timeout', '{WAIT_S}s', false)")
+        cursor.execute(f"SELECT set_config('lock_timeout', '{round(wait_s * 1000)}ms', false)")
     connection.commit()

@@ -9,13 +9,15 @@ from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from yingda.domain.conversation import ConversationState
 from yingda.domain.errors import StoreError
-from yingda.store.base import dump_json
+from yingda.store.base import JsonText, dump_json
 
 T = TypeVar("T")
+
+_PLAIN = frozenset((str, int, float, bool))
 
 
 def encode_state(state: ConversationState) -> dict[str, Any]:
@@ -31,10 +33,12 @@ def decode_state(stored: Mapping[str, Any]) -> ConversationState:
 
 def encode(value: Any) -> Any:
     """``value`` as JSON values: dataclasses as objects, tuples as lists, times as RFC 3339, enums by value."""
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value):
-        return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
+        return {name: encode(getattr(value, name)) for name in _names(value.__class__)}
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, tuple):
@@ -55,11 +59,21 @@ def decode(kind: type[T], stored: Any) -> T:
 
 def through_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """``value`` as it comes back from the store; raises StoreError for what is no JSON."""
+    decoded: dict[str, Any] = json.loads(as_json(value))
+    return decoded
+
+
+def as_json(value: Mapping[str, Any]) -> JsonText:
+    """``value`` as the JSON that a column takes; raises StoreError for what is none."""
     try:
-        decoded: dict[str, Any] = json.loads(dump_json(value))
+        return dump_json(value)
     except (TypeError, ValueError):
         raise StoreError("what is to be stored is no JSON; use strings, finite numbers, lists and objects", code="store_refused") from None
-    return decoded
+
+
+@lru_cache(maxsize=64)
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
 
 
 @lru_cache(maxsize=256)
@@ -68,6 +82,10 @@ def _decoder(hint: Any) -> Callable[[Any], Any]:
     if get_origin(hint) in (Union, types.UnionType):
         (inner,) = (_decoder(arg) for arg in get_args(hint) if arg is not type(None))
         return lambda value: None if value is None else inner(value)
+    if isinstance(hint, NewType):
+        return _decoder(hint.__supertype__)
+    if get_origin(hint) is Mapping:
+        return lambda value: _checked(dict, value)
     if get_origin(hint) is tuple:
         return _tuple_decoder(get_args(hint)[0])
     if isinstance(hint, type) and is_dataclass(hint):

@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta, timezone
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, CursorResult, Select, Table, bindparam, delete, func, insert, select, tuple_, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    CursorResult,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
 
-from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.conversation import ConversationState
 from yingda.domain.errors import StoreError
 from yingda.domain.takeover import Reason
 from yingda.store.base import Store
-from yingda.store.codec import decode, decode_state, encode, encode_state, through_json
+from yingda.store.codec import as_json, decode, decode_state, encode, encode_state
+from yingda.store.failures import failures, is_away
+from yingda.store.health import StoreHealth
+from yingda.store.looking import look_up
+from yingda.store.memory import Entry, Outcome, Recalled, SoFar, Write
 from yingda.store.records import (
     Conflict,
     Duplicate,
@@ -34,8 +51,10 @@ from yingda.store.tables import ConversationRow, FeedbackRow, HandoffRow, TurnRo
 PAGE = 1000
 """Turns read at once when there may be many: between two pages no transaction is open that a writer would wait for."""
 
-_CONVERSATIONS, _TURNS, _HANDOFFS = (cast(Table, row.__table__) for row in (ConversationRow, TurnRow, HandoffRow))
-_ADD_TURN, _ADD_HANDOFF = insert(_TURNS), insert(_HANDOFFS)
+_CONVERSATIONS, _TURNS, _HANDOFFS, _FEEDBACK = (cast(Table, row.__table__) for row in (ConversationRow, TurnRow, HandoffRow, FeedbackRow))
+_ADD_TURN, _ADD_HANDOFF, _ADD_FEEDBACK = insert(_TURNS), insert(_HANDOFFS), insert(_FEEDBACK)
+_TURN = select(_TURNS)
+_TURN_OF_ID = _TURN.where(_TURNS.c.id == bindparam("turn"))
 _MOVED = {
     "version": bindparam("new_version"),
     "state": bindparam("new_state", type_=_CONVERSATIONS.c.state.type),
@@ -49,6 +68,9 @@ _MOVE = (
     # what a turn does not say about the customer stays as it was
     .values(**_MOVED, **{name: func.coalesce(given, _CONVERSATIONS.c[name]) for name, given in _KNOWN.items()})
 )
+_ANSWER = select(_TURNS.c.id).where(_TURNS.c.id == bindparam("turn"))
+_SAME_FEEDBACK = select(_FEEDBACK.c.digest).where(_FEEDBACK.c.answer_id == bindparam("answer"), _FEEDBACK.c.digest == bindparam("digest"))
+_ANYTHING = select(literal(1))
 _FACTS = tuple(field.name for field in fields(TurnFacts))
 
 
@@ -58,30 +80,103 @@ class SqlMemory:
     def __init__(self, store: Store, *, page: int = PAGE) -> None:
         self._store, self._page = store, page
 
+    @property
+    def store(self) -> Store:
+        """The database it is in."""
+        return self._store
+
+    def recall_all(self, asked: Sequence[tuple[str, str | None]]) -> list[Recalled]:
+        """See Memory."""
+        with self._store.looking() as connection:
+            found = look_up(connection, asked)
+        return [self._recalled(*each) for each in found]
+
     def recall(self, conversation_id: str) -> tuple[ConversationState, int]:
         """See Memory."""
-        asked = select(ConversationRow.state, ConversationRow.version).where(ConversationRow.id == conversation_id)
-        with self._store.reading() as session:
-            found = session.execute(asked).one_or_none()
-        return (NEW, 0) if found is None else (decode_state(found.state), found.version)
+        (found,) = self.recall_all([(conversation_id, None)])
+        return found.state, found.version
 
     def find(self, conversation_id: str, message_id: str) -> StoredTurn | None:
         """See Memory."""
-        asked = select(TurnRow).where(TurnRow.conversation_id == conversation_id, TurnRow.message_id == message_id)
-        return next(iter(self._read(asked)), None)
+        return self.recall_all([(conversation_id, message_id)])[0].turn
 
     def remember(self, turn: StoredTurn, *, version: int, handoff: HandoffOpened | None = None) -> None:
         """See Memory; the version is checked by the very statement that writes it."""
-        values = _turn_values(turn, version + 1)
-        opened = None if handoff is None else _handoff_values(turn.conversation_id, handoff)
+        (error,) = self.remember_all([Write(turn, version, handoff)])
+        if error is not None:
+            raise error
+
+    def remember_all(self, writes: Sequence[Write]) -> list[StoreError | None]:
+        """See Memory."""
+        return [outcome if isinstance(outcome, StoreError) else None for outcome in self.write_all(writes)]
+
+    def write_all(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Write all that can be written in one transaction; what became of each, in order.
+
+        Raises StoreError where nothing can be written at all. No entries is a way to ask whether something could be.
+        """
+        outcomes: list[Outcome] = [True] * len(entries)
+        rows: list[tuple[int, _Rows]] = []
+        opinions: list[tuple[int, Feedback]] = []
+        for place, entry in enumerate(entries):
+            if isinstance(entry, Feedback):
+                opinions.append((place, entry))
+                continue
+            try:
+                rows.append((place, _rows(entry)))
+            except StoreError as error:
+                outcomes[place] = error
+        # by name, so that two who write the same conversations never wait for each other in a circle
+        rows.sort(key=lambda row: row[1].write.turn.conversation_id)
         try:
-            with self._store.writing() as session:
-                _move(session, turn, values["state"], version)
-                session.execute(_ADD_TURN, values)
-                if opened is not None:
-                    session.execute(_ADD_HANDOFF, opened)
-        except (IntegrityError, Conflict) as error:
-            raise self._overtaken(turn, error) from None
+            with self._store.changing() as connection:
+                if not entries:
+                    connection.execute(_ANYTHING)  # PostgreSQL's driver begins no transaction for nothing
+                _write_rows(connection, [each for _, each in rows])
+                for place, feedback in opinions:
+                    outcomes[place] = _write_feedback(connection, feedback)
+        except IntegrityError:
+            self._write_one_by_one(rows, opinions, outcomes)
+        except StoreError as error:
+            if is_away(error):
+                raise
+            self._write_one_by_one(rows, opinions, outcomes)
+        return outcomes
+
+    def _write_one_by_one(
+        self, rows: Sequence[tuple[int, _Rows]], opinions: Sequence[tuple[int, Feedback]], outcomes: list[Outcome]
+    ) -> None:
+        """All again, each in a savepoint of its own, because one of them cannot be written."""
+        with self._store.changing() as connection:
+            for place, each in rows:
+                outcomes[place] = True
+                try:
+                    with failures(self._store.url), connection.begin_nested():
+                        _write_rows(connection, [each])
+                except (IntegrityError, Conflict) as error:
+                    outcomes[place] = _overtaken(connection, each.write.turn, error)
+                except StoreError as error:
+                    if is_away(error):
+                        raise
+                    outcomes[place] = error
+            for place, feedback in opinions:
+                outcomes[place] = _write_feedback(connection, feedback)
+
+    def so_far(self, conversation_id: str) -> SoFar:
+        """See Memory."""
+        return SoFar(self.turns(conversation_id), self.handoffs(conversation_id))
+
+    def holds(self, _: str, /) -> bool:
+        """See Memory; what is not on the disk is not known here."""
+        return True
+
+    def health(self) -> StoreHealth | None:
+        """See Memory."""
+        return None
+
+    def close(self) -> None:
+        """See Memory."""
+        self._store.close()
 
     def release(self, conversation_id: str, *, by: str, at: datetime) -> ConversationState:
         """See Memory."""
@@ -101,15 +196,17 @@ class SqlMemory:
 
     def turns(self, conversation_id: str) -> list[StoredTurn]:
         """See Memory."""
-        return self._read(select(TurnRow).where(TurnRow.conversation_id == conversation_id).order_by(TurnRow.version))
+        return self._read(_TURN.where(_TURNS.c.conversation_id == conversation_id).order_by(_TURNS.c.version))
 
     def turn(self, turn_id: str) -> StoredTurn | None:
         """See Memory."""
-        return next(iter(self._read(select(TurnRow).where(TurnRow.id == turn_id))), None)
+        with self._store.looking() as connection:
+            found = connection.execute(_TURN_OF_ID, {"turn": turn_id}).one_or_none()
+        return None if found is None else _turn(found)
 
     def turns_since(self, since: datetime) -> Iterator[StoredTurn]:
         """See Memory; a page at a time, so that 100,000 turns need the room of a thousand and hold up nobody."""
-        ordered = select(TurnRow).order_by(TurnRow.at, TurnRow.id).limit(self._page)
+        ordered = _TURN.order_by(TurnRow.at, TurnRow.id).limit(self._page)
         page = self._read(ordered.where(TurnRow.at >= since))
         while page:
             yield from page
@@ -124,17 +221,10 @@ class SqlMemory:
 
     def add_feedback(self, feedback: Feedback) -> bool:
         """See Memory."""
-        key = (feedback.answer_id, feedback.digest)
-        try:
-            with self._store.writing() as session:
-                if session.get(FeedbackRow, key) is not None:
-                    return False
-                session.add(FeedbackRow(**_feedback_values(feedback)))
-        except IntegrityError:
-            if self.turn(feedback.answer_id) is None:
-                raise Unknown("answer") from None
-            return False  # another worker stored the same at the same moment
-        return True
+        (outcome,) = self.write_all([feedback])
+        if isinstance(outcome, StoreError):
+            raise outcome
+        return outcome
 
     def feedback(self, answer_id: str) -> list[Feedback]:
         """See Memory."""
@@ -150,18 +240,14 @@ class SqlMemory:
         """See Memory."""
         return self._delete(ConversationRow.id.in_(select(TurnRow.conversation_id).where(TurnRow.customer == customer)))
 
-    def _read(self, asked: Select[TurnRow]) -> list[StoredTurn]:
-        with self._store.reading() as session:
-            return [_turn(row) for row in session.scalars(asked)]
+    def _read(self, asked: Select[*tuple[Any, ...]]) -> list[StoredTurn]:
+        with self._store.looking() as connection:
+            return [_turn(row) for row in connection.execute(asked)]
 
-    def _overtaken(self, turn: StoredTurn, error: IntegrityError | Conflict) -> StoreError:
-        """Why ``turn`` could not be written, by what is there now."""
-        stored = None if turn.message_id is None else self.find(turn.conversation_id, turn.message_id)
-        if stored is not None:
-            return Duplicate(stored)
-        if self.turn(turn.turn_id) is not None:
-            return IdUsed()
-        return error if isinstance(error, Conflict) else Conflict()  # two workers began the same conversation
+    def _recalled(self, state: Mapping[str, Any] | None, version: int, turn_id: str | None) -> Recalled:
+        if state is None:
+            return Recalled()
+        return Recalled(decode_state(state), version, self.turn(turn_id) if turn_id else None)
 
     def _delete(self, which: ColumnElement[bool]) -> int:
         """Turns, hand-offs and feedback go with their conversation, by its foreign keys."""
@@ -169,16 +255,64 @@ class SqlMemory:
             return cast(CursorResult[Any], session.execute(delete(_CONVERSATIONS).where(which))).rowcount
 
 
-def _move(session: Session, turn: StoredTurn, state: Mapping[str, Any], version: int) -> None:
-    """Move the conversation on to the state after ``turn``; raises Conflict, or IntegrityError where two begin it."""
-    facts = turn.facts
-    moved = {"new_version": version + 1, "new_state": state, "new_at": turn.at}
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What is written for a turn, ready to be bound."""
+
+    write: Write
+    moved: Mapping[str, Any]
+    turn: Mapping[str, Any]
+    handoff: Mapping[str, Any] | None
+
+
+def _rows(write: Write) -> _Rows:
+    """Raises StoreError for what is no JSON."""
+    turn = write.turn
+    facts, values = turn.facts, _turn_values(turn, write.version + 1)
+    moved = {"new_version": write.version + 1, "new_state": values["state"], "new_at": turn.at, "from_version": write.version}
     known = {"new_customer": facts.customer, "new_channel": facts.channel, "new_tier": facts.tier}
-    values = {**moved, **known, "here": turn.conversation_id}
-    if version == 0:
-        session.execute(_BEGIN, values)
-    elif cast(CursorResult[Any], session.execute(_MOVE, {**values, "from_version": version})).rowcount != 1:
+    handoff = None if write.handoff is None else _handoff_values(turn.conversation_id, write.handoff)
+    return _Rows(write, {**moved, **known, "here": turn.conversation_id}, values, handoff)
+
+
+def _write_rows(connection: Connection, rows: Sequence[_Rows]) -> None:
+    """Move the conversations on and add turns and hand-offs; raises Conflict or IntegrityError when one of them cannot be written."""
+    begun = [row.moved for row in rows if row.write.version == 0]
+    moved = [row.moved for row in rows if row.write.version != 0]
+    if begun:
+        connection.execute(_BEGIN, [{name: value for name, value in row.items() if name != "from_version"} for row in begun])
+    if moved and connection.execute(_MOVE, moved).rowcount != len(moved):
         raise Conflict
+    if rows:
+        connection.execute(_ADD_TURN, [row.turn for row in rows])
+    if opened := [row.handoff for row in rows if row.handoff is not None]:
+        connection.execute(_ADD_HANDOFF, opened)
+
+
+def _write_feedback(connection: Connection, feedback: Feedback) -> Outcome:
+    """True when it was added, False when the same was there, Unknown when there is no such answer."""
+    key = {"answer": feedback.answer_id, "digest": feedback.digest}
+    if connection.execute(_SAME_FEEDBACK, key).first() is not None:
+        return False
+    if connection.execute(_ANSWER, {"turn": feedback.answer_id}).first() is None:
+        return Unknown("answer")
+    try:
+        with connection.begin_nested():
+            connection.execute(_ADD_FEEDBACK, _feedback_values(feedback))
+    except IntegrityError:
+        return False  # another worker stored the same at the same moment
+    return True
+
+
+def _overtaken(connection: Connection, turn: StoredTurn, error: IntegrityError | Conflict) -> StoreError:
+    """Why ``turn`` could not be written, by what is there now."""
+    if turn.message_id is not None:
+        asked = _TURN.where(_TURNS.c.conversation_id == turn.conversation_id, _TURNS.c.message_id == turn.message_id)
+        if (stored := connection.execute(asked).one_or_none()) is not None:
+            return Duplicate(_turn(stored))
+    if connection.execute(_ANSWER, {"turn": turn.turn_id}).first() is not None:
+        return IdUsed()
+    return error if isinstance(error, Conflict) else Conflict()  # two workers began the same conversation
 
 
 def _turn_values(turn: StoredTurn, version: int) -> dict[str, Any]:
@@ -192,14 +326,14 @@ def _turn_values(turn: StoredTurn, version: int) -> dict[str, Any]:
         "at": turn.at,
         "utc_offset_s": 0 if offset is None else int(offset.total_seconds()),
         "text": turn.text,
-        "state": encode_state(turn.state),
-        "answer": through_json(turn.answer),
-        "sealed": None if turn.sealed is None else through_json(turn.sealed),
+        "state": as_json(encode_state(turn.state)),
+        "answer": as_json(turn.answer),
+        "sealed": None if turn.sealed is None else as_json(turn.sealed),
         **encode(turn.facts),
     }
 
 
-def _turn(row: TurnRow) -> StoredTurn:
+def _turn(row: Any) -> StoredTurn:
     return StoredTurn(
         turn_id=row.id,
         conversation_id=row.conversation_id,
@@ -218,7 +352,7 @@ def _handoff_values(conversation_id: str, handoff: HandoffOpened) -> dict[str, A
     return {
         "conversation_id": conversation_id,
         "reasons": encode(handoff.reasons),
-        "package": through_json(handoff.package),
+        "package": as_json(handoff.package),
         "opened_at": handoff.at,
     }
 

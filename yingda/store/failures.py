@@ -41,6 +41,17 @@ _BY_SQLSTATE = {  # class of two characters, or the whole state (PostgreSQL manu
 }
 
 
+AWAY = frozenset(
+    ("store_away", "store_slow", "store_unreachable", "store_locked", "store_busy", "store_full", "store_broken", "store_not_migrated")
+)
+"""Codes that speak of the store and not of what was asked of it: what cannot be written now may be written later."""
+
+
+def is_away(error: StoreError) -> bool:
+    """True where the store itself fails; what was asked of it may be asked again later."""
+    return error.code in AWAY
+
+
 @contextmanager
 def failures(where: str) -> Iterator[None]:
     """Turn what SQLAlchemy raises in the block into StoreError; IntegrityError comes through.

@@ -2,19 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import RLock
 from typing import Protocol
 
 from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.errors import StoreError
 from yingda.store.codec import through_json
+from yingda.store.failures import is_away
+from yingda.store.health import StoreHealth
 from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed, StoredHandoff, StoredTurn, Unknown, released
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """A turn to be written onto ``version`` of its conversation, with the hand-off that it opens."""
+
+    turn: StoredTurn
+    version: int
+    handoff: HandoffOpened | None = None
+
+
+Entry = Write | Feedback
+"""What is added to a memory."""
+
+Outcome = StoreError | bool
+"""What became of an entry: True when it was written, False for feedback that was there, or why it could not be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A conversation as it is, and the turn that answered the message asked about, if one did; (NEW, 0) is nothing known."""
+
+    state: ConversationState = NEW
+    version: int = 0
+    turn: StoredTurn | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SoFar:
+    """What was said in a conversation and whom it was handed to, in order, as far as it can be had at once."""
+
+    turns: Sequence[StoredTurn] = ()
+    handoffs: Sequence[StoredHandoff] = ()
+
+
+class NotStored(StoreError):  # noqa: N818 - named by what happened
+    """Neither the store nor the journal could take the turn; it is known in this process alone, for as long as it may."""
+
+    def __init__(self) -> None:
+        super().__init__("neither the store nor the journal can be written; make room or start the database", code="store_not_stored")
 
 
 class Memory(Protocol):
     """Conversations as they were; threads may share one. All but Conflict, Duplicate and Unknown is plain StoreError."""
+
+    def recall_all(self, asked: Sequence[tuple[str, str | None]]) -> list[Recalled]:
+        """What is known of each conversation, and of the message of that id where one is named, in order."""
+
+    def remember_all(self, writes: Sequence[Write]) -> list[StoreError | None]:
+        """``remember`` for each in one transaction, in order; None for each that is written.
+
+        One that fails by itself (Duplicate, Conflict, IdUsed, what is no JSON, NotStored) says so in its place and takes no
+        other with it. Raises StoreError where nothing can be written at all, and then nothing is.
+        """
+
+    def so_far(self, conversation_id: str) -> SoFar:
+        """What an agent is told of a conversation; the reply that opens a hand-off waits for it."""
+
+    def holds(self, turn_id: str, /) -> bool:
+        """False for a turn that is known in this process alone, because no disk would take it."""
 
     def recall(self, conversation_id: str) -> tuple[ConversationState, int]:
         """The state after the last turn and its version; (NEW, 0) when nothing is known."""
@@ -55,6 +114,12 @@ class Memory(Protocol):
     def erase_customer(self, customer: str) -> int:
         """Delete every conversation in which the customer of this hash took part; returns how many."""
 
+    def health(self) -> StoreHealth | None:
+        """How the store fares; None for a memory that has nothing to fall back on."""
+
+    def close(self) -> None:
+        """Write what can be written and let go of files and connections."""
+
 
 class VolatileMemory:
     """A Memory in this process alone, for tests, replays and a bot that may forget."""
@@ -66,6 +131,25 @@ class VolatileMemory:
         self._of: dict[str, list[StoredTurn]] = {}
         self._handoffs: dict[str, list[StoredHandoff]] = {}
         self._feedback: dict[tuple[str, str], Feedback] = {}
+
+    def recall_all(self, asked: Sequence[tuple[str, str | None]]) -> list[Recalled]:
+        """See Memory."""
+        with self._lock:
+            return [Recalled(*self.recall(name), self.find(name, message) if message else None) for name, message in asked]
+
+    def remember_all(self, writes: Sequence[Write]) -> list[StoreError | None]:
+        """See Memory."""
+        with self._lock:
+            return [self._outcome(write) for write in writes]
+
+    def so_far(self, conversation_id: str) -> SoFar:
+        """See Memory."""
+        with self._lock:
+            return SoFar(self.turns(conversation_id), self.handoffs(conversation_id))
+
+    def holds(self, _: str, /) -> bool:
+        """See Memory; nothing is safer than the process here."""
+        return True
 
     def recall(self, conversation_id: str) -> tuple[ConversationState, int]:
         """See Memory."""
@@ -156,6 +240,22 @@ class VolatileMemory:
         with self._lock:
             names = [name for name, turns in self._of.items() if any(turn.facts.customer == customer for turn in turns)]
             return self._forget(names)
+
+    def health(self) -> StoreHealth | None:
+        """See Memory."""
+        return None
+
+    def close(self) -> None:
+        """See Memory."""
+
+    def _outcome(self, write: Write) -> StoreError | None:
+        try:
+            self.remember(write.turn, version=write.version, handoff=write.handoff)
+        except StoreError as error:
+            if is_away(error):
+                raise
+            return error
+        return None
 
     def _forget(self, names: Iterable[str]) -> int:
         count = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -17,12 +17,17 @@ from yingda.domain.message import Channel, Tier
 from yingda.domain.rollout import GUARDRAIL, PlanRevision, RolloutError, RolloutPlan, Stage
 from yingda.store.base import Store
 from yingda.store.conversations import SqlMemory
+from yingda.store.failures import is_away
+from yingda.store.lasting.breaker import Within, at_once
+from yingda.store.lasting.memory import LastingMemory
 from yingda.store.memory import Memory
 from yingda.store.rollout_customers import PAUSE, discover, observe
 from yingda.store.rollout_tables import RolloutPlanRow, RolloutRow
 
 _OVERTAKEN = "the roll-out was changed meanwhile; read the plan and try again"
 _NONE = "there is no roll-out; start one first"
+
+_NEWEST = select(func.max(RolloutPlanRow.number))
 
 Move = Callable[[RolloutPlan], RolloutPlan]
 
@@ -34,24 +39,33 @@ class Rollouts:
     database fails.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, ask: Within = at_once) -> None:
+        self._store, self._ask = store, ask
         self._latest: PlanRevision | None = None
+        self._looked = False
 
     # ---- reading ----
 
     def in_force(self) -> PlanRevision | None:
         """The plan by which messages are placed from now on; None while nothing was ever rolled out.
 
-        One look at the database, so that a change counts for the next message of every worker.
+        One look at the database, so that a change counts for the next message of every worker. While the store is away the
+        plan seen last stays in force; raises StoreError where none was ever looked for.
         """
+        try:
+            self._latest, self._looked = self._ask(self._look), True
+        except StoreError as error:
+            if not (self._looked and is_away(error)):
+                raise
+        return self._latest
+
+    def _look(self) -> PlanRevision | None:
+        with self._store.looking() as connection:
+            number = connection.execute(_NEWEST).scalar()
+        if number is None or (self._latest is not None and self._latest.number == number):
+            return self._latest if number is not None else None
         with self._store.reading() as session:
-            number = session.scalar(select(func.max(RolloutPlanRow.number)))
-            if number is None:
-                return None
-            if self._latest is None or self._latest.number != number:
-                self._latest = _head(session)
-            return self._latest
+            return _head(session)
 
     def history(self) -> list[PlanRevision]:
         """Every plan that was in force, oldest first."""
@@ -159,7 +173,12 @@ class Rollouts:
 
 def rollouts_of(memory: Memory) -> Rollouts | None:
     """The roll-out kept beside ``memory``; None for a memory that forgets, where nothing could be rolled out safely."""
-    return Rollouts(memory._store) if isinstance(memory, SqlMemory) else None
+    if isinstance(memory, LastingMemory):
+        found = Rollouts(memory.store, memory.breaker.ask)
+        with suppress(StoreError):
+            found.in_force()  # known from the start, for the store may go away before the first message
+        return found
+    return Rollouts(memory.store) if isinstance(memory, SqlMemory) else None
 
 
 def _head(session: Session) -> PlanRevision | None:

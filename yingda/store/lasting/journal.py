@@ -1,0 +1,157 @@
+"""A journal: records appended to a file, each with its length and checksum, known to be on the disk before anyone is told.
+
+A file is a header and frames. The header is a magic word and the offset up to which records are in the store. A frame is
+length and CRC-32 of its payload (big-endian, 4 bytes each) and the payload, JSON in UTF-8. What does not check out ends the
+file: only a record that nobody was told about can be torn.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from zlib import crc32
+
+from yingda.store.base import dump_json
+from yingda.store.codec import decode, encode
+from yingda.store.lasting.files import JournalFile
+from yingda.store.memory import Entry, Write
+from yingda.store.records import Feedback
+
+MAGIC = b"YDJRNL1\n"
+_HEADER, _FRAME = struct.Struct(">8sQ"), struct.Struct(">II")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A record as it lies in the file, from ``start`` to ``end``."""
+
+    start: int
+    end: int
+    payload: bytes
+
+
+class Journal:
+    """Records in one file that wait for the store; not for several threads at once."""
+
+    def __init__(self, file: JournalFile, *, size: int, own: bool) -> None:
+        self._file, self._size, self._own = file, size, own
+        self._outstanding: dict[int, int] = {}
+
+    @property
+    def size(self) -> int:
+        """Bytes in use."""
+        return self._size
+
+    def append(self, payloads: Sequence[bytes], *, limit: int) -> list[Frame]:
+        """Write all records or none; on the disk when it returns.
+
+        Raises OSError where the disk will not take them or the file would grow beyond ``limit`` bytes. What a failed write
+        left behind is overwritten by the next, and is no record until then.
+        """
+        frames, at = [], self._size
+        for payload in payloads:
+            end = at + _FRAME.size + len(payload)
+            frames.append(Frame(at, end, payload))
+            at = end
+        if at > limit:
+            raise OSError(errno.ENOSPC, "the journal is full")
+        try:
+            self._file.write(b"".join(_frame(payload) for payload in payloads), self._size)
+        except OSError:
+            with suppress(OSError):
+                self._file.cut(self._size)
+            raise
+        self._size = at
+        self._outstanding.update((frame.end, frame.start) for frame in frames)
+        return frames
+
+    def wait_for(self, frames: Sequence[Frame]) -> None:
+        """Know these records of the file as not in the store yet."""
+        self._outstanding.update((frame.end, frame.start) for frame in frames)
+
+    def done(self, end: int) -> bool:
+        """The record that ends there is in the store; True when the file is of no more use.
+
+        That the disk may not take the note does no harm: a record that is found again is in the store already.
+        """
+        del self._outstanding[end]
+        with suppress(OSError):
+            if self._outstanding:
+                self._file.note(_header(next(iter(self._outstanding.values()))), 0)
+            elif self._own:
+                # in this order: a mark behind the end of the file would hide what is written next
+                self._file.write(_header(_HEADER.size), 0)
+                self._file.cut(_HEADER.size)
+                self._size = _HEADER.size
+            else:
+                self._file.remove()
+        return not self._outstanding and not self._own
+
+    def close(self) -> None:
+        """Let go of the file; one that holds nothing goes."""
+        if self._outstanding:
+            self._file.close()
+        else:
+            self._file.remove()
+
+
+def begin(file: JournalFile) -> Journal:
+    """A journal in a new file; raises OSError."""
+    file.write(_header(_HEADER.size), 0)
+    return Journal(file, size=_HEADER.size, own=True)
+
+
+def recover(file: JournalFile) -> tuple[Journal, list[Frame]]:
+    """The journal that a process left in ``file``, and the records in it that may not be in the store; raises OSError.
+
+    A torn end is cut. A file of another kind holds no records.
+    """
+    data = file.read()
+    mark, frames = _HEADER.size, list(_frames(data))
+    if frames:
+        mark = _HEADER.unpack_from(data)[1]
+    waiting = [frame for frame in frames if frame.end > mark]
+    journal = Journal(file, size=frames[-1].end if frames else _HEADER.size, own=False)
+    if frames and journal.size < len(data):
+        file.cut(journal.size)
+    journal.wait_for(waiting)
+    return journal, waiting
+
+
+def write_record(entry: Entry) -> bytes:
+    """``entry`` as the journal keeps it."""
+    kind = "feedback" if isinstance(entry, Feedback) else "turn"
+    return dump_json({kind: encode(entry)}).encode()
+
+
+def read_record(payload: bytes) -> Entry:
+    """The entry written as ``payload``; raises StoreError where a newer version wrote it."""
+    record = json.loads(payload)
+    return decode(Feedback, record["feedback"]) if "feedback" in record else decode(Write, record.get("turn"))
+
+
+def _header(mark: int) -> bytes:
+    return _HEADER.pack(MAGIC, mark)
+
+
+def _frame(payload: bytes) -> bytes:
+    return _FRAME.pack(len(payload), crc32(payload)) + payload
+
+
+def _frames(data: bytes) -> Iterator[Frame]:
+    """The records of a file, up to the first that does not check out."""
+    if data[: len(MAGIC)] != MAGIC:
+        return
+    at = _HEADER.size
+    while at + _FRAME.size <= len(data):
+        length, checksum = _FRAME.unpack_from(data, at)
+        end = at + _FRAME.size + length
+        payload = data[at + _FRAME.size : end]
+        if not length or end > len(data) or crc32(payload) != checksum:
+            return
+        yield Frame(at, end, payload)
+        at = end
