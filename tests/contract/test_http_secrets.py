@@ -92,7 +92,7 @@ class Planter:
 
     def headers(self) -> dict[str, str]:
         """Headers that people and proxies fill; an id that is well formed comes back on purpose, so these are not."""
-        named = ("user-agent", "referer", "cookie", "x-forwarded-for", "x-customer", "x-deadline-ms", "if-none-match", "accept-language")
+        named = ("user-agent", "referer", "cookie", "x-forwarded-for", "x-customer", "if-none-match", "accept-language")
         odd = {"x-request-id": f"{self.word()} 1", "traceparent": f"00-{self.word()}", "if-match": f'"{self.word()}"'}
         return {**{name: self.word() for name in named}, **odd}
 
@@ -124,6 +124,8 @@ class Watch:
             for content in islice(self.planter.bodies(), bodies) if method in ("post", "put") else [None]:
                 kind = {"content-type": "application/json"} if content else {}
                 self.send(method.upper(), self.planter.path(template), kind | headers, content)
+        late = {"content-type": "application/json", "x-deadline-ms": self.planter.word()}  # refused for this alone
+        self.send("POST", "/v1/answer", late | headers, next(self.planter.bodies()))
 
     def leaks(self) -> list[str]:
         """Lines that hold a secret; the path is left out of what is looked at, for the caller wrote it."""
