@@ -34,7 +34,6 @@ from yingda.pack import read_pack
 
 _DONE, _PEER_FAILED, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130
 _WORKERS = "evaluation.peers.workers"
-_RASA_EPOCHS = 100
 
 
 def run(argv: Sequence[str], *, opener: Opener) -> int:
@@ -121,11 +120,11 @@ def _setfit(args: argparse.Namespace) -> Peer:
 def _rasa(args: argparse.Namespace) -> Peer:
     return ProcessPeer(
         "rasa",
-        f"jieba, character n-grams, DIET and response selector, {_RASA_EPOCHS} epochs",
+        f"jieba, character n-grams, DIET and response selector, {args.rasa_epochs} epochs",
         module=f"{_WORKERS}.rasa_worker",
         python=_python(args.rasa_python),
         remedy="name a Python 3.10 that has rasa 3.6 with --rasa-python (docs/peers.md)",
-        settings={"epochs": _RASA_EPOCHS},
+        settings={"epochs": args.rasa_epochs},
     )
 
 
@@ -167,6 +166,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--chatterbot-python", metavar="PATH", help="a Python with chatterbot")
     parser.add_argument("--setfit-messages", type=_positive, default=8, metavar="N", help="messages a class that SetFit learns from")
     parser.add_argument("--setfit-iterations", type=_positive, default=5, metavar="N", help="pairs of each kind a message")
+    parser.add_argument("--rasa-epochs", type=_positive, default=100, metavar="N", help="epochs that Rasa trains")
     parser.add_argument("--messages", type=_positive, default=200, metavar="N", help="messages that are timed")
     parser.add_argument("--passes", type=_positive, default=5, metavar="N", help="passes over them")
     parser.add_argument("--seed", type=int, default=1, help="seed of every random choice")

@@ -62,8 +62,9 @@ def _read(parsed: Mapping[str, Any]) -> Answer:
     return (key.split("/", 1)[1] if key else None, intent, float(found.get("confidence") or 0.0))
 
 
-def _write(path: Path, tree: object) -> None:
-    path.write_text(json.dumps(tree, ensure_ascii=False), encoding="utf-8")  # JSON is YAML
+def _write(path: Path, tree: Mapping[str, Any]) -> None:
+    """A line a key, its value as JSON, which is YAML: Rasa looks for its keys at the beginning of lines."""
+    path.write_text("".join(f"{key}: {json.dumps(value, ensure_ascii=False)}\n" for key, value in tree.items()), encoding="utf-8")
 
 
 if __name__ == "__main__":
