@@ -154,6 +154,20 @@ def lasting_memory(store: Store, lasting: Lasting, folder: Path) -> LastingMemor
     )
 
 
+def drain_journal(url: str, journal: Path | None = None) -> Path | None:
+    """Write into the store at ``url`` what waits for it in journals that no process has; returns their folder, None without one.
+
+    Raises StoreError where the store cannot be used.
+    """
+    folder = journal_folder(url, journal)
+    if url == VOLATILE or not folder.is_dir():
+        return None
+    with closing(lasting_memory(open_store(url), Lasting(journal), folder)) as memory:
+        if not memory.tend():
+            raise StoreError(f"{folder}: turns wait there, and the store does not take them; mend it and try again", code="store_away")
+    return folder
+
+
 def journal_folder(url: str, given: Path | None = None) -> Path:
     """Where what waits for the store at ``url`` is kept; each store has a folder of its own."""
     if given is None and url.startswith(_SQLITE):

@@ -12,9 +12,11 @@ import pytest
 
 from tests.privacy_kit import a_key_file
 from tests.store_kit import NOON, a_turn, empty_copy
+from yingda.assemble import Lasting, journal_folder, lasting_memory
 from yingda.cli.main import run
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
+from yingda.store.lasting.memory import LastingMemory
 from yingda.store.records import TurnFacts, hash_customer
 from yingda.store.vault import CUSTOMER, TEXT, read_vault
 
@@ -22,7 +24,7 @@ from yingda.store.vault import CUSTOMER, TEXT, read_vault
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.chdir(tmp_path)
-    for name in ("YINGDA_STORE", "YINGDA_VAULT_KEYS"):
+    for name in ("YINGDA_STORE", "YINGDA_VAULT_KEYS", "YINGDA_JOURNAL"):
         monkeypatch.delenv(name, raising=False)
     yield
 
@@ -82,6 +84,37 @@ def test_erasing_is_certified_and_can_be_verified(url: str, tmp_path: Path, caps
     assert hash_customer("u-4200").encode() not in (tmp_path / "store.db").read_bytes()
 
 
+def waiting(url: str) -> LastingMemory:
+    """A memory of the store that lets its turns wait in the journal, one of them said by the customer."""
+    memory = lasting_memory(open_store(url), Lasting(), journal_folder(url))
+    memory.breaker.trip("store_down")
+    facts = TurnFacts("answered", "ORDER_SHIP_TIME", "ORDER", "neutral", customer=hash_customer("u-4200"))
+    memory.remember(a_turn(7, conversation_id="c-7", facts=facts), version=0)
+    return memory
+
+
+def test_what_a_server_that_ended_left_waiting_is_erased_too(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting(url).close()
+    (file,) = journal_folder(url).glob("*.journal")
+
+    assert code_of("erase", "--customer", "u-4200", "--store", url) == 0
+
+    certificate = json.loads(capsys.readouterr().out)
+    assert certificate["complete"]
+    assert certificate["deleted"][f"store {url}"]["conversations"] == 2
+    assert not file.exists()
+
+
+def test_what_a_running_server_has_waiting_leaves_the_certificate_incomplete(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with closing(waiting(url)):
+        assert code_of("erase", "--customer", "u-4200", "--store", url) == 1
+
+        certificate = json.loads(capsys.readouterr().out)
+        assert not certificate["complete"]
+        assert certificate["remaining"] == {f"journal {journal_folder(url)}": {"waiting": 1}}
+        assert len([*journal_folder(url).glob("*.journal")]) == 1
+
+
 def test_retention_counts_and_deletes(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert code_of("retain", "--days", "1", "--dry-run", "--store", url) == 0
     planned = json.loads(capsys.readouterr().out)
@@ -96,7 +129,7 @@ def test_retention_counts_and_deletes(url: str, capsys: pytest.CaptureFixture[st
     [
         (("erase",), "nobody is named"),
         (("erase", "--text", "12"), "too short"),
-        (("erase", "--customer", "u-1", "--journal", "none"), "there is no such folder"),
+        (("erase", "--customer", "u-1", "--replays", "none"), "there is no such folder"),
         (("export", "--customer", "u-4200", "--out", "no/folder.json"), "cannot be written"),
     ],
 )

@@ -13,10 +13,11 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any
 
+from yingda.assemble import drain_journal
 from yingda.privacy.erasure import erase, is_complete, verify
 from yingda.privacy.export import export
 from yingda.privacy.person import Person, PrivacyError
-from yingda.privacy.places import Datasets, Folder, Place
+from yingda.privacy.places import Datasets, Folder, Journals, Place
 from yingda.privacy.retention import LONGEST, retain
 from yingda.privacy.stored import StoredData
 from yingda.store.base import Store, open_store
@@ -58,7 +59,8 @@ def add_privacy(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         _add_keys(parser)
     for parser in (keep, gone):
         parser.add_argument("--logs", type=Path, default=Path("data/logs"), metavar="DIR", help="imported log datasets (data/logs)")
-        parser.add_argument("--journal", type=Path, action="append", default=[], metavar="DIR", help="journals of turns; may be repeated")
+        waiting = os.environ.get("YINGDA_JOURNAL")
+        parser.add_argument("--journal", type=Path, default=Path(waiting) if waiting else None, metavar="DIR", help="as YINGDA_JOURNAL")
         parser.add_argument("--replays", type=Path, action="append", default=[], metavar="DIR", help="replay results; may be repeated")
 
 
@@ -122,10 +124,11 @@ def _no_keys() -> Any:
 
 
 def _places(args: argparse.Namespace) -> list[Place]:
-    for path in (*args.journal, *args.replays):
+    waiting = drain_journal(args.store, args.journal)
+    for path in args.replays:
         if not path.is_dir():
             raise PrivacyError(f"{path}: there is no such folder; name one that is there, or leave it out")
-    journals: list[Place] = [Folder("journal", path) for path in args.journal]
+    journals: list[Place] = [Journals(waiting)] if waiting else []
     replays: list[Place] = [Folder("replays", path, lines=False) for path in args.replays]
     return [*journals, *replays, *([Datasets(args.logs)] if args.logs.is_dir() else [])]
 

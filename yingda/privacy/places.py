@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from yingda.privacy.person import Person, PrivacyError, Traces
+from yingda.store.lasting.files import SUFFIX
 
 GONE = "〔已删除〕"
 """Stands in reports for a text that was erased."""
@@ -58,14 +59,41 @@ class Cache:
         return {} if dry_run else {"entries": self._clear()}
 
 
+class Journals:
+    """The folder in which turns wait for the store: what was refused goes by lines; what waits is found and left.
+
+    A file that waits belongs to a server that runs, or holds turns of others that the store must take first: drain it, and what
+    remains is its server's. A certificate that finds something there is not complete.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name, self._path = f"journal {path}", path
+        self._refused = Folder("journal", path, only=_LINES)
+
+    def search(self, person: Person) -> Counts:
+        """See Place."""
+        traces = Traces(person)
+        waiting = sum(traces.are_said_in(_read(path)) for path in _files(self._path) if path.suffix == SUFFIX)
+        return _counted(**self._refused.search(person), waiting=waiting)
+
+    def erase(self, person: Person) -> Counts:
+        """See Place."""
+        return self._refused.erase(person)
+
+    def forget_before(self, when: datetime, *, dry_run: bool) -> Counts:
+        """Refused turns that nobody looked at since."""
+        return self._refused.forget_before(when, dry_run=dry_run)
+
+
 class Folder:
     """Files of JSON lines, a line about somebody each, and other text files, which go whole; in subfolders, too.
 
     Names are compared and contents read as UTF-8; links are not followed. With ``lines`` false a file always goes whole.
+    ``only`` are the endings that count, where not all do.
     """
 
-    def __init__(self, kind: str, path: Path, *, lines: bool = True) -> None:
-        self.name, self._path, self._lines = f"{kind} {path}", path, lines
+    def __init__(self, kind: str, path: Path, *, lines: bool = True, only: frozenset[str] | None = None) -> None:
+        self.name, self._path, self._lines, self._only = f"{kind} {path}", path, lines, only
 
     def search(self, person: Person) -> Counts:
         """See Place."""
@@ -77,14 +105,17 @@ class Folder:
 
     def forget_before(self, when: datetime, *, dry_run: bool) -> Counts:
         """Files that nobody wrote to since."""
-        old = [path for path in _files(self._path) if datetime.fromtimestamp(path.stat().st_mtime, UTC) < when]
+        old = [path for path in self._files() if datetime.fromtimestamp(path.stat().st_mtime, UTC) < when]
         for path in () if dry_run else old:
             path.unlink(missing_ok=True)
         return _counted(files=len(old))
 
+    def _files(self) -> list[Path]:
+        return [path for path in _files(self._path) if self._only is None or path.suffix in self._only]
+
     def _each(self, traces: Traces, *, erase: bool) -> Counts:
         files = lines = 0
-        for path in _files(self._path):
+        for path in self._files():
             text = _read(path)
             if not traces.are_said_in(text) and not traces.stand_in(path.name):
                 continue
