@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -104,9 +104,16 @@ class Tracing:
         self._provider.shutdown()
 
 
-def check_tracing(settings: Settings) -> None:
-    """Raise SettingsError where traces are asked for and the libraries are missing; loads nothing."""
-    if settings.otlp_endpoint is not None and not _is_installed():
+def _is_installed() -> bool:
+    try:
+        return all(find_spec(name) for name in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))
+    except ModuleNotFoundError:  # of a package above it
+        return False
+
+
+def check_tracing(settings: Settings, *, is_installed: Callable[[], bool] = _is_installed) -> None:
+    """Raise SettingsError where traces are asked for and the libraries are missing; loads nothing of them but their names."""
+    if settings.otlp_endpoint is not None and not is_installed():
         raise SettingsError(f"{PREFIX}OTLP_ENDPOINT needs a library that is not installed; run `pip install 'yingda[otel]'`")
 
 
@@ -141,10 +148,3 @@ def endpoint_of(address: str) -> str:
     """Where spans are sent: ``address`` is that of a collector, with or without the path that OTLP has for them."""
     base = address.rstrip("/")
     return base if base.endswith(_PATH) else base + _PATH
-
-
-def _is_installed() -> bool:
-    try:
-        return all(find_spec(name) for name in ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http"))
-    except ModuleNotFoundError:  # of a package above it
-        return False
