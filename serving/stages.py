@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import local
 
 from serving.queue import Batch, Chore
@@ -13,6 +13,8 @@ from yingda.domain.decision import Timing
 
 ENGINE = "engine"
 """The engine's own time, which has a histogram a message of its own (``Metrics.count_classifications``)."""
+
+_UNTRACED = nullcontext()
 
 Spend = Callable[[str, float], None]
 """Counts seconds of a stage."""
@@ -45,13 +47,13 @@ class Stages:
             for name in ("tokenize", "encode", "decide"):
                 last.facts[f"yingda.{name}_ms"] = round(sum(getattr(each, name) for each in timings), 3)
 
-    @contextmanager
-    def batch(self, batch: Batch, now: float) -> Iterator[None]:
+    def batch(self, batch: Batch, now: float) -> AbstractContextManager[None]:
         """The batch is worked on meanwhile, from ``now`` on (the clock of its queue)."""
         traced = self._waited(batch, now)
-        if not traced:
-            yield
-            return
+        return self._watched(traced, len(batch)) if traced else _UNTRACED
+
+    @contextmanager
+    def _watched(self, traced: Sequence[Trace], messages: int) -> Iterator[None]:
         marks: list[Mark] = []
         self._marks.now = marks
         # spans tell the time of day, stages are measured by a clock that nobody sets
@@ -61,7 +63,7 @@ class Stages:
         finally:
             self._marks.now = None
             for trace in traced:
-                trace.add(marks, epoch=epoch, messages=len(batch))
+                trace.add(marks, epoch=epoch, messages=messages)
 
     def _waited(self, batch: Batch, now: float) -> list[Trace]:
         """Count how long each request of the batch waited for its first part; those that are traced."""
