@@ -30,6 +30,8 @@ from serving.security_headers import SecurityHeaders
 from serving.service import Engine, Service
 from serving.settings import Settings
 from serving.tokens import TokenVerifier
+from serving.tracing import Tracing
+from serving.watched import watch_cache, watch_desk, watch_store
 from yingda.privacy.retention import RetentionJob
 from yingda.store.audit import audit_of
 from yingda.store.memory import Memory, VolatileMemory
@@ -67,12 +69,13 @@ def create_app(
     vault: Vault | None = None,
     retention: RetentionJob | None = None,
     record_unmask: RecordUnmask | None = None,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
     """An app of its own around ``engine``; it asks for a key or a token when ``keys`` or ``tokens`` are given.
 
     Conversations are kept in ``memory``, else for as long as the app lives. Knowledge is that of ``desk``, and the engine the
     one in use there; else both stay as they are. With ``vault`` originals are kept sealed, and ``record_unmask`` puts each reading of
-    them on record before it is done; ``retention`` runs as long as the app.
+    them on record before it is done; ``retention`` runs as long as the app. With ``tracing`` requests are traced.
     """
     log = log or open_log(sys.stderr, settings.log_level)
     clock = clock or _now
@@ -83,23 +86,32 @@ def create_app(
     bounds = Bounds(messages=settings.max_queue, wait_s=settings.max_wait_ms / 1000, batch=settings.max_batch)
     service = Service(engine, memory=memory, clock=clock, current=current, cores=settings.encode_threads, bounds=bounds, vault=vault)
     audit = AuditDesk(audit_of(memory), log=log, clock=clock)
-    beside = [each for each in (keys, tokens, audit, retention) if isinstance(each, Beside)]
+    metrics = service.metrics
+    watch_store(metrics, memory)
+    watch_cache(metrics, current)
+    watch_desk(metrics, knowledge)
+
+    def refused(reason: str, who: str) -> None:
+        metrics.count_key_refusal(reason)
+        audit.refusals.count(reason, who)
+
+    beside = [each for each in (keys, tokens, audit, retention, tracing) if isinstance(each, Beside)]
     app = _routed_app(_lifespan(service, knowledge, log, beside))
     app.state.service = service
     app.state.desk = knowledge
     app.state.record_unmask = record_unmask or put_on_record
     app.state.max_body_bytes = settings.max_body_bytes
     app.state.audit = audit
-    app.state.refused = audit.refusals.count
+    app.state.refused = refused
     # The last one added sees a request first.
     app.add_middleware(AuditTrail, desk=audit)
     app.add_middleware(HotRoutes, service=service, max_body_bytes=settings.max_body_bytes, ticket_of=ticket_of, watched=watched)
     app.add_middleware(BodyClock, seconds=settings.body_timeout_s)
     if settings.rate_limit is not None:
         app.add_middleware(RateLimits, limits=settings.rate_limit)
-    app.add_middleware(KeyGate, keys=keys, tokens=tokens, refused=audit.refusals.count)
-    app.add_middleware(Envelope, metrics=service.metrics, log=log)
-    app.add_middleware(Door, refusal=service.refusal, metrics=service.metrics, log=log)
+    app.add_middleware(KeyGate, keys=keys, tokens=tokens, refused=refused)
+    app.add_middleware(Envelope, metrics=metrics, log=log, tracing=tracing)
+    app.add_middleware(Door, refusal=service.refusal, metrics=metrics, log=log)
     app.add_middleware(SecurityHeaders, tls=settings.tls)
     return app
 
@@ -171,7 +183,6 @@ def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger, beside: S
             log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
         if bundle := desk.bundle:
             bundle.tell(service.metrics.set_model)
-            service.metrics.watch_bundle(lambda: bundle.failing is not None)
         desk.start()
         for each in beside:
             each.start()

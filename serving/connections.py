@@ -8,7 +8,7 @@ and has a timer for that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -47,9 +47,13 @@ class Patience:
 
 @dataclass(slots=True)
 class _Shared:
-    """What the connections of a server know of each other: those that do not wait for us, longest first."""
+    """What the connections of a server know of each other: those that do not wait for us, longest first.
+
+    ``count`` is told the code of each refusal of which the app never hears.
+    """
 
     patience: Patience
+    count: Callable[[str], None]
     waiting: dict[PatientProtocol, None] = field(default_factory=dict)
 
 
@@ -102,7 +106,7 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole; perhaps a body follows."""
         self._in_head, self._in_body = False, True
-        self.app = _refuse_all if self._is_surplus and self.url.partition(b"?")[0] not in _PROBES else self.config.loaded_app
+        self.app = self._crowded if self._is_surplus and self.url.partition(b"?")[0] not in _PROBES else self.config.loaded_app
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
@@ -132,6 +136,10 @@ class PatientProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """What no HTTP is, refused in the contract's words."""
         self._refuse(ProblemError(400, "invalid_http", "this is not a valid HTTP/1.1 request"))
+
+    async def _crowded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.shared.count(_crowded().code)
+        await _refuse_all(scope, receive, send)
 
     def _is_answering(self) -> bool:
         return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
@@ -183,6 +191,7 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _refuse(self, error: ProblemError) -> None:
         if not self._is_answering():
+            self.shared.count(error.code)
             self.transport.write(_written(error))
         self._end()
 
@@ -195,9 +204,9 @@ class PatientProtocol(HttpToolsProtocol):
                 self.loop.call_later(_GRACE_S, self.transport.abort)
 
 
-def patient_protocol(patience: Patience) -> type[asyncio.Protocol]:
-    """The protocol for one server, to be given to uvicorn as ``http``."""
-    return type("Connection", (PatientProtocol,), {"shared": _Shared(patience)})
+def patient_protocol(patience: Patience, count: Callable[[str], None] = lambda _code: None) -> type[asyncio.Protocol]:
+    """The protocol for one server, to be given to uvicorn as ``http``; ``count`` is told the codes of its own refusals."""
+    return type("Connection", (PatientProtocol,), {"shared": _Shared(patience, count)})
 
 
 def _crowded() -> ProblemError:

@@ -11,12 +11,16 @@ _KEY = "yingda.request"
 
 @dataclass(slots=True)
 class RequestContext:
-    """Ids for logs and problems; ``scopes`` is None where no keys are configured, so everything is allowed."""
+    """Ids for logs and problems; ``scopes`` is None where no keys are configured, so everything is allowed.
+
+    ``code`` is that of the problem it ended in.
+    """
 
     request_id: str
     trace_id: str | None = None
     key_id: str | None = None
     scopes: frozenset[str] | None = None
+    code: str | None = None
 
 
 def attach(scope: Scope, context: RequestContext) -> None:

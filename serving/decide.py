@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
+from time import perf_counter_ns
 from typing import Protocol
 
 from serving.calls import AnswerCall, ClassifyCall
 from serving.lane import Release
-from yingda.dialogue import Dialogue, Request, ReusedError, Told, turn_record
+from serving.stages import ENGINE
+from yingda.dialogue import Dialogue, Request, ReusedError, Spent, Told, turn_record, unwatched
 from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Answer, Classification
 from yingda.domain.errors import StoreError
@@ -48,18 +50,20 @@ class OnCore:
     holds the conversation's lock, and who has the core may wait for that.
     """
 
-    def __init__(self, engine: Engine, release: Release) -> None:
-        self._engine, self._release = engine, release
+    def __init__(self, engine: Engine, release: Release, spent: Spent) -> None:
+        self._engine, self._release, self._spent = engine, release, spent
         self.identity, self.knowledge = engine.identity, engine.knowledge
         self.recorded: set[int] = set()
         """Requests (by identity) that were about to be written."""
 
     def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None, /) -> list[Answer]:
         """See Engine."""
+        started = perf_counter_ns()
         try:
             return self._engine.answer_many(messages, states)
         finally:
             self._release()
+            self._spent(ENGINE, started, perf_counter_ns())
 
 
 def record(engine: OnCore, request: Request, answer: Answer, told: Told, conversation_id: str) -> StoredTurn:
@@ -79,7 +83,12 @@ def classify(engine: Engine, portions: Sequence[Sequence[ClassifyCall]]) -> list
 
 
 def answer(
-    dialogue: Dialogue, engine: Engine, portions: Sequence[Sequence[AnswerCall]], release: Release, now: datetime
+    dialogue: Dialogue,
+    engine: Engine,
+    portions: Sequence[Sequence[AnswerCall]],
+    release: Release,
+    now: datetime,
+    spent: Spent = unwatched,
 ) -> list[list[Told | ReusedError] | BaseException]:
     """What to tell for each portion, or why nothing can be told.
 
@@ -88,7 +97,7 @@ def answer(
     requests = [
         [Request(replace(call.message, at=now), digest=call.digest, dry_run=call.dry_run) for call in portion] for portion in portions
     ]
-    on_core = OnCore(engine, release)
+    on_core = OnCore(engine, release, spent)
     try:
         told = iter(dialogue.take(on_core, [*chain(*requests)]))
         return [[*islice(told, len(portion))] for portion in portions]
@@ -98,7 +107,7 @@ def answer(
         alone: list[list[Told | ReusedError] | BaseException] = []
         for portion, asked in zip(portions, requests, strict=True):
             may_be_stored = any(id(each) in on_core.recorded and not each.message.message_id for each in asked)
-            alone += [error] if may_be_stored else answer(dialogue, engine, [portion], release, now)
+            alone += [error] if may_be_stored else answer(dialogue, engine, [portion], release, now, spent)
         return alone
 
 

@@ -46,6 +46,7 @@ class Door:
 
     def _account(self, path: str, refusal: ProblemError) -> None:
         self._metrics.count_request(method="POST", route=path, status=refusal.status_code, seconds=0.0)
+        self._metrics.count_problem(refusal.code)
         now, self._untold = self._clock(), self._untold + 1
         if now - self._told_at >= _QUIET_S:
             self._log.warning(refusal.code, refused=self._untold)

@@ -124,7 +124,9 @@ def problem_of(error: ProblemError, *, request_id: str) -> Problem:
 
 def problem_response(scope: Scope, error: ProblemError) -> Response:
     """``error`` as an application/problem+json response to the request of ``scope``."""
-    problem = problem_of(error, request_id=context_of(scope).request_id)
+    context = context_of(scope)
+    context.code = error.code
+    problem = problem_of(error, request_id=context.request_id)
     headers = dict(error.headers or {})
     return Response(problem.model_dump_json(), error.status_code, headers, media_type=PROBLEM_JSON)
 

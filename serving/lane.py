@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from threading import Condition, Thread
 from typing import Any, TypeVar, cast
@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from serving.calls import Ticket
 from serving.errors import ProblemError
 from serving.queue import Batch, Bounds, Chore, Job, Portion, Queue
+from serving.trace import current
 
 Result = TypeVar("Result")
 
@@ -25,6 +26,13 @@ Release = Callable[[], None]
 Decide = Callable[[Sequence[Sequence[Any]], Release], Sequence[Sequence[Any] | BaseException]]
 """What came of each portion of a batch, in order: a result for each of its calls, or why there is none. It gives its core back
 once the engine has answered; it may raise what holds for all."""
+
+Around = Callable[[Batch, float], AbstractContextManager[None]]
+"""Around the work on a batch, which begins at that time on the clock of the queue."""
+
+
+def _unwatched(_batch: Batch, _now: float) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 @dataclass(slots=True, eq=False)
@@ -45,10 +53,16 @@ class Lane:
     """
 
     def __init__(
-        self, decide: Mapping[type, Decide], *, cores: int, bounds: Bounds | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        decide: Mapping[type, Decide],
+        *,
+        cores: int,
+        bounds: Bounds | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        around: Around = _unwatched,
     ) -> None:
-        """``decide`` says for each type of call what to do with it; Chores are run as they are."""
-        self._decide, self._clock = decide, clock
+        """``decide`` says for each type of call what to do with it; Chores are run as they are. ``around`` watches each batch."""
+        self._decide, self._clock, self._around = decide, clock, around
         self._queue = Queue(bounds or Bounds(), clock)
         self._changed = Condition()
         self._free, self._closed = cores, False
@@ -78,7 +92,14 @@ class Lane:
         if not calls:
             return []
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(calls, ticket or Ticket(), answered=loop.create_future(), results=[None] * len(calls), missing=len(calls))
+        waiter = _Waiter(
+            calls,
+            ticket or Ticket(),
+            trace=current.get(),
+            answered=loop.create_future(),
+            results=[None] * len(calls),
+            missing=len(calls),
+        )
         with self._changed:
             if self._closed:
                 raise _closing()
@@ -118,7 +139,8 @@ class Lane:
     def _work(self) -> None:
         while (batch := self._next()) is not None:
             release = _Core(self._give_back)
-            found = self._found(batch, release)
+            with self._around(batch, self._clock()):
+                found = self._found(batch, release)
             release()
             _tell([(cast(_Waiter, portion.job), portion, each) for portion, each in zip(batch.portions, found, strict=True)])
             with self._changed:

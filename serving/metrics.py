@@ -5,23 +5,35 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
-from typing import TypeVar
+from threading import Event, Lock, Thread
+from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from serving.process_metrics import Mirror, collect_process
+from serving.readings import Rise
+from yingda.dialogue import Told
 from yingda.domain.decision import Answer, Classification
 from yingda.domain.identity import ModelIdentity
+from yingda.domain.rollout import Arm
 
 # One message takes milliseconds on one core; the default buckets start at 5 ms and would show nothing.
 _ENGINE_BUCKETS = (0.0005, 0.001, 0.002, 0.004, 0.006, 0.008, 0.012, 0.02, 0.05, 0.1, 0.5, 1.0)
+# Between a rendered reply (tens of microseconds) and the longest wait that is promised by default (a second).
+_STAGE_BUCKETS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 _HTTP_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 Parent = TypeVar("Parent", Counter, Histogram)
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 """The variable by which prometheus_client knows, when it is imported, that processes share a folder of counts."""
 _REFRESH_S = 0.5
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+_MOST_CODES = 128
+"""Codes of problems that are told apart. All are words of the program, about seventy; a bound costs nothing."""
+
+Kept = Literal["stored", "not_stored", "dry_run", "repeated"]
+Of = Literal["livesum", "livemin", "livemax"]
+"""What of several processes' gauges is shown: their sum, the least or the greatest."""
 
 
 class _Series(dict[str | tuple[str, ...], Parent]):
@@ -39,13 +51,19 @@ class _Series(dict[str | tuple[str, ...], Parent]):
         return series
 
 
+def method_label(method: str) -> str:
+    """``method`` where HTTP knows it, else ``other``: anybody can send any word as a method."""
+    return method if method in _METHODS else "other"
+
+
 class Metrics:
     """What the app counts; safe to call from any thread."""
 
     def __init__(self, identity: ModelIdentity, *, queue_depth: Callable[[], int], queue_age: Callable[[], float] = lambda: 0.0) -> None:
         self._registry = registry = CollectorRegistry()
         self._shared = os.environ.get(SHARED)
-        self._watched: list[tuple[Gauge, Callable[[], float]]] = []
+        self._readings: list[Callable[[], None]] = []
+        self._reading = Lock()
         labels = ("method", "route", "status")
         self._requests = _Series(Counter("yingda_http_requests", "Requests answered.", labels, registry=registry))
         self._seconds = _Series(
@@ -55,36 +73,43 @@ class Metrics:
         self._stages = _Series(
             Histogram("yingda_engine_stage_seconds", "Engine time a message.", ("stage",), buckets=_ENGINE_BUCKETS, registry=registry)
         )
-        self._outcomes = _Series(Counter("yingda_outcomes", "Answers by outcome.", ("outcome",), registry=registry))
+        self._spent = _Series(
+            Histogram("yingda_stage_seconds", "Time around the engine, by stage.", ("stage",), buckets=_STAGE_BUCKETS, registry=registry)
+        )
+        self._problems = _Series(Counter("yingda_problems", "Requests that ended in a problem, by its code.", ("code",), registry=registry))
+        self._codes: set[str] = set()
+        refused = "Callers refused for their key or token, by why."
+        self._key_refusals = _Series(Counter("yingda_key_refusals", refused, ("reason",), registry=registry))
+        self._replies = _Series(Counter("yingda_replies", "Replies told, by what became of their turn.", ("kept",), registry=registry))
+        outcomes = "Answers by outcome, and by the arm of the roll-out."
+        self._outcomes = _Series(Counter("yingda_outcomes", outcomes, ("outcome", "arm"), registry=registry))
         self._handoffs = _Series(
             Counter("yingda_handoffs", "Answers that call a person, or leave it to one, by reason.", ("reason",), registry=registry)
         )
         blocked = "Replies held back, by the kind of personal data they would have shown."
         self._blocked = _Series(Counter("yingda_replies_blocked", blocked, ("kind",), registry=registry))
         self._decisions = _Series(Counter("yingda_decisions", "Classifications by decision.", ("decision",), registry=registry))
-        queue = Gauge("yingda_queue_messages", "Messages that wait for the engine.", registry=registry, multiprocess_mode="livesum")
-        self.watch(queue, queue_depth)
-        age = Gauge("yingda_queue_age_seconds", "How long the oldest of them waits.", registry=registry, multiprocess_mode="livemax")
-        self.watch(age, queue_age)
+        self.watch("yingda_queue_messages", "Messages that wait for the engine.", queue_depth, of="livesum")
+        self.watch("yingda_queue_age_seconds", "How long the oldest of them waits.", queue_age, of="livemax")
         self._model = Gauge(
             "yingda_model_info", "The bundle in use; always 1.", ("version", "sha256"), registry=registry, multiprocess_mode="livemax"
         )
         self._identity = identity
         self.set_model(identity)
-        self._failing = Gauge(
-            "yingda_bundle_failing", "1 while the bundle on the disk is refused.", registry=registry, multiprocess_mode="livemax"
-        )
-
-    def watch_bundle(self, is_failing: Callable[[], bool]) -> None:
-        """Show whether the bundle on the disk is refused."""
-        self.watch(self._failing, is_failing)
-
-    def watch(self, gauge: Gauge, function: Callable[[], float]) -> None:
-        """Let ``gauge`` show what ``function`` says; where processes share counts, as it was within the last half second."""
         if self._shared:
-            self._watched.append((gauge, function))
+            self._readings.append(Mirror(registry).read)
         else:
-            gauge.set_function(function)
+            collect_process(registry)
+
+    def watch(self, name: str, what: str, value: Callable[[], float], *, of: Of) -> None:
+        """Show a gauge that ``value`` tells; where processes share counts, as it was within the last half second."""
+        gauge = Gauge(name, what, registry=self._registry, multiprocess_mode=of)
+        self._readings.append(lambda: gauge.set(value()))
+
+    def watch_count(self, name: str, what: str, value: Callable[[], float]) -> None:
+        """Show a counter that rises as ``value`` does, which begins at 0 again where what it tells of was replaced."""
+        rise = Rise(Counter(name, what, registry=self._registry))
+        self._readings.append(lambda: rise.to(value()))
 
     @contextmanager
     def refreshed(self) -> Iterator[None]:
@@ -100,6 +125,7 @@ class Metrics:
         finally:
             stop.set()
             thread.join()
+            self._read()  # the last half second counts, too
 
     def set_model(self, identity: ModelIdentity) -> None:
         """Name the bundle in use."""
@@ -112,9 +138,24 @@ class Metrics:
 
     def count_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; ``route`` is the template, never the path that was sent."""
-        known = method if method in _METHODS else "other"
-        self._requests[known, route, str(status)].inc()
+        self._requests[method_label(method), route, str(status)].inc()
         self._seconds[route].observe(seconds)
+
+    def count_problem(self, code: str) -> None:
+        """Count a request that ended in a problem."""
+        if code not in self._codes:
+            if len(self._codes) >= _MOST_CODES:
+                code = "other"
+            self._codes.add(code)
+        self._problems[code].inc()
+
+    def count_key_refusal(self, reason: str) -> None:
+        """Count a caller who was refused; ``reason`` is a word of ``serving.auth``."""
+        self._key_refusals[reason].inc()
+
+    def spend(self, stage: str, seconds: float) -> None:
+        """Count time of a stage around the engine."""
+        self._spent[stage].observe(seconds)
 
     def count_classifications(self, classifications: Iterable[Classification]) -> None:
         """Count decisions and engine time."""
@@ -124,31 +165,46 @@ class Metrics:
             for stage in ("total", "tokenize", "encode", "decide"):
                 self._stages[stage].observe(getattr(timing, stage) / 1000)
 
-    def count_answers(self, answers: Iterable[Answer]) -> None:
-        """Count outcomes, and the classifications inside."""
-        for answer in answers:
-            self._outcomes[answer.outcome.value].inc()
-            for reason in answer.handoff.reasons:
-                self._handoffs[reason.value].inc()
-            for kind in answer.reply.blocked:
-                self._blocked[kind].inc()
-            self.count_classifications([answer.classification])
+    def count_reply(self, told: Told, *, dry_run: bool) -> None:
+        """Count what a caller was told; what was told before is no new answer."""
+        self._replies[_kept(told, dry_run)].inc()
+        if (answer := told.answer) is None:
+            return
+        arm = told.placement.arm if told.placement else Arm.AUTOMATED
+        self._outcomes[answer.outcome.value, arm.value].inc()
+        self._count_answer(answer)
+
+    def _count_answer(self, answer: Answer) -> None:
+        for reason in answer.handoff.reasons:
+            self._handoffs[reason.value].inc()
+        for kind in answer.reply.blocked:
+            self._blocked[kind].inc()
+        self.count_classifications([answer.classification])
 
     def exposition(self) -> bytes:
-        """All metrics in Prometheus' text format."""
+        """All metrics in Prometheus' text format; it asks everything watched, so call it off the event loop."""
+        self._read()
         return generate_latest(self._of_all() if self._shared else self._registry)
 
     def _of_all(self) -> CollectorRegistry:
         """What the processes counted, together; those that have ended keep their counters and lose their gauges."""
-        self._read_watched()
         registry = CollectorRegistry()
         MultiProcessCollector(registry, self._shared)  # type: ignore[no-untyped-call]
         return registry
 
     def _refresh(self, stop: Event) -> None:
         while not stop.wait(_REFRESH_S):
-            self._read_watched()
+            self._read()
 
-    def _read_watched(self) -> None:
-        for gauge, function in self._watched:
-            gauge.set(function())
+    def _read(self) -> None:
+        with self._reading:  # counters rise by what is new since the last reading
+            for read in self._readings:
+                read()
+
+
+def _kept(told: Told, dry_run: bool) -> Kept:
+    if dry_run:
+        return "dry_run"
+    if told.answer is None:
+        return "repeated"
+    return "stored" if told.stored else "not_stored"

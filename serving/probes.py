@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,8 +12,9 @@ from serving.auth import needs
 from serving.errors import ProblemError
 from serving.keys import Scope
 from serving.present import model_out
-from serving.response_schemas import BundleFailingOut, KnowledgeState, LiveResponse, ReadyResponse
+from serving.response_schemas import BundleFailingOut, KnowledgeState, LiveResponse, ReadyResponse, StoreState
 from serving.routes import ServiceDependency, as_json, problems
+from yingda.store.health import StoreHealth
 
 router = APIRouter(tags=["operate"])
 
@@ -35,16 +37,23 @@ async def live() -> Response:
     responses=problems(503),
 )
 async def ready(request: Request, service: ServiceDependency) -> Response:
-    """200 with the bundle once it has decided its first message, 503 before and while the store cannot be used; needs no key.
+    """200 with the bundle once it has decided its first message, 503 before and while nothing can be stored; needs no key.
 
-    Knowledge that cannot be built, and a bundle that is refused, leave the last good one in use: still 200, and `knowledge`
-    or `bundle_failing` tells.
+    A store that is away while replies go on, knowledge that cannot be built, and a bundle that is refused, which leave the last
+    good one in use: still 200, and `store`, `knowledge` or `bundle_failing` tells.
     """
     if not service.ready:
         detail = "the bundle has not decided its first message yet; ask again"
         raise ProblemError(503, "not_ready", detail, headers={"Retry-After": "1"})
     bundle, failing = model_out(service.engine.identity), _bundle_failing(request)
-    return as_json(ReadyResponse(status="ready", bundle=bundle, bundle_failing=failing, knowledge=_knowledge(request)))
+    # in a thread: it waits for whoever writes to a journal
+    store = await asyncio.to_thread(service.memory.health)
+    knowledge = _knowledge(request, goes_on=store is not None)
+    return as_json(ReadyResponse(status="ready", bundle=bundle, bundle_failing=failing, knowledge=knowledge, store=_store(store)))
+
+
+def _store(health: StoreHealth | None) -> StoreState | None:
+    return StoreState(down_since=health.down_since, waiting=health.waiting, unsaved=health.unsaved) if health else None
 
 
 def _bundle_failing(request: Request) -> BundleFailingOut | None:
@@ -53,12 +62,12 @@ def _bundle_failing(request: Request) -> BundleFailingOut | None:
     return BundleFailingOut(code=failing.code, since=failing.since) if failing else None
 
 
-def _knowledge(request: Request) -> KnowledgeState | None:
-    """What is in use; raise a 503 ProblemError while the store of knowledge fails."""
+def _knowledge(request: Request, *, goes_on: bool) -> KnowledgeState | None:
+    """What is in use; raise a 503 ProblemError while the store fails, unless replies go on without it."""
     health = request.app.state.desk.health()
     if health is None:
         return None
-    if health.code and health.code.startswith("store_"):
+    if health.code and health.code.startswith("store_") and not goes_on:
         detail = "the store cannot be used; the last knowledge stays in use, and the log says more"
         raise ProblemError(503, health.code, detail, headers={"Retry-After": "1"})
     return KnowledgeState(version=health.knowledge_version, since=health.built_at, failing=health.code, failing_since=health.failing_since)
@@ -73,5 +82,5 @@ def _knowledge(request: Request) -> KnowledgeState | None:
     dependencies=[needs(Scope.OPS)],
 )
 async def metrics(service: ServiceDependency) -> Response:
-    """Requests, engine time, outcomes and queue, for Prometheus."""
-    return Response(service.metrics.exposition(), media_type=CONTENT_TYPE_LATEST)
+    """Requests, time by stage, outcomes, queue, store, knowledge and the process itself, for Prometheus."""
+    return Response(await asyncio.to_thread(service.metrics.exposition), media_type=CONTENT_TYPE_LATEST)

@@ -15,6 +15,7 @@ from typing import Any
 from serving.calls import AnswerCall, Ticket
 from serving.drain import DrainRate
 from serving.errors import ProblemError
+from serving.trace import Trace
 from yingda.dialogue import scope_of
 
 PATIENCE = 2.0
@@ -42,7 +43,7 @@ class Chore:
 class Job:
     """The calls of one request, all of one type; ``begun`` of them were given out, and some are being decided while it is ``busy``.
 
-    ``ended`` once the caller has its answer or left.
+    ``ended`` once the caller has its answer or left; ``trace`` is that of the request, for the few that are traced.
     """
 
     calls: Sequence[Any]
@@ -51,6 +52,7 @@ class Job:
     begun: int = 0
     busy: bool = False
     ended: bool = False
+    trace: Trace | None = None
 
     @property
     def left(self) -> int:

@@ -288,6 +288,14 @@ class BundleFailingOut(BaseModel):
     since: datetime
 
 
+class StoreState(BaseModel):
+    """The store of conversations, and what waits for it while it is away; replies go on."""
+
+    down_since: datetime | None = Field(description="Null while the store answers.")
+    waiting: int = Field(description="Records told to callers and not in the store yet.")
+    unsaved: int = Field(description="Those of them that are on no disk and end with the process.")
+
+
 class ReadyResponse(BaseModel):
     """The bundle is loaded and has decided its first message."""
 
@@ -295,3 +303,4 @@ class ReadyResponse(BaseModel):
     bundle: ModelOut
     bundle_failing: BundleFailingOut | None = Field(default=None, description="Null where the bundle on the disk is the one in use.")
     knowledge: KnowledgeState | None = Field(default=None, description="Null where knowledge is that of the pack and never changes.")
+    store: StoreState | None = Field(default=None, description="Null where conversations are kept in the process alone.")

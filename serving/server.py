@@ -19,7 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
-from serving.app import create_app
+from serving.app import API_VERSION, create_app
 from serving.connections import Patience, patient_protocol
 from serving.keys import follow_keys
 from serving.live import Desk
@@ -29,6 +29,7 @@ from serving.retention import open_retention
 from serving.service import Engine, Service
 from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_processes, check_roles, unknown_variables
 from serving.tokens import open_tokens
+from serving.tracing import check_tracing, open_tracing
 from yingda.store.memory import Memory
 from yingda.store.vault import read_vault
 
@@ -62,6 +63,7 @@ def serve(
     check_exposure(settings)
     check_roles(settings)
     check_processes(settings)
+    check_tracing(settings)
     if settings.vault_keys:
         read_vault(settings.vault_keys)
     log = open_log(sys.stderr, settings.log_level)
@@ -123,6 +125,7 @@ def _open_app(settings: Settings, openers: Openers, log: FilteringBoundLogger) -
         desk=desk,
         vault=read_vault(settings.vault_keys) if settings.vault_keys else None,
         retention=open_retention(settings, log, _now),
+        tracing=open_tracing(settings, version=API_VERSION),
     )
 
 
@@ -139,7 +142,7 @@ def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http=patient_protocol(_patience(settings)),
+        http=patient_protocol(_patience(settings), app.state.service.metrics.count_problem),
         timeout_keep_alive=ceil(settings.keep_alive_s),
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )

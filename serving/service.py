@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from time import perf_counter_ns
 from typing import Any, TypeVar
 
 from serving.calls import AnswerCall, ClassifyCall, Ticket
@@ -17,6 +18,7 @@ from serving.metrics import Metrics
 from serving.present import answer_out, classification_out
 from serving.queue import Bounds
 from serving.rollout_watch import Look, RolloutWatch
+from serving.stages import ENGINE, Stages
 from serving.workers import Workers
 from yingda.dialogue import Dialogue, ReusedError, Told
 from yingda.domain.decision import Answer
@@ -51,14 +53,22 @@ class Service:
         self.vault = vault
         self.clock = clock
         kinds: dict[type, Decide] = {ClassifyCall: self._classify_now, AnswerCall: self._answer_now}
-        self._lane = Lane(kinds, cores=cores, bounds=bounds)
+        self.metrics = Metrics(engine.identity, queue_depth=lambda: self._lane.waiting, queue_age=lambda: self._lane.age)
+        self._stages = Stages(self.metrics.spend)
+        self._lane = Lane(kinds, cores=cores, bounds=bounds, around=self._stages.batch)
         # Threads of their own: what reads the store neither waits behind messages nor holds them up.
         self._readers = Workers(threads=_READERS, max_queue=_READS_WAITING)
-        self.metrics = Metrics(engine.identity, queue_depth=lambda: self._lane.waiting, queue_age=lambda: self._lane.age)
         self.ready = False
         self._rollouts = rollouts_of(memory)
         self._watch = RolloutWatch(self._rollouts, clock) if self._rollouts else None
-        self._dialogue = Dialogue(memory, render=self._render, record=sealing(record, vault), new_id=UlidSource(), plan=self._plan)
+        self._dialogue = Dialogue(
+            memory,
+            render=self._render,
+            record=sealing(record, vault),
+            new_id=UlidSource(),
+            plan=self._plan,
+            spent=self._stages.spent,
+        )
 
     @property
     def engine(self) -> Engine:
@@ -116,23 +126,37 @@ class Service:
         return self._rollouts.in_force() if self._rollouts else None
 
     def _classify_now(self, portions: Sequence[Sequence[ClassifyCall]], _release: Release) -> list[list[dict[str, Any]] | BaseException]:
-        engine = self.engine
+        engine, started = self.engine, perf_counter_ns()
+        portions_found = classify(engine, portions)
+        decided = perf_counter_ns()
+        self._stages.spent(ENGINE, started, decided)
+        self._stages.timed([each.timing for found in portions_found if not isinstance(found, BaseException) for each in found])
         told: list[list[dict[str, Any]] | BaseException] = []
-        for found in classify(engine, portions):
+        for found in portions_found:
             if isinstance(found, BaseException):
                 told.append(found)
             else:
                 self.metrics.count_classifications(found)
                 told.append([classification_out(each, knowledge=engine.knowledge, model=engine.identity) for each in found])
+        self._stages.spent("render", decided, perf_counter_ns())
         return told
 
     def _answer_now(
         self, portions: Sequence[Sequence[AnswerCall]], release: Release
     ) -> list[list[Mapping[str, Any] | ProblemError] | BaseException]:
-        found = answer(self._dialogue, self.engine, portions, release, self.clock())
-        told = [each for portion in found if not isinstance(portion, BaseException) for each in portion]
-        self.metrics.count_answers(each.answer for each in told if isinstance(each, Told) and each.answer)
+        found = answer(self._dialogue, self.engine, portions, release, self.clock(), self._stages.spent)
+        self._count(portions, found)
         return [each if isinstance(each, BaseException) else [_told_out(one) for one in each] for each in found]
+
+    def _count(self, portions: Sequence[Sequence[AnswerCall]], found: Sequence[Sequence[Told | ReusedError] | BaseException]) -> None:
+        timings = []
+        for calls, portion in zip(portions, found, strict=True):
+            for call, told in zip(calls, () if isinstance(portion, BaseException) else portion, strict=False):
+                if isinstance(told, Told):
+                    self.metrics.count_reply(told, dry_run=call.dry_run)
+                    if told.answer is not None:
+                        timings.append(told.answer.classification.timing)
+        self._stages.timed(timings)
 
     def _render(self, engine: Engine, answer: Answer, answer_id: str) -> Mapping[str, Any]:
         return answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=answer_id)

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     rate_limit: RateLimit | None = None
     shutdown_timeout_s: int = Field(default=30, ge=1)
     log_level: LogLevel = "info"
+    # A collector of OpenTelemetry traces (OTLP over HTTP); unset: none are made. Share of the requests that are traced.
+    otlp_endpoint: str | None = Field(default=None, pattern=r"^https?://[^\s/]+")
+    trace_sample: float = Field(default=0.01, ge=0, le=1)
     # Processes that serve the port; each holds a model of its own.
     workers: int = Field(default=1, ge=1, le=64)
 

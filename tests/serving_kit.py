@@ -21,6 +21,7 @@ from serving.live import Desk
 from serving.logs import open_log
 from serving.settings import Settings
 from serving.tokens import TokenVerifier
+from serving.tracing import Tracing
 from tests.fakes import FakeEngine
 from yingda.store.memory import Memory
 
@@ -54,12 +55,15 @@ def open_site(
     tokens: TokenVerifier | None = None,
     desk: Desk | None = None,
     memory: Memory | None = None,
+    tracing: Tracing | None = None,
     **settings: Any,
 ) -> Iterator[Site]:
     """A started app, stopped at the end."""
     engine, stream = engine or FakeEngine(), io.StringIO()
     ring = KeyRing([key.record for key in keys]) if isinstance(keys, Sequence) else keys
-    app = create_app(Settings(**settings), engine, keys=ring, tokens=tokens, log=open_log(stream), desk=desk, memory=memory)
+    app = create_app(
+        Settings(**settings), engine, keys=ring, tokens=tokens, log=open_log(stream), desk=desk, memory=memory, tracing=tracing
+    )
     with TestClient(app) as client:
         engine.calls.clear()
         yield Site(client, app, engine, stream)

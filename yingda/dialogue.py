@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Any, Protocol
+from time import perf_counter_ns
+from typing import Any, Protocol, TypeVar
 
 from yingda.decide.package import build_package
 from yingda.decide.rollout import placement_of
@@ -31,6 +32,8 @@ ATTEMPTS = 8
 """Tries to remember a turn while other workers write to the same conversation."""
 
 _STRIPES = 256
+
+T = TypeVar("T")
 
 
 class ReusedError(YingdaError):
@@ -86,6 +89,13 @@ Record = Callable[[Any, Request, Answer, Told, str], StoredTurn]
 PlanInForce = Callable[[], PlanRevision | None]
 """The roll-out's plan as it is now; None where nothing is rolled out and every reply is sent."""
 
+Spent = Callable[[str, int, int], None]
+"""Told of each ``recall``, ``render`` and ``commit``: when it began and ended, by time.perf_counter_ns."""
+
+
+def unwatched(_stage: str, _started: int, _ended: int) -> None:
+    """Where nobody asks how long stages take."""
+
 
 class Dialogue:
     """Decides messages in their conversations; threads may share it.
@@ -98,8 +108,16 @@ class Dialogue:
     """
 
     def __init__(
-        self, memory: Memory, *, render: Render, record: Record, new_id: Callable[[], str], plan: PlanInForce = lambda: None
+        self,
+        memory: Memory,
+        *,
+        render: Render,
+        record: Record,
+        new_id: Callable[[], str],
+        plan: PlanInForce = lambda: None,
+        spent: Spent = unwatched,
     ) -> None:
+        self._spent = spent
         self._memory, self._render, self._record, self._new_id, self._plan = memory, render, record, new_id, plan
         self._locks = tuple(Lock() for _ in range(_STRIPES))
 
@@ -156,7 +174,7 @@ class Dialogue:
     def _recall(self, messages: Sequence[Message]) -> list[Recalled]:
         """Each conversation as it is, and what this very message was told before; what has no name was never begun."""
         named = [(scope, message.message_id) for message in messages if (scope := scope_of(message))]
-        known = iter(self._memory.recall_all(named)) if named else iter(())
+        known = iter(self._timed("recall", lambda: self._memory.recall_all(named)) if named else ())
         return [next(known) if scope_of(message) else Recalled() for message in messages]
 
     def _again(self, stored: StoredTurn, request: Request) -> Told | ReusedError:
@@ -167,7 +185,7 @@ class Dialogue:
 
     def _tell(self, engine: Decider, request: Request, answer: Answer, plan: PlanRevision | None) -> Told:
         turn_id = self._new_id()
-        rendered = self._render(engine, answer, turn_id)
+        rendered = self._timed("render", lambda: self._render(engine, answer, turn_id))
         if plan is None:
             return Told(turn_id, rendered, answer)
         placement = placement_of(plan, request.message)
@@ -182,7 +200,8 @@ class Dialogue:
     ) -> list[tuple[int, Request]]:
         """Write all at once and tell what is written; the requests that another worker overtook are left."""
         left: list[tuple[int, Request]] = []
-        for (place, request, found, _), error in zip(writes, self._memory.remember_all([write for *_, write in writes]), strict=True):
+        outcomes = self._timed("commit", lambda: self._memory.remember_all([write for *_, write in writes]))
+        for (place, request, found, _), error in zip(writes, outcomes, strict=True):
             match error:
                 case None:
                     told[place] = replace(found, stored=True)
@@ -195,6 +214,13 @@ class Dialogue:
                 case _:
                     raise error
         return left
+
+    def _timed(self, stage: str, work: Callable[[], T]) -> T:
+        started = perf_counter_ns()
+        try:
+            return work()
+        finally:
+            self._spent(stage, started, perf_counter_ns())
 
     def _opened(self, turn: StoredTurn, told: Told, before: ConversationState, customer: Customer | None) -> HandoffOpened | None:
         """The hand-off that begins with this turn, with the package for the agent; one that stood already is no new one."""

@@ -259,7 +259,7 @@ def test_a_thousand_duplicates_at_once_are_one_message() -> None:
         assert len(talk.engine.messages) == 1
         told = (await talk.get("/v1/conversations/c")).json()
         assert len(told["turns"]) == 1
-        assert 'yingda_outcomes_total{outcome="answered"} 1.0' in (await talk.get("/metrics")).text
+        assert 'yingda_outcomes_total{arm="automated",outcome="answered"} 1.0' in (await talk.get("/metrics")).text
 
     talk(story, encode_threads=2, max_queue=1000, max_wait_ms=600_000)
 

@@ -191,6 +191,7 @@ def test_a_ready_server_names_its_bundle(site: Site) -> None:
         "bundle": {"version": "2026.11.1", "sha256": "ab" * 32},
         "bundle_failing": None,
         "knowledge": None,
+        "store": None,
     }
 
 

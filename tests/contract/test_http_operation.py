@@ -162,7 +162,7 @@ def test_metrics_count_requests_outcomes_and_engine_time() -> None:
     assert 'yingda_http_requests_total{method="POST",route="/v1/classify",status="422"} 1.0' in text
     assert 'yingda_http_requests_total{method="other",route="unmatched",status="404"} 1.0' in text
     assert 'yingda_http_request_seconds_count{route="/v1/classify"} 2.0' in text
-    assert 'yingda_outcomes_total{outcome="answered"} 1.0' in text
+    assert 'yingda_outcomes_total{arm="automated",outcome="answered"} 1.0' in text
     assert 'yingda_decisions_total{decision="accept"} 2.0' in text
     assert 'yingda_engine_stage_seconds_count{stage="encode"} 2.0' in text
     assert "yingda_http_requests_in_flight 1.0" in text
