@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP := $(VENV)/.dev
+FUZZ_STAMP := $(VENV)-fuzz/.fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format evaluate train retrain audit benchmark peers bench soak clean
+.PHONY: help serve test check format evaluate train retrain audit benchmark peers bench soak fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -62,10 +63,19 @@ bench: $(DEV_STAMP) ## the service beside other servers, into reports/bench/ (40
 soak: $(DEV_STAMP) ## the service at 70 % of its capacity: errors, latency, memory [MINUTES=10]
 	$(BIN)/python -m evaluation.bench.serving soak --minutes $(or $(MINUTES),10)
 
+# an environment of its own: atheris has wheels for Linux alone, and pins nothing that the others need
+$(FUZZ_STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-fuzz
+	$(VENV)-fuzz/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serve,excel,dev,fuzz]'
+	@touch $@
+
+fuzz: $(FUZZ_STAMP) ## hostile inputs to every reader, into reports/bench/fuzz.* [RUNS=1000000] [CASES=5500] [JOBS=2]
+	$(VENV)-fuzz/bin/python -m tests.fuzz.run --runs $(or $(RUNS),100000) --cases $(or $(CASES),5500) --jobs $(or $(JOBS),1)
+
 format: $(DEV_STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 # runs/, mlruns/, data/logs/ and models/previous/ hold what nobody could make again, so they stay
 clean: ## remove the virtual environment and what can be made again; bundles, logs and runs stay
-	rm -rf $(VENV) data/processed models/base models/linear models/checkpoints models/student models/export models/calibration models/proof models/candidate models/check
+	rm -rf $(VENV) $(VENV)-fuzz data/processed models/base models/linear models/checkpoints models/student models/export models/calibration models/proof models/candidate models/check

@@ -17,6 +17,8 @@ from serving.settings import MAX_BODY_BYTES, MAX_FILE_BYTES
 
 # Longer than any number the contract knows; int() takes quadratic time in the digits.
 _MAX_DIGITS = 20
+MAX_DEPTH = 64
+"""Levels of JSON that are read; whatever looks at a body later may do so by recursion."""
 SLOWEST_BYTES_S = 64 * 1024
 """Bytes that earn a body one second more to arrive in."""
 
@@ -160,7 +162,7 @@ class FileRoute(StrictRoute):
 def parse_json(body: bytes) -> Any:
     """What ``body`` says; raise a 400 ProblemError where two readers might understand it differently."""
     try:
-        return json.loads(
+        found = json.loads(
             body.decode("utf-8"),
             object_pairs_hook=_unique,
             parse_constant=_refuse_constant,
@@ -173,7 +175,25 @@ def parse_json(body: bytes) -> Any:
         place = f"line {error.lineno}, column {error.colno}"
         raise ProblemError(400, "invalid_json", f"the body is not valid JSON at {place}; correct it there") from None
     except RecursionError:
-        raise ProblemError(400, "json_too_deep", "the JSON is nested too deeply; send it flat") from None
+        raise _too_deep() from None
+    if body.count(b"{") + body.count(b"[") > MAX_DEPTH:  # else it cannot be deeper
+        _check_depth(found)
+    return found
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            inner for outer in level if isinstance(outer, (dict, list)) for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _too_deep() -> ProblemError:
+    return ProblemError(400, "json_too_deep", f"the JSON is nested deeper than {MAX_DEPTH} levels; send it flat")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -17,6 +17,8 @@ __all__ = ["AccessError", "KeyFollower", "KeyRecord", "KeyRing", "NewKey", "Scop
 FOLLOW_S = 0.5
 """Seconds between two looks at the file."""
 
+_PATIENCE_S = 2.0
+
 _Signature = tuple[int, int, int, int]
 
 
@@ -70,10 +72,10 @@ class KeyFollower:
         self._thread.start()
 
     def close(self) -> None:
-        """Follow it no more."""
+        """Follow it no more; a file system that hangs is not waited for."""
         self._stop.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_PATIENCE_S)
 
     def _follow(self) -> None:
         while not self._stop.wait(FOLLOW_S):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from serving.request_schemas import Clean, Strict
 from yingda.domain.records import Finding, RecordKind, Status
@@ -16,6 +17,23 @@ Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
 Wording = Annotated[str, Field(max_length=10_000), Clean]
 
 
+def _written(value: Any) -> Any:
+    # pydantic takes numbers, and digits in quotes, for seconds since 1970
+    if value is not None and not (isinstance(value, str) and value[4:5] == "-"):
+        raise PydanticCustomError("datetime_type", "this must be a time with offset, such as 2027-01-01T00:00:00+08:00")
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("datetime_range", "this is no time between the years 1 and 9999") from None
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_in_utc), BeforeValidator(_written)]
+
+
 class ChangeIn(Strict):
     """Why something is changed, what the version is called and when it speaks."""
 
@@ -23,8 +41,12 @@ class ChangeIn(Strict):
     name: Annotated[str, Field(max_length=64), Clean] | None = Field(
         default=None, description="Name of the version; the next one is suggested.", examples=["V1.1-物流查询"]
     )
-    effective_from: AwareDatetime | None = Field(default=None, strict=False, description="When it begins to speak; at once when absent.")
-    effective_until: AwareDatetime | None = Field(default=None, strict=False, description="When it ends, exclusive; never when absent.")
+    effective_from: Annotated[Moment, Field(strict=False)] | None = Field(
+        default=None, description="When it begins to speak; at once when absent."
+    )
+    effective_until: Annotated[Moment, Field(strict=False)] | None = Field(
+        default=None, description="When it ends, exclusive; never when absent."
+    )
 
 
 class EntryIn(Strict):

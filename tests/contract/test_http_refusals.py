@@ -137,7 +137,7 @@ DOCUMENTS: list[tuple[str, bytes, int, str]] = [
     ("null", b"null", 422, "validation_failed"),
     ("list", b'["hunter2"]', 422, "validation_failed"),
     ("string", b'"hunter2"', 422, "validation_failed"),
-    ("nested unknown field", b'{"text":"x","a":' + b"[" * 300 + b"]" * 300 + b"}", 422, "validation_failed"),
+    ("nested unknown field", b'{"text":"x","a":' + b"[" * 40 + b"]" * 40 + b"}", 422, "validation_failed"),
 ]
 
 

@@ -191,3 +191,17 @@ def test_a_broken_file_names_its_line() -> None:
     with pytest.raises(RuleError) as caught:
         read_table('{\n"nodes": [\n}')
     assert caught.value.mistakes[0].line == 3
+
+
+@pytest.mark.parametrize("hidden", ["\x1b[2J", "\r", "\n", "\u202e", "\x00", "\ud800"])
+def test_a_refusal_never_repeats_what_would_change_how_it_reads(hidden: str) -> None:
+    table = table_of(top := tree([dict(PLAIN)]))
+    table["outputs"].append({"id": "x", "name": "x", "field": f"x{hidden}", "type": "expression"})
+    table["rules"][0]["x"] = ""
+    top["nodes"][1]["name"] = f"规则{hidden}"
+    keyword = tree([row("r", keywords=f"contains($, '退{hidden}')", action="'none'")])
+
+    for text in (json.dumps(top), json.dumps(keyword)):
+        with pytest.raises(RuleError) as caught:
+            compile_rules(text, known=KNOWN)
+        assert all(str(mistake).isprintable() for mistake in caught.value.mistakes)

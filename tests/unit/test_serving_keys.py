@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
@@ -80,6 +81,18 @@ def test_a_broken_file_leaves_the_last_good_keys_and_is_logged_once(followed: Fo
     followed.path.write_bytes(good)
     followed.keys.look()
     assert followed.events() == ["keys_stay", "keys_in_use"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names")
+def test_a_pipe_in_place_of_the_file_is_not_waited_for(followed: Followed) -> None:
+    followed.path.unlink()
+    os.mkfifo(followed.path)
+
+    followed.keys.look()
+
+    assert followed.knows(NEW.key)
+    with pytest.raises(AccessError, match="no regular file"):
+        read_keys(followed.path)
 
 
 def test_a_file_that_did_not_change_is_not_read(followed: Followed) -> None:

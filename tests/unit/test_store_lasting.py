@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 
@@ -18,6 +19,7 @@ from yingda.domain.rollout import RolloutPlan, Stage
 from yingda.domain.takeover import Reason
 from yingda.store.health import StoreHealth
 from yingda.store.lasting.breaker import Hands
+from yingda.store.lasting.journal import MAGIC
 from yingda.store.lasting.memory import LastingMemory
 from yingda.store.lasting.recent import Recent
 from yingda.store.memory import NotStored, Write
@@ -217,6 +219,40 @@ def test_a_file_of_garbage_is_no_journal_and_does_no_harm(shop: Shop) -> None:
         path.with_name(f"{number}.journal").write_bytes(data)
 
     assert shop.process().tend()
+
+
+@pytest.mark.parametrize("mark", [0, 1, 17, 99, 2**40, 2**64 - 1])
+def test_a_mark_where_no_record_begins_hides_none(shop: Shop, mark: int) -> None:
+    memory = shop.process()
+    shop.trouble.down = "store_unreachable"
+    memory.remember(a_turn(1), version=0)
+    memory.remember(a_turn(2), version=1)
+    shop.kill()
+    (path,) = shop.journals()
+    path.write_bytes(MAGIC + mark.to_bytes(8, "big") + path.read_bytes()[16:])
+    shop.trouble.down = None
+
+    assert shop.process().tend()
+
+    assert shop.stored.turns("c-1") == [a_turn(1), a_turn(2)]
+
+
+@pytest.mark.parametrize("payload", [b"0", b"[]", b"null", b'"turn"', b"{}", b"[" * 100_000, b"\xff", b'{"turn":{}}', b'{"feedback":[]}'])
+def test_a_record_that_says_something_else_is_set_aside_and_those_around_it_are_kept(shop: Shop, payload: bytes) -> None:
+    memory = shop.process()
+    shop.trouble.down = "store_unreachable"
+    memory.remember(a_turn(1), version=0)
+    shop.kill()
+    (path,) = shop.journals()
+    file = path.read_bytes()
+    path.write_bytes(file[:16] + len(payload).to_bytes(4, "big") + crc32(payload).to_bytes(4, "big") + payload + file[16:])
+    shop.trouble.down = None
+
+    memory = shop.process()
+
+    assert memory.tend()
+    assert shop.stored.turns("c-1") == [a_turn(1)]
+    assert (health(memory).refused, (shop.folder / "waiting" / "refused.jsonl").read_bytes()) == (1, payload + b"\n")
 
 
 def test_a_full_journal_holds_no_more_and_the_process_holds_so_much_and_counts_the_rest(tmp_path: Path) -> None:

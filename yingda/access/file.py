@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import mkstemp
 from time import monotonic, sleep
 from typing import Any
@@ -39,6 +40,9 @@ else:
 def read_records(path: Path) -> list[KeyRecord]:
     """The records in the file at ``path``; raises AccessError naming the file and the record at fault, never a value."""
     try:
+        if not S_ISREG(path.stat().st_mode) and not path.is_dir():
+            # whoever reads a pipe waits for somebody to write, perhaps for ever
+            raise AccessError(f"{path}: is no regular file; write the keys into one")
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise AccessError(

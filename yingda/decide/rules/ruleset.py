@@ -9,7 +9,7 @@ from typing import Any
 
 import zen
 
-from yingda.decide.rules.cells import CellError, Choice, choices_of, values_of, words_of
+from yingda.decide.rules.cells import CellError, Choice, brief, choices_of, values_of, words_of
 from yingda.decide.rules.columns import Column, Kind, Output, input_columns, output_columns
 from yingda.decide.rules.document import Heading, Row, Table, read_table
 from yingda.decide.rules.findings import Finding, Judged, examine
@@ -116,8 +116,8 @@ class _Reading:
         for headings, allowed, what in ((self._table.inputs, self._inputs, "input"), (self._table.outputs, self._outputs, "output")):
             for heading in headings:
                 if heading.field not in allowed:
-                    detail = f"unknown {what} '{heading.field[:40]}'; use one of: {', '.join(allowed)}"
-                    self._mistakes.append(RuleMistake(f"node '{self._table.name[:40]}'", detail))
+                    detail = f"unknown {what} '{brief(heading.field)}'; use one of: {', '.join(allowed)}"
+                    self._mistakes.append(RuleMistake(f"node '{brief(self._table.name)}'", detail))
         self._stop_if_any()
 
     def _row(self, row: Row) -> Judged:
@@ -158,7 +158,7 @@ class _Reading:
 def _known_words(choices: tuple[Choice, ...], known: KnownNames) -> tuple[Choice, ...]:
     for word in (word for choice in choices for word in choice):
         if known.keywords is not None and word not in known.keywords:
-            raise CellError(f"unknown keyword '{word}'; correct it or add it to the keyword library")
+            raise CellError(f"unknown keyword '{brief(word)}'; correct it or add it to the keyword library")
     return choices
 
 

@@ -42,7 +42,7 @@ class Among:
             case RecordKind.FAQ:
                 return check_entry(payload, names_of(self.knowledge))
             case RecordKind.KEYWORD:
-                return _keyword(payload, self.knowledge) or list(self._elsewhere(id_.key, payload))
+                return _keyword(payload, self._base) or list(self._elsewhere(id_.key, payload))
             case RecordKind.POLICY:
                 return list(_value(id_.key, payload, self._base))
             case RecordKind.TEMPLATE:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from zlib import crc32
 
+from yingda.domain.errors import StoreError
 from yingda.store.base import dump_json
 from yingda.store.codec import decode, encode
 from yingda.store.lasting.files import JournalFile
@@ -108,15 +109,13 @@ def begin(file: JournalFile) -> Journal:
 def recover(file: JournalFile) -> tuple[Journal, list[Frame]]:
     """The journal that a process left in ``file``, and the records in it that may not be in the store; raises OSError.
 
-    A torn end is cut. A file of another kind holds no records.
+    A torn end is cut. A file of another kind holds no records. The mark is where a record begins that waits; where none does, the
+    mark or what stands there is damaged, and all records that can be read wait again.
     """
     data = file.read()
-    mark, frames = _HEADER.size, list(_frames(data))
-    if frames:
-        mark = _HEADER.unpack_from(data)[1]
-    waiting = [frame for frame in frames if frame.end > mark]
-    journal = Journal(file, size=frames[-1].end if frames else _HEADER.size, own=False)
-    if frames and journal.size < len(data):
+    waiting = list(_frames(data, _HEADER.unpack_from(data)[1]) if len(data) >= _HEADER.size else ()) or list(_frames(data, _HEADER.size))
+    journal = Journal(file, size=waiting[-1].end if waiting else _HEADER.size, own=False)
+    if waiting and journal.size < len(data):
         file.cut(journal.size)
     journal.wait_for(waiting)
     return journal, waiting
@@ -129,8 +128,13 @@ def write_record(entry: Entry) -> bytes:
 
 
 def read_record(payload: bytes) -> Entry:
-    """The entry written as ``payload``; raises StoreError where a newer version wrote it."""
-    record = json.loads(payload)
+    """The entry written as ``payload``; raises StoreError where a newer version wrote it, or something else."""
+    try:
+        record = json.loads(payload)
+    except (ValueError, RecursionError):
+        record = None
+    if not isinstance(record, dict):
+        raise StoreError("a record of the journal cannot be read; was it written by a newer version?", code="store_too_new")
     return decode(Feedback, record["feedback"]) if "feedback" in record else decode(Write, record.get("turn"))
 
 
@@ -142,11 +146,10 @@ def _frame(payload: bytes) -> bytes:
     return _FRAME.pack(len(payload), crc32(payload)) + payload
 
 
-def _frames(data: bytes) -> Iterator[Frame]:
-    """The records of a file, up to the first that does not check out."""
-    if data[: len(MAGIC)] != MAGIC:
+def _frames(data: bytes, at: int) -> Iterator[Frame]:
+    """The records of a file from offset ``at`` on, up to the first that does not check out."""
+    if data[: len(MAGIC)] != MAGIC or at < _HEADER.size:
         return
-    at = _HEADER.size
     while at + _FRAME.size <= len(data):
         length, checksum = _FRAME.unpack_from(data, at)
         end = at + _FRAME.size + length
