@@ -129,7 +129,7 @@ def _decision(answer_id: str, engine: Engine, memory: Memory) -> schemas.Decisio
         at=turn.at,
         text=turn.text,
         versions=schemas.VersionsOut(release=facts.release, bundle_sha256=facts.bundle, knowledge=facts.knowledge),
-        answer=dict(turn.answer),
+        answer={**turn.answer, "stored": True},
         state=encode_state(turn.state),
         keywords=turn.answer.get("classification", {}).get("keywords", []),
         rules=[schemas.FiredRuleOut(id=r.id, document=r.document, description=r.description, sets=dict(r.sets)) for r in why.rules],

@@ -86,7 +86,7 @@ def test_two_threads_work_on_two_messages_at_once() -> None:
         engine.gate.set()
         assert [(await task).status_code for task in tasks] == [200, 200]
 
-    talk(engine, story, encode_threads=2)
+    talk(engine, story, encode_threads=2, max_batch=1)
 
 
 def test_before_its_first_decision_a_server_is_not_ready() -> None:

@@ -148,7 +148,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-report", action="store_true", help=f"leave {REPORT} as it is")
     given = parser.parse_args(arguments)
     with ThreadPoolExecutor(given.jobs) as pool:
-        results = list(pool.map(lambda name: _told(fuzz(name, given.runs, seed=given.seed)), (given.target or TARGETS) if given.runs else ()))
+        results = list(
+            pool.map(lambda name: _told(fuzz(name, given.runs, seed=given.seed)), (given.target or TARGETS) if given.runs else ())
+        )
     made = schema(given.cases, number=given.seed) if given.cases else None
     if made:
         print(f"schema: {made['requests']} requests, {len(made['failures'])} answered otherwise than declared")  # type: ignore[arg-type]
