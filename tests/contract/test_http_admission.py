@@ -181,7 +181,7 @@ class SlowMemory(VolatileMemory):
         self.gate = threading.Event()
 
     def remember(self, *args: Any, **kwargs: Any) -> None:
-        assert self.gate.wait(timeout=30), "the test never opened the gate"
+        assert self.gate.wait(timeout=180), "the test never opened the gate"
         super().remember(*args, **kwargs)
 
 
@@ -310,7 +310,7 @@ class StuckReads(VolatileMemory):
 
     def turns(self, conversation_id: str) -> Any:
         self.reading.release()
-        assert self.gate.wait(timeout=30), "the test never opened the gate"
+        assert self.gate.wait(timeout=180), "the test never opened the gate"
         return super().turns(conversation_id)
 
 

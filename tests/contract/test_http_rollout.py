@@ -201,7 +201,7 @@ def test_the_server_looks_at_the_guardrails_by_itself_and_goes_on_when_the_store
         watch.look()
         assert watch.last == Look(clock.now, "store locked")
         watch.start(wait=wait)
-        assert done.wait(timeout=30)
+        assert done.wait(timeout=180)
         watch.close()
 
     assert watch.last == Look(clock.now)

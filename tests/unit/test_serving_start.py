@@ -88,12 +88,12 @@ def test_a_server_says_where_it_listens_and_stops_when_told() -> None:
         with urllib.request.urlopen(f"{address}/readyz") as response:
             assert json.load(response)["status"] == "ready"
         server.terminate()
-        server.communicate(timeout=30)
+        server.communicate(timeout=180)
     assert server.returncode == 0
 
 
 def test_a_server_that_cannot_decide_its_first_message_stops_without_a_traceback() -> None:
-    done = subprocess.run([sys.executable, "-c", SERVER, "broken"], capture_output=True, check=False, timeout=30)
+    done = subprocess.run([sys.executable, "-c", SERVER, "broken"], capture_output=True, check=False, timeout=180)
     said = done.stderr.decode()
     assert done.stdout == b""
     assert "error: models/current: the engine could not decide its first message" in said
@@ -124,7 +124,7 @@ def test_a_worker_serves_the_socket_it_is_given_counts_for_all_and_ends_with_its
         with urllib.request.urlopen(f"{address}/metrics") as response:
             told = response.read().decode().splitlines()
         worker.channel.close()
-        assert worker.process.wait(timeout=30) == 0
+        assert worker.process.wait(timeout=180) == 0
 
     assert 'yingda_http_requests_total{method="GET",route="/readyz",status="200"} 1.0' in told
     assert "yingda_queue_messages 0.0" in told
