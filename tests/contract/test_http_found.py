@@ -39,7 +39,9 @@ def test_what_is_nested_deeper_than_anything_that_makes_sense_is_refused_whoever
 
 
 @pytest.mark.parametrize("name", ["effective_from", "effective_until"])
-@pytest.mark.parametrize("time", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "1", "-1", "1e3", "", "2027-01-01T00:00:00", 1, True, [1]])
+@pytest.mark.parametrize(
+    "time", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "1", "-1", "1e3", "", "2027-01-01T00:00:00", 1, True, [1]]
+)
 def test_a_time_that_is_none_or_that_no_store_can_hold_is_a_mistake_of_the_request(site: Site, name: str, time: object) -> None:
     response = add(site, change={name: time})
 

@@ -59,6 +59,7 @@ def fuzz(name: str, runs: int, *, seed: int) -> Result:
             f"-dict={root / 'words'}",
             f"-artifact_prefix={root}/found/",
             f"-timeout={_STUCK_S}",
+            f"-report_slow_units={_STUCK_S}",  # by the clock on the wall, which says little; the target has its own
             f"-rss_limit_mb={_MEMORY_MB}",
             str(root / "seeds"),
         ]
@@ -148,7 +149,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-report", action="store_true", help=f"leave {REPORT} as it is")
     given = parser.parse_args(arguments)
     with ThreadPoolExecutor(given.jobs) as pool:
-        results = list(pool.map(lambda name: _told(fuzz(name, given.runs, seed=given.seed)), (given.target or TARGETS) if given.runs else ()))
+        results = list(
+            pool.map(lambda name: _told(fuzz(name, given.runs, seed=given.seed)), (given.target or TARGETS) if given.runs else ())
+        )
     made = schema(given.cases, number=given.seed) if given.cases else None
     if made:
         print(f"schema: {made['requests']} requests, {len(made['failures'])} answered otherwise than declared")  # type: ignore[arg-type]
