@@ -184,3 +184,17 @@ def test_json_lines_keep_a_separator_inside_a_text() -> None:
     sheet = read_form(json.dumps(an_entry("a"), ensure_ascii=False).replace("发货", "发\u2028货").encode(), Form.JSONL)
 
     assert len(sheet.rows) == 1
+
+
+@pytest.mark.parametrize(("what", "bit"), [("encrypted", 0x01), ("a patch", 0x20), ("strongly encrypted", 0x40)])
+def test_a_workbook_whose_parts_are_of_a_kind_nobody_reads_is_refused(what: str, bit: int) -> None:
+    data = bytearray(write_form(ENTRIES, Form.EXCEL))
+    for mark, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = data.find(mark)
+        while at >= 0:
+            data[at + place] |= bit
+            at = data.find(mark, at + 1)
+
+    sheet = read_form(bytes(data), Form.EXCEL)
+
+    assert (sheet.rows, [row.reason[:12] for row in sheet.rejected]) == ((), ["not an Excel"])

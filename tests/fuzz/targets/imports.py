@@ -6,7 +6,7 @@ from functools import cache
 
 from tests.fuzz.source import Source
 from tests.knowledge_kit import NAMES, an_entry
-from yingda.domain.records import KnowledgeError
+from yingda.domain.records import KnowledgeError, Payload
 from yingda.pack.exchange import Form, check_entry, read_form, write_form
 
 ENTRIES = [
@@ -66,5 +66,5 @@ def _flat(payload: object) -> str:
 
 
 @cache
-def _known() -> dict[str, object]:
+def _known() -> dict[str, Payload]:
     return {entry["id"]: entry for entry in ENTRIES}

@@ -8,6 +8,7 @@ from functools import cache
 from tests.fuzz.source import Source
 from tests.store_kit import NOON, a_turn, handed_over
 from yingda.domain.errors import StoreError
+from yingda.domain.takeover import Reason
 from yingda.store.lasting.files import JournalFile
 from yingda.store.lasting.journal import _frame, _header, begin, read_record, write_record
 from yingda.store.lasting.keeping import Keeping
@@ -72,7 +73,7 @@ def _entries() -> list[Entry]:
     opened = handed_over(6)
     return [
         *(Write(turn, version) for version, turn in enumerate(turns)),
-        Write(opened, 0, HandoffOpened(("requested",), NOON, {"x": [1]})),
+        Write(opened, 0, HandoffOpened((Reason.REQUESTED,), NOON, {"x": [1]})),
         Feedback(answer_id=turns[0].turn_id, digest="d" * 64, at=NOON, helpful=True),
     ]
 
