@@ -1,0 +1,2 @@
+from tests.harness.chaos.findings import Finding
+def hostile_bodies(ground): return Finding("x","x")
