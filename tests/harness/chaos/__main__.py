@@ -1,4 +1,4 @@
-"""``python -m tests.harness.chaos``: faults at a real server, a ledger, a verdict; exit 0 when all holds, 1 when not, 2 when it could not run."""
+"""``python -m tests.harness.chaos``: faults at a real server, a ledger, a verdict; exit 0 when all holds, else 1."""
 
 from __future__ import annotations
 
@@ -84,6 +84,9 @@ def attempt(name: str, scenario: Scenario, ground: Ground) -> Finding:
     except Exception as error:
         traceback.print_exc()
         found = Finding(name, "–", [Check("ran to its end", "yes", type(error).__name__, False)])
+    for check in found.checks:
+        if not check.holds:
+            _say(f"  {'missed' if check.timed else 'FAILS'}: {check.name}: wanted {check.wanted}, found {check.found}")
     _say(f"{name}: {found.skipped or ('holds' if found.holds else 'FAILS')}, {monotonic() - begun:.0f} s")
     return found
 
@@ -116,7 +119,9 @@ def _say(what: str) -> None:
 
 def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.harness.chaos", description=__doc__)
-    parser.add_argument("--only", nargs="+", action="extend", default=[], choices=list(SCENARIOS), metavar="NAME", help=", ".join(SCENARIOS))
+    parser.add_argument(
+        "--only", nargs="+", action="extend", default=[], choices=list(SCENARIOS), metavar="NAME", help=", ".join(SCENARIOS)
+    )
     parser.add_argument("--kills", type=int, default=20, help="kill -9 on SQLite; a quarter as many on PostgreSQL")
     parser.add_argument("--mutations", type=int, default=1000, help="altered bundles")
     parser.add_argument("--repeats", type=int, default=3, help="of comparisons side by side")

@@ -31,7 +31,9 @@ class Client:
 
     def post(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Told:
         """Send ``body`` as JSON."""
-        return self._ask("POST", path, json.dumps(body, ensure_ascii=False).encode(), {"content-type": "application/json", **(headers or {})})
+        return self._ask(
+            "POST", path, json.dumps(body, ensure_ascii=False).encode(), {"content-type": "application/json", **(headers or {})}
+        )
 
     def get(self, path: str) -> Told:
         """Read ``path``."""

@@ -29,7 +29,9 @@ class Ground:
     seed: int = 1
 
     @contextmanager
-    def site(self, *, store: str = "", settings: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None) -> Iterator[Site]:
+    def site(
+        self, *, store: str = "", settings: Mapping[str, str] | None = None, environment: Mapping[str, str] | None = None
+    ) -> Iterator[Site]:
         """A place for servers in an empty folder, which is gone afterwards."""
         with TemporaryDirectory(dir=self.folder) as folder:
             yield Site(Path(folder), self.server_cores, store, settings or {}, environment or {})

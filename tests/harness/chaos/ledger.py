@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import pairwise
 from threading import Lock
 
 from sqlalchemy import text
 
+from tests.harness.chaos.client import until
 from tests.harness.chaos.findings import Check, at_least, none
 from yingda.store.base import open_store
 
@@ -49,11 +51,22 @@ class Ledger:
         with self._lock:
             self.troubles[status] += 1
 
+    def answered(self) -> Check:
+        """Every request had the reply it asked for."""
+        with self._lock:
+            told = ", ".join(f"{count} of status {status}" for status, count in sorted(self.troubles.items()))
+        return Check("requests without a reply", "0", told or 0, not told)
+
     @property
     def replies(self) -> int:
         """Turns that were answered."""
         with self._lock:
             return len(self.turns) + len(self.unsaved)
+
+    def more(self, replies: int, *, seconds: float) -> bool:
+        """Wait for so many more replies; False where they did not come."""
+        goal = self.replies + replies
+        return until(lambda: self.replies >= goal, seconds=seconds) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +120,7 @@ def compare(ledger: Ledger, rows: Sequence[StoredTurn], feedback: Sequence[tuple
     stored = {(row.conversation, row.message): row.answer_id for row in rows if row.message is not None}
     named = Counter((row.conversation, row.message) for row in rows)
     nameless = sum(row.message is None for row in rows)
-    orders = ((one, other) for one, other in zip(rows, rows[1:], strict=False) if one.conversation == other.conversation)
+    orders = ((one, other) for one, other in pairwise(rows) if one.conversation == other.conversation)
     return Audit(
         lost=sum(place not in stored for place in ledger.turns),
         altered=sum(stored.get(place, answer_id) != answer_id for place, answer_id in ledger.turns.items()),

@@ -31,8 +31,8 @@ def is_told(status: int, body: Any) -> bool:
 
 
 def drained(folder: Path) -> bool:
-    """True when nothing waits in the journals of ``folder``."""
-    return all(path.stat().st_size <= _EMPTY_BYTES for path in folder.glob("*")) if folder.is_dir() else True
+    """True when nothing waits in the journals below ``folder``."""
+    return all(path.stat().st_size <= _EMPTY_BYTES for path in folder.rglob("*") if path.is_file())
 
 
 @contextmanager

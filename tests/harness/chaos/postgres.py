@@ -13,7 +13,7 @@ from tempfile import mkdtemp
 import psycopg
 
 from tests.harness.chaos.findings import SkippedError
-from tests.store_kit import run_as_server, postgres_programs
+from tests.store_kit import postgres_programs, run_as_server
 
 _DATABASE = "postgres"
 
@@ -43,7 +43,9 @@ class Cluster:
     def cut(self) -> int:
         """Kill all connections; how many there were."""
         with psycopg.connect(self.url, autocommit=True) as own:
-            ended = own.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IS NOT NULL AND pid <> pg_backend_pid()")
+            ended = own.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IS NOT NULL AND pid <> pg_backend_pid()"
+            )
             return len(ended.fetchall())
 
     def _control(self, *words: str | Path) -> None:

@@ -10,7 +10,7 @@ from evaluation.bench.serving.figures import Figure, quantile, quantile_ratio
 from evaluation.bench.serving.load import Generator, Offer
 from evaluation.bench.serving.traffic import Fresh
 from tests.harness.chaos.client import rest
-from tests.harness.chaos.findings import Check, at_most, none
+from tests.harness.chaos.findings import Check, Value, at_most, none
 from tests.harness.chaos.site import Serving
 
 _P99 = 0.99
@@ -36,7 +36,7 @@ class Sides:
         """What has to hold for honest clients."""
         return [none("honest requests without a reply", self.errors_beside), at_most("honest p99, ratio", self.ratio.value, _MOST)]
 
-    def figures(self) -> dict[str, float]:
+    def figures(self) -> dict[str, Value]:
         """For the report."""
         ratio = self.ratio
         return {

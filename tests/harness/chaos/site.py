@@ -33,7 +33,7 @@ class NoServerError(Exception):
 class Serving:
     """A server that runs; ``ready_s`` from its exec to its word that it listens."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     port: int
     log: Path
     ready_s: float
@@ -108,12 +108,11 @@ class Site:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=lines,
-                text=True,
                 start_new_session=True,
             )
         assert process.stdout is not None
-        said = process.stdout.readline() if select.select([process.stdout], [], [], _READY_S)[0] else ""
-        if not said.startswith("listening on "):
+        said = process.stdout.readline() if select.select([process.stdout], [], [], _READY_S)[0] else b""
+        if not said.startswith(b"listening on "):
             process.kill()
             process.wait()
             raise NoServerError(f"the server did not start (exit code {process.returncode}); see the log of the run")

@@ -56,7 +56,9 @@ class Writers:
         while not self._enough.wait(self._pace_s):
             number += 1
             place = (conversation, f"m-{number:06d}")
-            told = self._post(client, ANSWER, {"text": self._texts[number % len(self._texts)], "conversation_id": place[0], "message_id": place[1]})
+            told = self._post(
+                client, ANSWER, {"text": self._texts[number % len(self._texts)], "conversation_id": place[0], "message_id": place[1]}
+            )
             if told is None:
                 continue
             answer_id, stored = str(told.body["answer_id"]), bool(told.body["stored"])

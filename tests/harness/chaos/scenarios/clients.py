@@ -30,7 +30,11 @@ def slow_clients(ground: Ground) -> Finding:
         exactly("/readyz afterwards", ready, 200),
         *sides.checks(),
     ]
-    figures = {"slow, idle and half-sent clients": len(members), "connections ended by the server": crowd.ended, "memory MiB": round(memory)}
+    figures = {
+        "slow, idle and half-sent clients": len(members),
+        "connections ended by the server": crowd.ended,
+        "memory MiB": round(memory),
+    }
     return Finding("slow clients", "R9", checks, {**figures, **sides.figures()})
 
 

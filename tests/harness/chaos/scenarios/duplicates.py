@@ -55,8 +55,8 @@ def duplicates(ground: Ground) -> Finding:
 def message(text: str, message_id: str) -> bytes:
     """A whole request."""
     body = json.dumps({"text": text, "conversation_id": f"c-{message_id}", "message_id": message_id}, ensure_ascii=False).encode()
-    head = f"POST {ANSWER} HTTP/1.1\r\nhost: shop\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-    return head.encode() + body
+    head = (f"POST {ANSWER} HTTP/1.1", "host: shop", "content-type: application/json", f"content-length: {len(body)}", "connection: close")
+    return "\r\n".join((*head, "", "")).encode() + body
 
 
 def told(reply: Reply) -> str:

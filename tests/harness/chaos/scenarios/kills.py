@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from statistics import median
 
-from tests.harness.chaos.client import rest, until
+from tests.harness.chaos.client import rest
 from tests.harness.chaos.findings import Finding, at_most, none
 from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.ledger import Ledger, audit
@@ -58,17 +58,12 @@ def kill_again_and_again(site: Site, texts: Sequence[str], ledger: Ledger, kills
     try:
         with Writers(site.port, texts, ledger, count=_WRITERS):
             for _ in range(kills):
-                _wait_for(ledger, choose.randrange(1, _MOST_REPLIES))
+                ledger.more(choose.randrange(1, _MOST_REPLIES), seconds=_PATIENCE_S)
                 rest(choose.random() * 0.02)
                 serving.kill()
                 serving = site.start()
                 ready.append(serving.ready_s)
-            _wait_for(ledger, _MOST_REPLIES)
+            ledger.more(_MOST_REPLIES, seconds=_PATIENCE_S)
     finally:
         serving.stop()
     return ready
-
-
-def _wait_for(ledger: Ledger, replies: int) -> None:
-    goal = ledger.replies + replies
-    until(lambda: ledger.replies >= goal, seconds=_PATIENCE_S)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from statistics import mean, median
+from time import monotonic
 from typing import Any
 
 from evaluation.bench.serving.alone import Probes, goodput, recovery_s
 from evaluation.bench.serving.load import Generator, Offer
 from tests.harness.chaos.client import rest
-from tests.harness.chaos.findings import Check, Finding, at_least, at_most, none
+from tests.harness.chaos.findings import Check, Finding, Value, at_least, at_most, none
 from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.site import Serving
 
@@ -31,7 +32,9 @@ def overload(ground: Ground) -> Finding:
                 rounds[factor].append({**found, "peak": mean(peaks[-2:])})
         alive = serving.alive
     checks = [none("servers that ended", int(not alive)), *(check for factor in _WANTED for check in _checks(factor, rounds[factor]))]
-    return Finding("overload", "R2", checks, {name: value for factor in _WANTED for name, value in _figures(factor, rounds[factor]).items()})
+    return Finding(
+        "overload", "R2", checks, {name: value for factor in _WANTED for name, value in _figures(factor, rounds[factor]).items()}
+    )
 
 
 def _peak(ground: Ground, generator: Generator, serving: Serving) -> float:
@@ -41,8 +44,6 @@ def _peak(ground: Ground, generator: Generator, serving: Serving) -> float:
 
 
 def _overloaded(ground: Ground, generator: Generator, serving: Serving, rate: float) -> dict[str, Any]:
-    from time import monotonic
-
     running = serving.running()
     bodies = running.server.bodies(ground.fresh.take(min(20_000, round(rate * _OVERLOAD_S * 1.1))))
     with Probes(running, running.server.bodies(ground.fresh.take(_PROBES))) as probes:
@@ -73,13 +74,17 @@ def _checks(factor: int, rounds: list[dict[str, Any]]) -> list[Check]:
     ]
 
 
-def _figures(factor: int, rounds: list[dict[str, Any]]) -> dict[str, float]:
+def _figures(factor: int, rounds: list[dict[str, Any]]) -> dict[str, Value]:
     return {
-        f"{factor}×: peak, goodput, replies/s": f"{mean(each['peak'] for each in rounds):.0f}, {mean(each['goodput'] for each in rounds):.0f}",
+        f"{factor}×: peak, goodput, replies/s": f"{_mean(rounds, 'peak'):.0f}, {_mean(rounds, 'goodput'):.0f}",
         f"{factor}×: refused, unanswered": f"{sum(each['refused'] for each in rounds)}, {sum(each['lost'] for each in rounds)}",
         f"{factor}×: refusal, 99th percentile ms": round(median(each["refusal_p99_ms"] for each in rounds), 1),
     }
 
 
 def _share(rounds: list[dict[str, Any]]) -> float:
-    return mean(each["goodput"] for each in rounds) / mean(each["peak"] for each in rounds)
+    return _mean(rounds, "goodput") / _mean(rounds, "peak")
+
+
+def _mean(rounds: list[dict[str, Any]], name: str) -> float:
+    return float(mean(each[name] for each in rounds))

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from tests.harness.chaos.client import rest, until
-from tests.harness.chaos.findings import Check, Finding, at_least, at_most, exactly, none, yes
+from tests.harness.chaos.findings import Finding, at_least, at_most, exactly, yes
 from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.ledger import Ledger, audit
 from tests.harness.chaos.outage import drained, locked, tells
@@ -50,7 +50,12 @@ def postgres_cut(ground: Ground) -> Finding:
                     rest(0.3)
                 settled = until(lambda: drained(journal), seconds=_DRAIN_S)
             found = audit(site.store, ledger)
-    checks = [at_least("connections killed", ended, _CUTS), yes("journal empty again", settled is not None), *_answered(ledger), *found.checks(ledger)]
+    checks = [
+        at_least("connections killed", ended, _CUTS),
+        yes("journal empty again", settled is not None),
+        ledger.answered(),
+        *found.checks(ledger),
+    ]
     return Finding("PostgreSQL loses its connections", "R5", checks, {"connections killed": ended, **_figures(ledger, found.turns)})
 
 
@@ -77,7 +82,7 @@ def _finding(name: str, ground: Ground, site: Site, journal: Path, outage: Outag
         yes("/readyz told that it was back", silent is not None),
         yes("journal of the killed server taken over", taken is not None),
         exactly("turns told not to be stored", len(ledger.unsaved), 0),
-        *_answered(ledger),
+        ledger.answered(),
         *found.checks(ledger),
     ]
     return Finding(name, "R5", checks, {"replies while away": during, **_figures(ledger, found.turns)})
@@ -113,10 +118,6 @@ def _stopped(server: Cluster) -> Iterator[None]:
 
 def _writers(site: Site, texts: Sequence[str], ledger: Ledger) -> Writers:
     return Writers(site.port, texts, ledger, count=4, patient=False, pace_s=0.01)
-
-
-def _answered(ledger: Ledger) -> list[Check]:
-    return [none("requests without a reply", sum(ledger.troubles.values()))]
 
 
 def _figures(ledger: Ledger, stored: int) -> dict[str, float]:
