@@ -6,7 +6,7 @@ SERVE_STAMP := $(VENV)/.serve
 DEV_STAMP := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format evaluate train retrain audit benchmark peers bench soak clean
+.PHONY: help serve test check format evaluate train retrain audit benchmark peers bench soak chaos clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ bench: $(DEV_STAMP) ## the service beside other servers, into reports/bench/ (40
 
 soak: $(DEV_STAMP) ## the service at 70 % of its capacity: errors, latency, memory [MINUTES=10]
 	$(BIN)/python -m evaluation.bench.serving soak --minutes $(or $(MINUTES),10)
+
+chaos: $(DEV_STAMP) ## faults at a real server and a ledger, into reports/bench/ (15 minutes) [KILLS=200] [ONLY="disk-full …"]
+	$(BIN)/python -m tests.harness.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(ONLY),--only $(ONLY))
 
 format: $(DEV_STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .

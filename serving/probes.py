@@ -11,8 +11,9 @@ from serving.auth import needs
 from serving.errors import ProblemError
 from serving.keys import Scope
 from serving.present import model_out
-from serving.response_schemas import BundleFailingOut, KnowledgeState, LiveResponse, ReadyResponse
+from serving.response_schemas import BundleFailingOut, KnowledgeState, LiveResponse, ReadyResponse, StoreState
 from serving.routes import ServiceDependency, as_json, problems
+from serving.service import Service
 
 router = APIRouter(tags=["operate"])
 
@@ -38,19 +39,27 @@ async def ready(request: Request, service: ServiceDependency) -> Response:
     """200 with the bundle once it has decided its first message, 503 before and while the store cannot be used; needs no key.
 
     Knowledge that cannot be built, and a bundle that is refused, leave the last good one in use: still 200, and `knowledge`
-    or `bundle_failing` tells.
+    or `bundle_failing` tells. While the store of conversations is away replies go on: still 200, and `store` tells.
     """
     if not service.ready:
         detail = "the bundle has not decided its first message yet; ask again"
         raise ProblemError(503, "not_ready", detail, headers={"Retry-After": "1"})
     bundle, failing = model_out(service.engine.identity), _bundle_failing(request)
-    return as_json(ReadyResponse(status="ready", bundle=bundle, bundle_failing=failing, knowledge=_knowledge(request)))
+    knowledge, store = _knowledge(request), _store(service)
+    return as_json(ReadyResponse(status="ready", bundle=bundle, bundle_failing=failing, knowledge=knowledge, store=store))
 
 
 def _bundle_failing(request: Request) -> BundleFailingOut | None:
     watch = request.app.state.desk.bundle
     failing = watch.failing if watch else None
     return BundleFailingOut(code=failing.code, since=failing.since) if failing else None
+
+
+def _store(service: Service) -> StoreState | None:
+    health = service.memory.health()
+    if health is None:
+        return None
+    return StoreState(down_since=health.down_since, code=health.code, waiting=health.waiting, unsaved=health.unsaved, lost=health.lost)
 
 
 def _knowledge(request: Request) -> KnowledgeState | None:

@@ -288,6 +288,16 @@ class BundleFailingOut(BaseModel):
     since: datetime
 
 
+class StoreState(BaseModel):
+    """How the store of conversations fares; replies go on while it is away."""
+
+    down_since: datetime | None = Field(description="Since when it is away; null while it answers.")
+    code: str | None = Field(description="What is wrong with it, such as `store_unreachable` or `store_full`.")
+    waiting: int = Field(description="Turns and feedback that wait for it.")
+    unsaved: int = Field(description="Of these, those in no journal either: they end with the process.")
+    lost: int = Field(description="Turns that were answered and are recorded nowhere, since the process began.")
+
+
 class ReadyResponse(BaseModel):
     """The bundle is loaded and has decided its first message."""
 
@@ -295,3 +305,4 @@ class ReadyResponse(BaseModel):
     bundle: ModelOut
     bundle_failing: BundleFailingOut | None = Field(default=None, description="Null where the bundle on the disk is the one in use.")
     knowledge: KnowledgeState | None = Field(default=None, description="Null where knowledge is that of the pack and never changes.")
+    store: StoreState | None = Field(default=None, description="Null where conversations are kept in memory alone.")

@@ -22,6 +22,8 @@ from tests.harness.chaos.client import Client, Told
 ROOT = Path(__file__).parents[3]
 BUNDLE = ROOT / "models" / "current"
 ANSWER, FEEDBACK = "/v1/answer", "/v1/feedback"
+PATIENT = {"max_wait_ms": "20000"}
+"""For scenarios that are not about load: a machine that is busy with other things makes nobody wait in vain."""
 _READY_S, _STOP_S = 120, 45
 
 

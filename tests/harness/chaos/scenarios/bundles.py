@@ -14,7 +14,7 @@ from tests.harness.chaos.client import until
 from tests.harness.chaos.findings import Finding, exactly, none
 from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.ledger import Ledger, audit
-from tests.harness.chaos.site import BUNDLE, ROOT, Serving
+from tests.harness.chaos.site import BUNDLE, PATIENT, ROOT, Serving
 from tests.harness.chaos.writers import Writers
 from tests.harness.mutate_bundle import mutate
 
@@ -34,7 +34,7 @@ def altered_bundles(ground: Ground) -> Finding:
 def swapped_bundles(ground: Ground) -> Finding:
     """``yingda bundle install`` and ``rollback`` while clients ask; and an altered bundle in between, which must not be taken."""
     ledger, swaps, taken = Ledger(), 0, 0
-    with ground.site() as site:
+    with ground.site(settings=PATIENT) as site:
         bundles = [restamped(BUNDLE, site.folder / name, name) for name in ("chaos-a", "chaos-b")]
         live = site.folder / "models" / "live"
         _bundle("install", str(bundles[0]), live)

@@ -9,7 +9,7 @@ from tests.harness.chaos.client import Client
 from tests.harness.chaos.findings import Finding, SkippedError, at_least, exactly, none
 from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.ledger import Ledger, audit
-from tests.harness.chaos.site import ANSWER, Serving
+from tests.harness.chaos.site import ANSWER, PATIENT, Serving
 from tests.harness.chaos.writers import Writers
 
 _JUMPS = ("+1h", "-2h", "+1d", "-1d", "+60d", "-60d", "+0")
@@ -22,7 +22,7 @@ _NEGATIVE = re.compile(r"(^|[=\s])-\d")
 def clock_jumps(ground: Ground) -> Finding:
     """libfaketime (W. Hommel) moves the wall clock of the server; its monotonic clock runs on, as a machine's does."""
     library, ledger, negative, jumps = _library(), Ledger(), 0, 0
-    with ground.site(settings={"rate_limit": "1000000/minute"}) as site:
+    with ground.site(settings={**PATIENT, "rate_limit": "1000000/minute"}) as site:
         offset = site.folder / "offset"
         _jump(offset, "+0")
         site.environment = {

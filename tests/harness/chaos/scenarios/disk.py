@@ -13,7 +13,7 @@ from tests.harness.chaos.findings import Finding, SkippedError, at_least, at_mos
 from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.ledger import Ledger, audit
 from tests.harness.chaos.outage import tells
-from tests.harness.chaos.site import ANSWER, Serving
+from tests.harness.chaos.site import ANSWER, PATIENT, Serving
 from tests.harness.chaos.writers import Writers
 
 _MIB = 24
@@ -24,7 +24,7 @@ _RECOVERY_S = 5.0
 def disk_full(ground: Ground) -> Finding:
     """Fill a small tmpfs, go on, make room."""
     ledger = Ledger()
-    with ground.site() as place, small_disk(place.folder / "disk") as disk:
+    with ground.site(settings=PATIENT) as place, small_disk(place.folder / "disk") as disk:
         place.store = f"sqlite:///{disk / 'yingda.db'}"
         with place.running() as serving, Writers(place.port, ground.fresh.take(300), ledger, count=4, patient=False, pace_s=0.01):
             until(lambda: len(ledger.turns) > 50, seconds=_FULL_S)

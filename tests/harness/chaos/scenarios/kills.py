@@ -11,7 +11,7 @@ from tests.harness.chaos.findings import Finding, at_most, none
 from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.ledger import Ledger, audit
 from tests.harness.chaos.postgres import cluster
-from tests.harness.chaos.site import Serving, Site
+from tests.harness.chaos.site import PATIENT, Serving, Site
 from tests.harness.chaos.writers import Writers
 
 _READY_S = 3.0
@@ -22,13 +22,16 @@ _PATIENCE_S = 60.0
 
 def kills_sqlite(ground: Ground) -> Finding:
     """On SQLite."""
-    with ground.site() as site:
+    with ground.site(settings=PATIENT) as site:
         return _finding("kill -9, SQLite", ground, site, ground.kills)
 
 
 def kills_postgres(ground: Ground) -> Finding:
     """On PostgreSQL, a quarter as often."""
-    with cluster(ground.folder) as server, ground.site(store=server.url, settings={"journal": str(server.beside / "journal")}) as site:
+    with (
+        cluster(ground.folder) as server,
+        ground.site(store=server.url, settings={**PATIENT, "journal": str(server.beside / "journal")}) as site,
+    ):
         return _finding("kill -9, PostgreSQL", ground, site, max(1, ground.kills // 4))
 
 

@@ -12,7 +12,7 @@ from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.ledger import Ledger, audit
 from tests.harness.chaos.outage import drained, locked, tells
 from tests.harness.chaos.postgres import Cluster, cluster
-from tests.harness.chaos.site import Site
+from tests.harness.chaos.site import PATIENT, Site
 from tests.harness.chaos.writers import Writers
 
 _AWAY_S, _DRAIN_S, _PATIENCE_S = 6.0, 15.0, 20.0
@@ -23,7 +23,7 @@ Outage = Callable[[], AbstractContextManager[None]]
 
 def sqlite_locked(ground: Ground) -> Finding:
     """Another process holds the lock; once more, and the server is killed meanwhile."""
-    with ground.site() as site:
+    with ground.site(settings=PATIENT) as site:
         file = Path(site.store.removeprefix("sqlite:///"))
         journal = file.with_name(f"{file.name}.waiting")
         return _finding("SQLite locked", ground, site, journal, lambda: locked(file))
@@ -33,7 +33,7 @@ def postgres_stopped(ground: Ground) -> Finding:
     """The server of the database is stopped as by a crash, and started."""
     with cluster(ground.folder) as server:
         journal = server.beside / "journal"
-        with ground.site(store=server.url, settings={"journal": str(journal)}) as site:
+        with ground.site(store=server.url, settings={**PATIENT, "journal": str(journal)}) as site:
             return _finding("PostgreSQL stopped", ground, site, journal, lambda: _stopped(server))
 
 
@@ -42,7 +42,7 @@ def postgres_cut(ground: Ground) -> Finding:
     ledger, ended = Ledger(), 0
     with cluster(ground.folder) as server:
         journal = server.beside / "journal"
-        with ground.site(store=server.url, settings={"journal": str(journal)}) as site:
+        with ground.site(store=server.url, settings={**PATIENT, "journal": str(journal)}) as site:
             with site.running(), _writers(site, ground.fresh.take(300), ledger):
                 until(lambda: len(ledger.turns) > 20, seconds=_PATIENCE_S)
                 for _ in range(_CUTS):
