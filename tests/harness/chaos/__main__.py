@@ -39,6 +39,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     "bundles-altered": bundles.altered_bundles,
     "bundles-swapped": bundles.swapped_bundles,
     "slow-clients": clients.slow_clients,
+    "too-many-clients": clients.too_many_clients,
+    "many-connections": clients.many_connections,
     "hostile-bodies": hostile.hostile_bodies,
     "duplicates": duplicates.duplicates,
     "clock-jumps": clocks.clock_jumps,

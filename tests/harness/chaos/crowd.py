@@ -16,6 +16,7 @@ _BODY = b'{"text": "' + b"a" * 500 + b'"}'
 _LENGTH = b"content-length: %d\r\n\r\n" % len(_BODY)
 _BYTE_S = 2.0
 _LOOK_S = 0.05
+_AGAIN_S = 1.0
 _AT_ONCE = 50
 
 
@@ -43,7 +44,7 @@ class _One:
 
 @dataclass
 class Crowd:
-    """``members`` hold a connection each inside ``with``, and connect again when theirs is ended; one thread, a selector (epoll)."""
+    """``members`` hold a connection each inside ``with``, and connect again a second after theirs was ended; one thread, a selector (epoll)."""
 
     port: int
     members: Sequence[Kind]
@@ -86,7 +87,9 @@ class Crowd:
 
     def _join(self) -> None:
         """Connect some of those that wait."""
-        for one in self._waiting[:_AT_ONCE]:
+        now = monotonic()
+        due = [one for one in self._waiting if one.due <= now][:_AT_ONCE]
+        for one in due:
             self._waiting.remove(one)
             link = socket.socket()
             try:
@@ -95,6 +98,7 @@ class Crowd:
                 link.sendall(one.kind.at_once)
             except OSError:
                 self.failed += 1
+                one.due = now + _AGAIN_S
                 self._waiting.append(one)
                 link.close()
                 continue
@@ -111,7 +115,7 @@ class Crowd:
             said = link.recv(65536)
         if not said or said.startswith(b"HTTP/1.1 4") or said.startswith(b"HTTP/1.1 5") or said == b"-":
             self.ended += 1
-            self._waiting.append(_One(self._open[link].kind))
+            self._waiting.append(_One(self._open[link].kind, due=monotonic() + _AGAIN_S))
             self._close(link)
 
     def _send(self, link: socket.socket, one: _One, now: float) -> None:

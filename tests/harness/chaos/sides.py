@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
+from evaluation.bench.serving.alone import goodput
 from evaluation.bench.serving.figures import Figure, quantile, quantile_ratio
 from evaluation.bench.serving.load import Generator, Offer
 from evaluation.bench.serving.traffic import Fresh
@@ -15,13 +16,14 @@ from tests.harness.chaos.site import Serving
 
 _P99 = 0.99
 _MOST = 1.2
-_CONNECTIONS = 8
+_CONNECTIONS, _PEAK_S = 8, 3.0
 
 
 @dataclass
 class Sides:
-    """Milliseconds of honest requests from when they were due, a list a repeat; and how many had no reply."""
+    """``rate`` honest requests a second: their milliseconds from when they were due, a list a repeat; and how many had no reply."""
 
+    rate: float
     without: list[Sequence[float]] = field(default_factory=list)
     beside: list[Sequence[float]] = field(default_factory=list)
     errors_without: int = 0
@@ -40,6 +42,7 @@ class Sides:
         """For the report."""
         ratio = self.ratio
         return {
+            "honest requests a second": round(self.rate, 1),
             "honest requests without / beside": f"{sum(map(len, self.without))} / {sum(map(len, self.beside))}",
             "honest p99 without, ms": round(quantile(self.without, _P99).value, 2),
             "honest p99 beside, ms": round(quantile(self.beside, _P99).value, 2),
@@ -50,21 +53,20 @@ class Sides:
 
 @dataclass(frozen=True)
 class Honest:
-    """``rate`` honest requests a second, for ``seconds`` a side."""
+    """So many honest requests that a ``share`` of what the server can do is used, for ``seconds`` a side."""
 
     generator: Generator
     fresh: Fresh
-    rate: float = 40.0
+    share: float = 0.25
     seconds: float = 6.0
 
     def compare(self, serving: Serving, repeats: int, attack: Callable[[], AbstractContextManager[object]]) -> Sides:
         """``repeats`` times without and beside ``attack``, whose order changes each time."""
-        sides = Sides()
-        self._ask(serving)  # what is loaded on first use
+        sides = Sides(rate=self.share * self._peak(serving))
         for number in range(repeats):
             for beside in (number % 2 == 1, number % 2 == 0):
                 with attack() if beside else nullcontext():
-                    times, errors = self._ask(serving)
+                    times, errors = self._ask(serving, sides.rate)
                 (sides.beside if beside else sides.without).append(times)
                 if beside:
                     sides.errors_beside += errors
@@ -73,8 +75,16 @@ class Honest:
                 rest(0.5)  # connections that were ended are gone
         return sides
 
-    def _ask(self, serving: Serving) -> tuple[Sequence[float], int]:
+    def _peak(self, serving: Serving) -> float:
+        """Replies a second at saturation, after what is loaded on first use was loaded."""
         running = serving.running()
-        bodies = running.server.bodies(self.fresh.take(round(self.rate * self.seconds * 1.2) + 10))
-        found = self.generator.offer(Offer(self.seconds, self.rate, connections=_CONNECTIONS), running.url, bodies)
+        for seconds in (1.0, _PEAK_S):
+            bodies = running.server.bodies(self.fresh.take(round(1500 * seconds)))
+            found = self.generator.offer(Offer(seconds), running.url, bodies)
+        return goodput(found.replies_ms, _PEAK_S)
+
+    def _ask(self, serving: Serving, rate: float) -> tuple[Sequence[float], int]:
+        running = serving.running()
+        bodies = running.server.bodies(self.fresh.take(round(rate * self.seconds * 1.2) + 10))
+        found = self.generator.offer(Offer(self.seconds, rate, connections=_CONNECTIONS), running.url, bodies)
         return found.due_ms, found.errors

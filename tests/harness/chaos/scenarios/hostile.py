@@ -14,7 +14,7 @@ from tests.harness.chaos.client import Client
 from tests.harness.chaos.findings import Check, Finding, SkippedError, Value, at_least, at_most, exactly, none
 from tests.harness.chaos.ground import Ground
 from tests.harness.chaos.sides import Honest
-from tests.harness.chaos.site import ANSWER, Serving
+from tests.harness.chaos.site import ANSWER, PATIENT, Serving
 from tests.harness.chaos.wire import GONE, HANG, Attack, Route, Sent, routes_of, send
 
 _AT_ONCE = 3
@@ -26,7 +26,7 @@ _RATE = 25.0
 def hostile_bodies(ground: Ground) -> Finding:
     """Each body to each route; then some of them a second beside honest clients."""
     cases = hostile_requests()
-    with ground.site() as site, site.running() as serving:
+    with ground.site(settings=PATIENT) as site, site.running() as serving:
         routes = routes_of(openapi_document(), _entry(serving))
         before = serving.pss_mib()
         quick = _all(serving, routes, [case for case in cases if not case.slow], threads=_AT_ONCE, limit_s=_LIMIT_S)
