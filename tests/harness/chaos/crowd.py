@@ -44,7 +44,7 @@ class _One:
 
 @dataclass
 class Crowd:
-    """``members`` hold a connection each inside ``with``, and connect again a second after theirs was ended; one thread, a selector (epoll)."""
+    """``members`` hold a connection each inside ``with``, and connect again a second after theirs was ended; one thread and epoll."""
 
     port: int
     members: Sequence[Kind]
