@@ -18,6 +18,8 @@ from tests.harness.chaos.writers import Writers
 _AWAY_S, _DRAIN_S, _PATIENCE_S = 6.0, 15.0, 20.0
 _RECOVERY_S = 5.0
 _CUTS = 20
+# conversations side by side, and none at a pace that no customer types in: a journal writes one turn of each at a time
+_CLIENTS, _PACE_S = 24, 0.3
 Outage = Callable[[], AbstractContextManager[None]]
 
 
@@ -92,7 +94,7 @@ def _killed_meanwhile(site: Site, texts: Sequence[str], ledger: Ledger, outage: 
     """Replies that a server gave while its store was away, and before it was killed."""
     serving = site.start()
     broken = Ledger()
-    writers = Writers(site.port, texts, broken, count=4, name="k", patient=False, pace_s=0.01)
+    writers = Writers(site.port, texts, broken, count=_CLIENTS, name="k", patient=False, pace_s=_PACE_S)
     try:
         with writers:
             until(lambda: len(broken.turns) > 20, seconds=_PATIENCE_S)
@@ -117,7 +119,7 @@ def _stopped(server: Cluster) -> Iterator[None]:
 
 
 def _writers(site: Site, texts: Sequence[str], ledger: Ledger) -> Writers:
-    return Writers(site.port, texts, ledger, count=4, patient=False, pace_s=0.01)
+    return Writers(site.port, texts, ledger, count=_CLIENTS, patient=False, pace_s=_PACE_S)
 
 
 def _figures(ledger: Ledger, stored: int) -> dict[str, float]:
