@@ -16,7 +16,7 @@ import pytest
 from evaluation.bench.serving.load import Generator
 from evaluation.bench.serving.traffic import Fresh
 from evaluation.errors import EvaluationError
-from tests.harness.chaos.__main__ import SCENARIOS, attempt
+from tests.harness.chaos.__main__ import SCENARIOS, attempt, entries_of
 from tests.harness.chaos.bodies import Hostile, hostile_requests
 from tests.harness.chaos.client import until
 from tests.harness.chaos.crowd import HALF, IDLE, SLOW_BODY, SLOW_HEAD, Crowd, crowd_of
@@ -288,17 +288,31 @@ def test_a_scenario_that_breaks_down_fails_and_one_that_cannot_run_is_skipped(tm
     assert "a path" in capsys.readouterr().err
 
 
+def test_a_report_keeps_what_did_not_run_again() -> None:
+    former = [{"name": "disk-full", "commit": "a", "holds": False}, {"name": "clock-jumps", "commit": "a", "holds": True}, {"name": "gone"}]
+    found = entries_of({"disk-full": Finding("disk full", "R4", [none("lost", 0)])}, former, "b")
+    assert [(each["name"], each["commit"], each["holds"]) for each in found] == [("disk-full", "b", True), ("clock-jumps", "a", True)]
+
+
 def test_the_page_tells_what_holds_what_was_missed_and_what_fails() -> None:
     def told_as(check: Check) -> dict[str, Any]:
         return {"name": check.name, "wanted": check.wanted, "found": check.found, "holds": check.holds, "timed": check.timed}
 
     checks = [told_as(check) for check in (none("lost", 0), exactly("status", 500, 200), at_most("p99, ratio", 1.5, 1.2))]
-    run = {"commit": None, "python": "3.11", "packages": {"numpy": "2"}, "cores": 2}
-    bad = {"scenario": "one", "target": "R3", "checks": checks, "figures": {"kills": 20}, "skipped": None, "holds": False}
-    left_out = {"scenario": "two", "target": "–", "checks": [], "figures": {}, "skipped": "needs root", "holds": True}
+    run = {"python": "3.11", "packages": {"numpy": "2"}, "cores": 2}
+    bad = {
+        "scenario": "one",
+        "commit": "0123456789abcdef-dirty",
+        "target": "R3",
+        "checks": checks,
+        "figures": {"kills": 20},
+        "skipped": None,
+        "holds": False,
+    }
+    left_out = {"scenario": "two", "commit": None, "target": "–", "checks": [], "figures": {}, "skipped": "needs root", "holds": True}
     page = to_markdown({"run": run, "scenarios": [bad, left_out]})
-    assert "| one | R3 | **fails**; 1 timed target(s) missed |" in page
-    assert "| two | – | skipped: needs root |" in page
+    assert "| one | R3 | **fails**; 1 timed target(s) missed | 0123456789ab-dirty |" in page
+    assert "| two | – | skipped: needs root | – |" in page
     assert "| p99, ratio | ≤ 1.2 | 1.5 | missed |" in page
     assert "| kills | | 20 | |" in page
     assert "## two" not in page

@@ -67,12 +67,12 @@ def run(argv: Sequence[str] | None = None) -> int:
             seed=args.seed,
         )
         try:
-            found = [attempt(name, SCENARIOS[name], ground) for name in names]
+            found = {name: attempt(name, SCENARIOS[name], ground) for name in names}
         except KeyboardInterrupt:
             _say("interrupted; nothing was written")
             return _INTERRUPTED
-    _tell(found, args.out or (None if args.only else ROOT / "reports" / "bench"))
-    return _HOLDS if all(finding.holds for finding in found) else _FAILED
+    _tell(found, args.out)
+    return _HOLDS if all(finding.holds for finding in found.values()) else _FAILED
 
 
 def attempt(name: str, scenario: Scenario, ground: Ground) -> Finding:
@@ -103,14 +103,22 @@ def _generator(work: Path, cores: frozenset[int], folder: Path) -> Callable[[], 
     return made
 
 
-def _tell(found: Sequence[Finding], out: Path | None) -> None:
+def entries_of(found: Mapping[str, Finding], former: Sequence[Mapping[str, Any]], commit: str | None) -> list[dict[str, Any]]:
+    """What the report holds: what was ``found`` now, and of scenarios that did not run what a ``former`` report says, in the usual order."""
+    known = {each["name"]: dict(each) for each in former}
+    now = {name: {"name": name, "commit": commit, **asdict(finding), "holds": finding.holds} for name, finding in found.items()}
+    return [{**known, **now}[name] for name in SCENARIOS if name in known or name in now]
+
+
+def _tell(found: Mapping[str, Finding], out: Path) -> None:
+    file, environment = out / "chaos.json", read_environment()
+    former = json.loads(file.read_text(encoding="utf-8"))["scenarios"] if file.is_file() else []
     tree: dict[str, Any] = {
-        "run": {**asdict(read_environment()), "cores": os.cpu_count()},
-        "scenarios": [{**asdict(finding), "holds": finding.holds} for finding in found],
+        "run": {"python": environment.python, "packages": environment.packages, "cores": os.cpu_count()},
+        "scenarios": entries_of(found, former, environment.commit),
     }
     page = to_markdown(tree)
-    if out is not None:
-        write_whole(out, {"chaos.json": json.dumps(tree, ensure_ascii=False, indent=1) + "\n", "chaos.md": page})
+    write_whole(out, {file.name: json.dumps(tree, ensure_ascii=False, indent=1) + "\n", "chaos.md": page})
     sys.stdout.write(page)
 
 
@@ -129,7 +137,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=3, help="of comparisons side by side")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("runs/bench"), help="folder for the load generator, that of `make bench`")
-    parser.add_argument("--out", type=Path, help="folder of the report; default reports/bench, with --only none")
+    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "bench", help="folder of the report")
     return parser.parse_args(argv)
 
 

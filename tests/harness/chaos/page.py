@@ -15,14 +15,19 @@ def to_markdown(tree: Mapping[str, Any]) -> str:
         "Faults at a real server (`make chaos`, [docs/reliability.md](../../docs/reliability.md)). Times depend on how busy the",
         "machine is: they are told beside their targets, and no verdict hangs on them.",
         "",
-        "| scenario | target | verdict |",
-        "|---|---|---|",
-        *(f"| {each['scenario']} | {each['target']} | {_verdict(each)} |" for each in scenarios),
+        "| scenario | target | verdict | commit |",
+        "|---|---|---|---|",
+        *(f"| {each['scenario']} | {each['target']} | {_verdict(each)} | {_commit(each)} |" for each in scenarios),
         *(line for each in scenarios if not each["skipped"] for line in _section(each)),
         "",
-        f"Commit {run['commit'] or '–'}; Python {run['python']}, {_versions(run['packages'])}; {run['cores']} cores, the server on one.",
+        f"Python {run['python']}, {_versions(run['packages'])}; {run['cores']} cores, the server on one.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _commit(scenario: Mapping[str, Any]) -> str:
+    commit, dirty, _ = (scenario["commit"] or "–").partition("-dirty")
+    return commit[:12] + dirty
 
 
 def _verdict(scenario: Mapping[str, Any]) -> str:
