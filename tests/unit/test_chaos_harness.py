@@ -289,7 +289,11 @@ def test_a_scenario_that_breaks_down_fails_and_one_that_cannot_run_is_skipped(tm
 
 
 def test_a_report_keeps_what_did_not_run_again() -> None:
-    former = [{"name": "disk-full", "commit": "a", "holds": False}, {"name": "clock-jumps", "commit": "a", "holds": True}, {"name": "gone"}]
+    former: list[dict[str, Any]] = [
+        {"name": "disk-full", "commit": "a", "holds": False},
+        {"name": "clock-jumps", "commit": "a", "holds": True},
+        {"name": "gone"},
+    ]
     found = entries_of({"disk-full": Finding("disk full", "R4", [none("lost", 0)])}, former, "b")
     assert [(each["name"], each["commit"], each["holds"]) for each in found] == [("disk-full", "b", True), ("clock-jumps", "a", True)]
 
@@ -309,7 +313,15 @@ def test_the_page_tells_what_holds_what_was_missed_and_what_fails() -> None:
         "skipped": None,
         "holds": False,
     }
-    left_out = {"scenario": "two", "commit": None, "target": "–", "checks": [], "figures": {}, "skipped": "needs root", "holds": True}
+    left_out: dict[str, Any] = {
+        "scenario": "two",
+        "commit": None,
+        "target": "–",
+        "checks": [],
+        "figures": {},
+        "skipped": "needs root",
+        "holds": True,
+    }
     page = to_markdown({"run": run, "scenarios": [bad, left_out]})
     assert "| one | R3 | **fails**; 1 timed target(s) missed | 0123456789ab-dirty |" in page
     assert "| two | – | skipped: needs root | – |" in page

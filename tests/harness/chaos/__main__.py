@@ -19,7 +19,7 @@ from evaluation.bench.serving import processes
 from evaluation.bench.serving.environments import Venv
 from evaluation.bench.serving.load import Generator
 from evaluation.bench.serving.traffic import Fresh, read_texts
-from evaluation.provenance import read_environment
+from evaluation.provenance import Environment, read_environment
 from evaluation.report import write_whole
 from tests.harness.chaos.findings import Check, Finding, SkippedError
 from tests.harness.chaos.ground import Ground
@@ -52,6 +52,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     """Run the scenarios named, or all, and tell what was found."""
     args = _parse(argv)
     names = list(dict.fromkeys(args.only)) or list(SCENARIOS)
+    environment = read_environment()
     server_cores, other_cores = processes.cores()
     os.sched_setaffinity(0, other_cores)
     with TemporaryDirectory(prefix="chaos-") as folder:
@@ -71,7 +72,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             _say("interrupted; nothing was written")
             return _INTERRUPTED
-    _tell(found, args.out)
+    _tell(found, args.out, environment)
     return _HOLDS if all(finding.holds for finding in found.values()) else _FAILED
 
 
@@ -104,14 +105,14 @@ def _generator(work: Path, cores: frozenset[int], folder: Path) -> Callable[[], 
 
 
 def entries_of(found: Mapping[str, Finding], former: Sequence[Mapping[str, Any]], commit: str | None) -> list[dict[str, Any]]:
-    """What the report holds: what was ``found`` now, and of scenarios that did not run what a ``former`` report says, in the usual order."""
+    """What the report holds: what was ``found`` now, and what a ``former`` report says of scenarios that did not run now."""
     known = {each["name"]: dict(each) for each in former}
     now = {name: {"name": name, "commit": commit, **asdict(finding), "holds": finding.holds} for name, finding in found.items()}
     return [{**known, **now}[name] for name in SCENARIOS if name in known or name in now]
 
 
-def _tell(found: Mapping[str, Finding], out: Path) -> None:
-    file, environment = out / "chaos.json", read_environment()
+def _tell(found: Mapping[str, Finding], out: Path, environment: Environment) -> None:
+    file = out / "chaos.json"
     former = json.loads(file.read_text(encoding="utf-8"))["scenarios"] if file.is_file() else []
     tree: dict[str, Any] = {
         "run": {"python": environment.python, "packages": environment.packages, "cores": os.cpu_count()},
