@@ -59,8 +59,9 @@ class Crowd:
         self._enough.clear()
         self._waiting = [_One(kind) for kind in self.members]
         self._selector = selectors.DefaultSelector()
-        while self._waiting:  # all are there before the honest ones begin
+        while self._waiting:  # all are there before the honest ones begin; not at once, for a storm of connections is another thing
             self._join()
+            self._enough.wait(_LOOK_S)
         self._thread = Thread(target=self._run, name="crowd")
         self._thread.start()
         return self

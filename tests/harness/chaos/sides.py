@@ -17,6 +17,7 @@ from tests.harness.chaos.site import Serving
 _P99 = 0.99
 _MOST = 1.2
 _CONNECTIONS, _PEAK_S = 8, 3.0
+_SETTLE_S = 1.0
 
 
 @dataclass
@@ -66,13 +67,13 @@ class Honest:
         for number in range(repeats):
             for beside in (number % 2 == 1, number % 2 == 0):
                 with attack() if beside else nullcontext():
+                    _settle(serving)
                     times, errors = self._ask(serving, sides.rate)
                 (sides.beside if beside else sides.without).append(times)
                 if beside:
                     sides.errors_beside += errors
                 else:
                     sides.errors_without += errors
-                rest(0.5)  # connections that were ended are gone
         return sides
 
     def _peak(self, serving: Serving) -> float:
@@ -88,3 +89,9 @@ class Honest:
         bodies = running.server.bodies(self.fresh.take(round(rate * self.seconds * 1.2) + 10))
         found = self.generator.offer(Offer(self.seconds, rate, connections=_CONNECTIONS), running.url, bodies)
         return found.due_ms, found.errors
+
+
+def _settle(serving: Serving) -> None:
+    """What came or went has been dealt with."""
+    serving.ready()
+    rest(_SETTLE_S)
