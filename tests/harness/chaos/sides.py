@@ -17,7 +17,7 @@ from tests.harness.chaos.site import Serving
 _P99 = 0.99
 _MOST = 1.2
 _CONNECTIONS, _PEAK_S = 8, 3.0
-_SETTLE_S = 1.0
+_SETTLE_S, _LEAST = 1.0, 150
 
 
 @dataclass
@@ -54,12 +54,13 @@ class Sides:
 
 @dataclass(frozen=True)
 class Honest:
-    """So many honest requests that a ``share`` of what the server can do is used, for ``seconds`` a side."""
+    """So many honest requests that a ``share`` of what the server can do is used, for ``seconds`` a side, longer where that would be few."""
 
     generator: Generator
     fresh: Fresh
     share: float = 0.25
     seconds: float = 6.0
+    most_seconds: float = 20.0
 
     def compare(self, serving: Serving, repeats: int, attack: Callable[[], AbstractContextManager[object]]) -> Sides:
         """``repeats`` times without and beside ``attack``, whose order changes each time."""
@@ -86,8 +87,9 @@ class Honest:
 
     def _ask(self, serving: Serving, rate: float) -> tuple[Sequence[float], int]:
         running = serving.running()
-        bodies = running.server.bodies(self.fresh.take(round(rate * self.seconds * 1.2) + 10))
-        found = self.generator.offer(Offer(self.seconds, rate, connections=_CONNECTIONS), running.url, bodies)
+        seconds = min(self.most_seconds, max(self.seconds, _LEAST / rate))
+        bodies = running.server.bodies(self.fresh.take(round(rate * seconds * 1.2) + 10))
+        found = self.generator.offer(Offer(seconds, rate, connections=_CONNECTIONS), running.url, bodies)
         return found.due_ms, found.errors
 
 
