@@ -7,7 +7,7 @@ DEV_STAMP := $(VENV)/.dev
 FUZZ_STAMP := $(VENV)-fuzz/.fuzz
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format evaluate train retrain audit benchmark peers bench soak fuzz clean
+.PHONY: help serve test check format evaluate train retrain audit benchmark peers bench soak chaos fuzz clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -71,6 +71,9 @@ $(FUZZ_STAMP): pyproject.toml constraints.txt
 
 fuzz: $(FUZZ_STAMP) ## hostile inputs to every reader, into reports/bench/fuzz.* [RUNS=1000000] [CASES=5500] [JOBS=2]
 	$(VENV)-fuzz/bin/python -m tests.fuzz.run --runs $(or $(RUNS),100000) --cases $(or $(CASES),5500) --jobs $(or $(JOBS),1)
+
+chaos: $(DEV_STAMP) ## faults at a real server and a ledger, into reports/bench/ (15 minutes) [KILLS=200] [ONLY="disk-full …"]
+	$(BIN)/python -m tests.harness.chaos $(if $(KILLS),--kills $(KILLS)) $(if $(ONLY),--only $(ONLY))
 
 format: $(DEV_STAMP) ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .

@@ -53,7 +53,9 @@ async def ready(request: Request, service: ServiceDependency) -> Response:
 
 
 def _store(health: StoreHealth | None) -> StoreState | None:
-    return StoreState(down_since=health.down_since, waiting=health.waiting, unsaved=health.unsaved) if health else None
+    if health is None:
+        return None
+    return StoreState(down_since=health.down_since, code=health.code, waiting=health.waiting, unsaved=health.unsaved, lost=health.lost)
 
 
 def _bundle_failing(request: Request) -> BundleFailingOut | None:

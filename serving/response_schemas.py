@@ -289,11 +289,13 @@ class BundleFailingOut(BaseModel):
 
 
 class StoreState(BaseModel):
-    """The store of conversations, and what waits for it while it is away; replies go on."""
+    """How the store of conversations fares; replies go on while it is away."""
 
-    down_since: datetime | None = Field(description="Null while the store answers.")
-    waiting: int = Field(description="Records told to callers and not in the store yet.")
-    unsaved: int = Field(description="Those of them that are on no disk and end with the process.")
+    down_since: datetime | None = Field(description="Since when it is away; null while it answers.")
+    code: str | None = Field(description="What is wrong with it, such as `store_unreachable` or `store_full`.")
+    waiting: int = Field(description="Turns and feedback that wait for it.")
+    unsaved: int = Field(description="Of these, those in no journal either: they end with the process.")
+    lost: int = Field(description="Turns that were answered and are recorded nowhere, since the process began.")
 
 
 class ReadyResponse(BaseModel):

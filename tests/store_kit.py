@@ -121,13 +121,13 @@ def _server() -> str:
     given = os.environ.get(VARIABLE)
     if given:
         return _url(given, make_url(given).database or "postgres")
-    binaries = _binaries()
-    if binaries is None:
+    programs = postgres_programs()
+    if programs is None:
         pytest.skip(f"no PostgreSQL here: install Debian's `postgresql`, or name a server in {VARIABLE}")
-    return _started(binaries)
+    return _started(programs)
 
 
-def _binaries() -> Path | None:
+def postgres_programs() -> Path | None:
     """The folder of initdb and pg_ctl, the newest where there are several."""
     found = shutil.which("pg_ctl")
     if found and (folder := Path(found).resolve().parent).joinpath("initdb").exists():
@@ -140,16 +140,16 @@ def _binaries() -> Path | None:
 def _started(binaries: Path) -> str:
     """A new cluster that ends with this process; fsync is off, for no test pulls the plug."""
     folder = Path(mkdtemp(prefix="yingda-", dir="/tmp" if Path("/tmp").is_dir() else None))  # a socket's path must be short
-    _as_server(folder, [binaries / "initdb", "-D", folder / "data", "-U", "yingda", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"])
+    run_as_server(folder, [binaries / "initdb", "-D", folder / "data", "-U", "yingda", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"])
     options = f"-k {folder} -c listen_addresses='' -c fsync=off -c max_connections=50"
     start = [binaries / "pg_ctl", "start", "-w", "-D", folder / "data", "-l", folder / "log", "-o", options]
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _as_server(folder, start)
-    atexit.register(_as_server, folder, [binaries / "pg_ctl", "stop", "-m", "immediate", "-D", folder / "data"])
+    run_as_server(folder, start)
+    atexit.register(run_as_server, folder, [binaries / "pg_ctl", "stop", "-m", "immediate", "-D", folder / "data"])
     return f"postgresql+psycopg://yingda@/postgres?host={folder}"
 
 
-def _as_server(folder: Path, command: list[Any]) -> None:
+def run_as_server(folder: Path, command: list[Any]) -> None:
     """Run a program of PostgreSQL, which refuses to be root."""
     who: dict[str, Any] = {}
     if os.geteuid() == 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Awaitable, Callable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
@@ -17,6 +18,8 @@ from serving.metrics import Metrics
 from serving.settings import Settings
 from tests.fakes import FakeEngine
 from tests.serving_kit import TEXT, Site, open_site
+from yingda.store.health import StoreHealth
+from yingda.store.memory import VolatileMemory
 
 Post = Callable[[str, Any], Coroutine[Any, Any, httpx2.Response]]
 
@@ -94,6 +97,27 @@ def test_before_its_first_decision_a_server_is_not_ready() -> None:
     response = TestClient(app).get("/readyz")  # without `with`, so the app was never started
     assert (response.status_code, response.json()["code"]) == (503, "not_ready")
     assert TestClient(app).get("/livez").status_code == 200
+
+
+class AwayMemory(VolatileMemory):
+    """Its store is away."""
+
+    def health(self) -> StoreHealth | None:
+        since = datetime(2026, 11, 11, 12, tzinfo=UTC)
+        return StoreHealth(down_since=since, code="store_full", waiting=3, unsaved=2, lost=1, drained=7)
+
+
+def test_readiness_tells_that_the_store_is_away_and_stays_ready() -> None:
+    with open_site(memory=AwayMemory()) as site:
+        response = site.client.get("/readyz")
+    assert response.status_code == 200
+    away = {"down_since": "2026-11-11T12:00:00Z", "code": "store_full", "waiting": 3, "unsaved": 2, "lost": 1}
+    assert response.json()["store"] == away
+
+
+def test_readiness_says_nothing_of_a_store_where_there_is_none() -> None:
+    with open_site() as site:
+        assert site.client.get("/readyz").json()["store"] is None
 
 
 def test_an_engine_that_fails_its_first_message_never_becomes_ready() -> None:

@@ -1,0 +1,1 @@
+"""Faults at a real server, a ledger of what it acknowledged, and a verdict."""

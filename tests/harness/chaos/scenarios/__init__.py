@@ -1,0 +1,1 @@
+"""Each fault: what is done, and the checks that can fail."""
