@@ -29,6 +29,7 @@ from serving.retention import open_retention
 from serving.service import Engine, Service
 from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_processes, check_roles, unknown_variables
 from serving.tokens import open_tokens
+from yingda.runtime.lean import trim
 from yingda.store.memory import Memory
 from yingda.store.vault import read_vault
 
@@ -169,6 +170,7 @@ class _Server(uvicorn.Server):
             return
         if self._lifeline:
             asyncio.get_running_loop().add_reader(self._lifeline, self._told)
+        trim()
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
