@@ -22,6 +22,7 @@ from structlog.typing import FilteringBoundLogger
 from serving.app import create_app
 from serving.connections import Patience, patient_protocol
 from serving.keys import follow_keys
+from serving.lean import settle_in
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
 from serving.processes import READY, prepare, supervise
@@ -29,7 +30,6 @@ from serving.retention import open_retention
 from serving.service import Engine, Service
 from serving.settings import PREFIX, Settings, SettingsError, check_exposure, check_processes, check_roles, unknown_variables
 from serving.tokens import open_tokens
-from yingda.runtime.lean import trim
 from yingda.store.memory import Memory
 from yingda.store.vault import read_vault
 
@@ -170,7 +170,7 @@ class _Server(uvicorn.Server):
             return
         if self._lifeline:
             asyncio.get_running_loop().add_reader(self._lifeline, self._told)
-        trim()
+        settle_in()
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

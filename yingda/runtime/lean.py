@@ -1,17 +1,9 @@
-"""What a process that has loaded everything gives back: memory that loading needed and serving does not."""
+"""Libraries made smaller from outside: what they hold and serving never asks for."""
 
 from __future__ import annotations
 
-import ctypes
 from array import array
-from contextlib import suppress
 from typing import Any
-
-
-def trim() -> None:
-    """Give freed memory back to the system, where the C library can (glibc's ``malloc_trim``); elsewhere nothing happens."""
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def slim(identifier: Any) -> None:
