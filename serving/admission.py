@@ -19,6 +19,8 @@ DEADLINE = b"x-deadline-ms"
 MOST_MS = 600_000
 """Longest deadline that can be asked for: ten minutes."""
 _DIGITS = len(str(MOST_MS))
+_UNWATCHED_S = 0.02
+"""Seconds of work before anybody listens for the client's end: a reply takes less, and a task that listens costs as much as one."""
 
 
 def ticket_of(headers: Sequence[tuple[bytes, bytes]], *, clock: Callable[[], float] = time.monotonic) -> Ticket:
@@ -38,8 +40,10 @@ def ticket_of(headers: Sequence[tuple[bytes, bytes]], *, clock: Callable[[], flo
     return ticket
 
 
-async def watched(receive: Receive, ticket: Ticket, work: Awaitable[T]) -> T:
+async def watched(receive: Receive, ticket: Ticket, work: Awaitable[T], *, unwatched_s: float = _UNWATCHED_S) -> T:
     """What ``work`` returns; it is cancelled, and a 499 ProblemError raised, once ``receive`` tells that the client left.
+
+    Nobody listens to ``receive`` before ``unwatched_s`` seconds of work.
 
     Call it when the whole body was read: what comes after that can only be the end. Work that waits for the engine is then
     taken out of the queue; what is being decided is finished and stored.
@@ -47,7 +51,12 @@ async def watched(receive: Receive, ticket: Ticket, work: Awaitable[T]) -> T:
     task = asyncio.current_task()
     assert task is not None
     cancelled_before, ended_work = task.cancelling(), False
-    listener = asyncio.ensure_future(_until_gone(receive))
+    listener: asyncio.Task[bool] | None = None
+
+    def listen() -> None:
+        nonlocal listener
+        listener = asyncio.ensure_future(_until_gone(receive))
+        listener.add_done_callback(on_end)
 
     def on_end(ended: asyncio.Task[bool]) -> None:
         is_gone = not ended.cancelled() and ended.exception() is None and ended.result()
@@ -56,7 +65,7 @@ async def watched(receive: Receive, ticket: Ticket, work: Awaitable[T]) -> T:
             ticket.gone = True
             task.cancel()
 
-    listener.add_done_callback(on_end)
+    timer = asyncio.get_running_loop().call_later(unwatched_s, listen)
     try:
         return await work
     except asyncio.CancelledError:
@@ -66,8 +75,10 @@ async def watched(receive: Receive, ticket: Ticket, work: Awaitable[T]) -> T:
         raise
     finally:
         ended_work = True
-        listener.remove_done_callback(on_end)
-        listener.cancel()
+        timer.cancel()
+        if listener is not None:
+            listener.remove_done_callback(on_end)
+            listener.cancel()
 
 
 async def _until_gone(receive: Receive) -> bool:

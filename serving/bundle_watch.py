@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,6 +11,7 @@ from threading import Event, Thread
 
 from structlog.typing import FilteringBoundLogger
 
+from serving.lean import leave_behind
 from serving.logs import frames
 from yingda.domain.errors import BundleError, StoreError, YingdaError
 from yingda.domain.identity import ModelIdentity
@@ -37,12 +36,6 @@ def stamp_of(folder: Path) -> Stamp | None:
     except (OSError, RuntimeError):  # RuntimeError: a loop of links
         return None
     return str(real), facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
-
-
-def give_back_memory() -> None:
-    """Return to the system what freed models leave: glibc keeps it, and a process would stay as large as two (malloc_trim(3))."""
-    with suppress(OSError, AttributeError):  # other C libraries have no such call
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +74,7 @@ class BundleWatch:
         stamp: Stamp | None,
         clock: Callable[[], datetime],
         log: FilteringBoundLogger,
-        give_back: Callable[[], None] = give_back_memory,
+        give_back: Callable[[], None] = leave_behind,
     ) -> None:
         self._give_back, self._is_fresh = give_back, False
         self._folder, self._load, self._clock, self._log = folder, load, clock, log

@@ -20,6 +20,9 @@ Result = TypeVar("Result")
 _TICK_S = 0.01
 """Timers of an event loop go off up to a tick early; one that did would find that nobody waits too long yet."""
 
+_THREADS = 4
+"""Threads a core: one decides, the others wait for the disk. With two, a commit rarely held more than one small batch."""
+
 Release = Callable[[], None]
 """Gives the core back; a second call does nothing."""
 
@@ -47,9 +50,10 @@ class _Waiter(Job):
 class Lane:
     """``cores`` batches are decided at a time; each may be followed by another while it waits for the disk.
 
-    A thread takes a batch together with a core and gives the core back when the engine has answered. So there are twice as
-    many threads as cores: while one batch is being written, the next is decided. Reads that the decision needs are done on
-    the core; for a store that is far away, allow one core more than there are.
+    A thread takes a batch together with a core and gives the core back when the engine has answered. There are several
+    threads a core: while one batch is being written, the next are decided, and what they decide is written together once the
+    disk is free. Reads that the decision needs are done on the core; for a store that is far away, allow one core more than
+    there are.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class Lane:
         self._queue = Queue(bounds or Bounds(), clock)
         self._changed = Condition()
         self._free, self._closed = cores, False
-        self._threads = [Thread(target=self._work, name=f"engine-{number}", daemon=True) for number in range(2 * cores)]
+        self._threads = [Thread(target=self._work, name=f"engine-{number}", daemon=True) for number in range(_THREADS * cores)]
         self._started = False
 
     @property

@@ -210,7 +210,7 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
 
     # It must not hold on to ``parts``: a model that was replaced is to be forgotten.
     def load(folder: Path) -> ModelIdentity:
-        fresh = open_parts(folder, pack=settings.pack)
+        fresh = open_parts(folder, pack=settings.pack, cache_size=settings.cache_entries)
         check_taxonomy(folder, fresh.knowledge, base)
         engine = shop.live.adopt(engine_builder(fresh), ready=Engine.warm_up)
         shop.vectors.follow(fresh.embed)
@@ -229,10 +229,11 @@ def held_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     from yingda.assemble import open_engine
 
     stamp = stamp_of(settings.bundle)
-    held = HeldEngine(open_engine(settings.bundle, pack=settings.pack))
+    opened = partial(open_engine, pack=settings.pack, cache_size=settings.cache_entries)
+    held = HeldEngine(opened(settings.bundle))
 
     def load(folder: Path) -> ModelIdentity:
-        fresh = open_engine(folder, pack=settings.pack)
+        fresh = opened(folder)
         check_taxonomy(folder, fresh.knowledge, held.engine.knowledge)
         fresh.warm_up()
         held.engine = fresh

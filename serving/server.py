@@ -22,6 +22,7 @@ from structlog.typing import FilteringBoundLogger
 from serving.app import API_VERSION, create_app
 from serving.connections import Patience, patient_protocol
 from serving.keys import follow_keys
+from serving.lean import settle_in
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
 from serving.processes import READY, prepare, supervise
@@ -172,6 +173,7 @@ class _Server(uvicorn.Server):
             return
         if self._lifeline:
             asyncio.get_running_loop().add_reader(self._lifeline, self._told)
+        settle_in()
         self._on_ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from yingda.retrieve.keep import keep_index
 from yingda.retrieve.space import build_space
 from yingda.retrieve.storage import index_source
 from yingda.runtime import EncoderSession
+from yingda.runtime.lean import slim
 from yingda.store.base import Store, open_store
 from yingda.store.conversations import SqlMemory
 from yingda.store.group_commit import GroupCommit
@@ -40,6 +42,7 @@ from yingda.store.lasting.keeping import Keeping
 from yingda.store.lasting.memory import PACE_S, LastingMemory
 from yingda.store.memory import Memory, VolatileMemory
 from yingda.store.migrate import migrate
+from yingda.text.language import _latin_identifier
 from yingda.text.normalise import normalise
 from yingda.text.tokenizer import MessageTokenizer
 from yingda.understand.intent import IntentWeights
@@ -50,6 +53,7 @@ VOLATILE = "memory"
 """The URL of a store that lives as long as its process."""
 
 _SQLITE = "sqlite:///"
+_LANGUAGES = Lock()
 
 
 @dataclass(frozen=True)
@@ -102,10 +106,21 @@ def open_parts(bundle: Path, *, pack: Path | None = None, index_folder: Path | N
     no new model, else from the copy inside the bundle. A built index is kept in ``index_folder``. Every engine keeps what it
     made of up to ``cache_size`` texts; measurements leave it at 0. Raises BundleError or PackError.
     """
-    verified = open_bundle(layout.settled(bundle))
-    knowledge = _knowledge(verified, pack)
-    labels = _labels(verified)
-    return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder, cache_size)
+    languages = Thread(target=_load_languages, name="languages", daemon=True)
+    languages.start()
+    try:
+        verified = open_bundle(layout.settled(bundle))
+        knowledge = _knowledge(verified, pack)
+        labels = _labels(verified)
+        return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder, cache_size)
+    finally:
+        languages.join()
+
+
+def _load_languages() -> None:
+    """Load what tells languages apart, which takes as long as all the rest and beside it; once a process."""
+    with _LANGUAGES:
+        slim(_latin_identifier())
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,20 @@ def test_a_bundle_that_was_replaced_is_forgotten(site: Site) -> None:
     assert former() is None
 
 
+@pytest.mark.parametrize("site", ["sqlite", "memory"], indirect=True)
+def test_readings_are_kept_by_the_first_bundle_and_by_the_next(site: Site) -> None:
+    with site.client:
+        for version in ("1", "2"):
+            if version == "2":
+                site.put(restamped(site.folder / "1", site.folder / "2", "2"))
+                assert site.arrived.get(timeout=PATIENCE_S) == "2"
+            for _ in range(2):
+                assert site.client.post("/v1/answer", json={"text": QUESTION}).status_code == 200
+            engine: Any = site.desk.engine
+            known = engine.cache_info()
+            assert (known.size, known.hits > 0) == (4096, True)
+
+
 def test_knowledge_written_before_and_after_is_told_by_the_new_bundle(site: Site) -> None:
     entry = {"intent": "ORDER_SHIP_TIME", "question": {"zh": QUESTION}, "similar": {"zh": ["多久发"]}}
     with site.client:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from serving.bundle_watch import BundleWatch, check_taxonomy, give_back_memory, stamp_of
+from serving.bundle_watch import BundleWatch, check_taxonomy, stamp_of
+from serving.lean import give_back_memory
 from serving.logs import open_log
 from tests.bundle_kit import restamped, switch
 from tests.fakes import fake_intent, fake_knowledge

@@ -166,3 +166,17 @@ def test_what_cannot_be_reached_is_named_without_its_password(tmp_path: Path) ->
             session.execute(text("SELECT 1"))
         assert caught.value.code == "store_unreachable"
         assert "geheim" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_glance_finds_the_first_value_and_sees_what_others_wrote(store: Store) -> None:
+    assert store.glance("SELECT max(id) FROM samples") is None
+    assert store.glance("SELECT id FROM samples") is None
+    with store.writing() as session:
+        session.execute(insert(SAMPLES), [{"id": 7}])
+    assert store.glance("SELECT max(id) FROM samples") == 7
+
+
+def test_a_glance_that_fails_says_so_in_one_line(store: Store) -> None:
+    with pytest.raises(StoreError) as caught:
+        store.glance("SELECT max(id) FROM nowhere")
+    assert caught.value.code == "store_not_migrated" and "\n" not in str(caught.value)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from sqlite3 import Error as SqliteFailure
 from sqlite3 import OperationalError as SqliteError
 from time import monotonic, sleep
 from typing import Any
 
-from sqlalchemy import JSON, DateTime, Engine, MetaData, String, create_engine, event
+from sqlalchemy import JSON, DateTime, Engine, MetaData, String, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, Dialect, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -120,6 +121,25 @@ class Store:
         """Like ``writing``, without the cost of a session: for statements made of tables."""
         with failures(self.url), self._writer.begin() as connection:
             yield connection
+
+    def glance(self, statement: str) -> Any:
+        """The first value that ``statement`` finds, which has no parameters and writes nothing; None where it finds nothing.
+
+        For what every message asks: on SQLite it goes to the driver, outside of any transaction. Raises StoreError.
+        """
+        if self.engine.dialect.name == "sqlite":
+            with suppress(SqliteFailure), failures(self.url):  # what is wrong is said below
+                return self._glance(statement)
+        with self.looking() as connection:
+            return connection.execute(text(statement)).scalar()
+
+    def _glance(self, statement: str) -> Any:
+        connection = self.engine.raw_connection()
+        try:
+            found = connection.driver_connection.execute(statement).fetchone()  # type: ignore[union-attr]
+        finally:
+            connection.close()
+        return None if found is None else found[0]
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-from alembic import command
-from alembic.autogenerate import compare_metadata
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from yingda.domain.errors import StoreError
 from yingda.store.base import Base, Store, open_store
 from yingda.store.failures import failures
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+# Alembic is imported where tables change: a store that is up to date is opened at every start, and needs none of it.
 
 _HERE = Path(__file__).parent
 _PATIENCE_MS = 600_000
@@ -35,11 +36,14 @@ def migrate(url: str) -> list[str]:
     All or nothing, in one transaction; a second process waits for the first and then finds nothing to do.
     Raises StoreError when the database cannot be used or is newer than this program.
     """
-    with closing(open_store(url)) as store, _alone(store) as connection:
-        before = _revision(connection)
-        _refuse_newer(before, store.url)
-        _run(connection, command.upgrade, "head")
-        return _between(before)
+    with closing(open_store(url)) as store:
+        if _is_newest(store):
+            return []
+        with _alone(store) as connection:
+            before = _revision(connection)
+            _refuse_newer(before, store.url)
+            _run(connection, "upgrade", "head")
+            return _between(before)
 
 
 def downgrade(url: str, revision: str) -> None:
@@ -48,7 +52,7 @@ def downgrade(url: str, revision: str) -> None:
         _refuse_newer(_revision(connection), store.url)
         if revision != "base" and revision not in revisions():
             raise StoreError(f"there is no revision '{revision}'; choose among base, {', '.join(revisions())}", code="store_revision")
-        _run(connection, command.downgrade, revision)
+        _run(connection, "downgrade", revision)
 
 
 def check(url: str) -> str:
@@ -70,11 +74,16 @@ def check_store(store: Store) -> str:
 
 def revisions() -> list[str]:
     """Every revision this program knows, oldest first."""
+    from alembic.script import ScriptDirectory
+
     return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
 
 
 def differences(url: str) -> list[object]:
     """What autogenerate would change to make the database at ``url`` like the models; nothing, if a revision made both."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
+
     with closing(open_store(url)) as store, failures(store.url), store.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
         return list(compare_metadata(context, METADATA))
@@ -116,18 +125,39 @@ def _check_foreign_keys(connection: Connection, where: str) -> None:
 
 
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_HERE / "migrations").replace("%", "%%"))
     return config
 
 
-def _run(connection: Connection, step: Callable[[Config, str], None], revision: str) -> None:
+def _run(connection: Connection, direction: Literal["upgrade", "downgrade"], revision: str) -> None:
+    from alembic import command
+
     config = _config()
     config.attributes["connection"] = connection
+    step = command.upgrade if direction == "upgrade" else command.downgrade
     step(config, revision)
 
 
+def _is_newest(store: Store) -> bool:
+    """True where the tables are of the newest revision, by one look; False where that is not plain to see."""
+    try:
+        with failures(store.url), store.engine.connect() as connection:
+            return [*connection.execute(text("SELECT version_num FROM alembic_version")).scalars()] == [_newest()]
+    except StoreError:
+        return False
+
+
+def _newest() -> str:
+    """The newest revision, by the names of the files, which are numbered: ``v0005_sealed.py`` holds 0005."""
+    return max(file.name[1:5] for file in (_HERE / "migrations" / "versions").glob("v[0-9][0-9][0-9][0-9]_*.py"))
+
+
 def _revision(connection: Connection) -> str | None:
+    from alembic.runtime.migration import MigrationContext
+
     return MigrationContext.configure(connection).get_current_revision()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -27,7 +27,7 @@ from yingda.store.rollout_tables import RolloutPlanRow, RolloutRow
 _OVERTAKEN = "the roll-out was changed meanwhile; read the plan and try again"
 _NONE = "there is no roll-out; start one first"
 
-_NEWEST = select(func.max(RolloutPlanRow.number))
+_NEWEST = "SELECT max(number) FROM rollout_plans"
 
 Move = Callable[[RolloutPlan], RolloutPlan]
 
@@ -60,8 +60,7 @@ class Rollouts:
         return self._latest
 
     def _look(self) -> PlanRevision | None:
-        with self._store.looking() as connection:
-            number = connection.execute(_NEWEST).scalar()
+        number = self._store.glance(_NEWEST)
         if number is None or (self._latest is not None and self._latest.number == number):
             return self._latest if number is not None else None
         with self._store.reading() as session:
