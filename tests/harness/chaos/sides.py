@@ -54,7 +54,7 @@ class Sides:
 
 @dataclass(frozen=True)
 class Honest:
-    """So many honest requests that a ``share`` of what the server can do is used, for ``seconds`` a side, longer where that would be few."""
+    """So many honest requests that a ``share`` of what the server can do is used, for ``seconds`` a side, longer where that are few."""
 
     generator: Generator
     fresh: Fresh
