@@ -21,7 +21,7 @@ _TICK_S = 0.01
 """Timers of an event loop go off up to a tick early; one that did would find that nobody waits too long yet."""
 
 _THREADS = 4
-"""Threads a core: one decides, the others wait for the disk. With two, a commit rarely held more than one small batch."""
+"""Threads a core: one decides, the others wait for the disk."""
 
 Release = Callable[[], None]
 """Gives the core back; a second call does nothing."""

@@ -16,7 +16,8 @@ from tests.harness.chaos.site import Serving
 _WANTED = {2: 0.97, 5: 0.95, 10: 0.90}
 _PEAK_S, _OVERLOAD_S, _AFTER_S = 4.0, 5.0, 4.0
 _PROBES = 25 * 40
-_REFUSAL_MS, _RECOVERY_S, _SLOW_MS = 10.0, 2.0, 100.0
+_REFUSAL_MS, _RECOVERY_S, _SLOW_MS = 10.0, 2.0, 50.0
+_IDLE_S, _IDLE_RATE = 4.0, 10.0
 
 
 def overload(ground: Ground) -> Finding:
@@ -24,10 +25,11 @@ def overload(ground: Ground) -> Finding:
     generator, rounds = ground.load(), {factor: list[dict[str, Any]]() for factor in _WANTED}
     with ground.site() as site, site.running() as serving:
         _peak(ground, generator, serving)  # what is loaded on first use
+        slow_ms = _slow_ms(ground, generator, serving)
         for _ in range(max(1, ground.repeats - 1)):
             peaks = [_peak(ground, generator, serving)]
             for factor in _WANTED:
-                found = _overloaded(ground, generator, serving, factor * peaks[-1])
+                found = _overloaded(ground, generator, serving, factor * peaks[-1], slow_ms)
                 peaks.append(_peak(ground, generator, serving))
                 rounds[factor].append({**found, "peak": mean(peaks[-2:])})
         alive = serving.alive
@@ -43,7 +45,14 @@ def _peak(ground: Ground, generator: Generator, serving: Serving) -> float:
     return goodput(found.replies_ms, _PEAK_S)
 
 
-def _overloaded(ground: Ground, generator: Generator, serving: Serving, rate: float) -> dict[str, Any]:
+def _slow_ms(ground: Ground, generator: Generator, serving: Serving) -> float:
+    """A reply slower than this shows that the server has not recovered: three times the slowest of an idle one."""
+    running = serving.running()
+    bodies = running.server.bodies(ground.fresh.take(round(1.2 * _IDLE_S * _IDLE_RATE)))
+    return max(_SLOW_MS, 3 * max(generator.offer(Offer(_IDLE_S, _IDLE_RATE), running.url, bodies).due_ms, default=0.0))
+
+
+def _overloaded(ground: Ground, generator: Generator, serving: Serving, rate: float, slow_ms: float) -> dict[str, Any]:
     running = serving.running()
     bodies = running.server.bodies(ground.fresh.take(min(20_000, round(rate * _OVERLOAD_S * 1.1))))
     with Probes(running, running.server.bodies(ground.fresh.take(_PROBES))) as probes:
@@ -60,7 +69,7 @@ def _overloaded(ground: Ground, generator: Generator, serving: Serving, rate: fl
         "unexpected": sum(len(times) for status, times in found.refusals_ms.items() if status not in ("429", "503")),
         "lost": found.lost,
         "silent": sum(not probe.retry_after for probe in refused),
-        "recovery_s": recovery_s(probes.found, end=end, slow_ms=_SLOW_MS),
+        "recovery_s": recovery_s(probes.found, end=end, slow_ms=slow_ms),
     }
 
 
