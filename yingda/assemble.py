@@ -53,6 +53,8 @@ VOLATILE = "memory"
 """The URL of a store that lives as long as its process."""
 
 _SQLITE = "sqlite:///"
+_NEVER = 1.01
+"""The threshold that no confidence reaches: calibration writes it where no other keeps the promise."""
 _LANGUAGES = Lock()
 
 
@@ -261,8 +263,11 @@ def _whole(value: Any) -> int:
 
 
 def _share(value: Any) -> float:
-    """``value`` where it is a number in [0, 1]; raises ValueError. The manifest's own 1 and true are not the same."""
-    if type(value) not in (int, float) or not 0 <= value <= 1:
+    """``value`` where it is a number in [0, 1], or just above where no threshold keeps the promise; raises ValueError.
+
+    The manifest's own 1 and true are not the same.
+    """
+    if type(value) not in (int, float) or not 0 <= value <= _NEVER:
         raise ValueError("not a share")
     return float(value)
 
