@@ -87,4 +87,8 @@ def test_a_run_that_fails_says_so_without_quoting(failure: Exception, said: str)
 
 
 def test_closing_a_job_that_never_began_is_no_error() -> None:
-    RetentionJob([Shelf()], clock=lambda: NOON).close()
+    job = RetentionJob([Shelf()], clock=lambda: NOON)
+
+    job.close()
+
+    assert job.last is None

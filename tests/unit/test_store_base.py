@@ -108,13 +108,13 @@ def test_many_who_open_a_new_file_at_the_same_moment_wait_for_each_other(tmp_pat
     for file in range(25):
         together = Barrier(8)
 
-        def use(_: int, url: str = f"sqlite:///{tmp_path}/{file}.db", together: Barrier = together) -> None:
+        def use(_: int, url: str = f"sqlite:///{tmp_path}/{file}.db", together: Barrier = together) -> str:
             together.wait()
             with closing(open_store(url)) as store, store.writing() as session:
-                session.execute(text("SELECT 1"))
+                return str(session.scalar(text("PRAGMA journal_mode")))
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(use, range(8)))
+            assert list(pool.map(use, range(8))) == ["wal"] * 8
 
 
 def test_commits_wait_for_the_disk_on_postgresql_whatever_the_server_says(tmp_path: Path) -> None:
