@@ -18,7 +18,7 @@ from serving.audit import AuditDesk, AuditTrail, put_on_record
 from serving.auth import KeyGate, KeySource
 from serving.body import BodyClock
 from serving.conversation_routes import RecordUnmask
-from serving.door import Door
+from serving.door import Door, Doorkeeper
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
 from serving.hot import HotRoutes
@@ -26,7 +26,7 @@ from serving.live import Desk, fixed_desk
 from serving.logs import frames, open_log
 from serving.queue import Bounds
 from serving.rate_limits import RateLimits
-from serving.security_headers import SecurityHeaders
+from serving.security_headers import SecurityHeaders, security_headers
 from serving.service import Engine, Service
 from serving.settings import Settings
 from serving.tokens import TokenVerifier
@@ -111,7 +111,8 @@ def create_app(
         app.add_middleware(RateLimits, limits=settings.rate_limit)
     app.add_middleware(KeyGate, keys=keys, tokens=tokens, refused=refused)
     app.add_middleware(Envelope, metrics=metrics, log=log, tracing=tracing)
-    app.add_middleware(Door, refusal=service.refusal, metrics=metrics, log=log)
+    app.state.door = Doorkeeper(service.refusal, metrics, log, fixed_headers=security_headers(tls=settings.tls))
+    app.add_middleware(Door, keeper=app.state.door)
     app.add_middleware(SecurityHeaders, tls=settings.tls)
     return app
 

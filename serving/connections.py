@@ -8,7 +8,7 @@ and has a timer for that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -30,6 +30,8 @@ _UNREAD_S = 30.0
 """A client that does not read what it asked for is left after this."""
 
 
+_SHORT_BODY = 64 * 1024
+"""Longest body that is read over, in bytes, before the request is refused; a longer one is refused before it is read."""
 _SURPLUS = 100
 """Connections above the most that are still read, to be refused in words, or served where they are probes."""
 _PROBES = frozenset(path.encode() for path in OPEN_PATHS)
@@ -45,15 +47,22 @@ class Patience:
     connections: int = 1000
 
 
+Headers = Sequence[tuple[bytes, bytes]]
+TurnAway = Callable[[bytes, Headers, Headers], bytes | None]
+"""For a POST by its path, its headers and those of the server: the response that turns it away now, or None."""
+
+
 @dataclass(slots=True)
 class _Shared:
     """What the connections of a server know of each other: those that do not wait for us, longest first.
 
-    ``count`` is told the code of each refusal of which the app never hears.
+    ``count`` is told the code of each refusal of which the app never hears. ``turn_away`` refuses before there is a task:
+    of ten times the load, nine tenths are refused, on the core that serves the rest.
     """
 
     patience: Patience
     count: Callable[[str], None]
+    turn_away: TurnAway | None = None
     waiting: dict[PatientProtocol, None] = field(default_factory=dict)
 
 
@@ -75,6 +84,7 @@ class PatientProtocol(HttpToolsProtocol):
         self._in_head, self._in_body, self._is_surplus = False, False, False
         self._requests, self._head_bytes = 0, 0
         self._expected: tuple[str, int] | None = None
+        self._turned_away: bytes | None = None
         too_many = len(self.connections) - self.shared.patience.connections
         if too_many > 0 and not self._make_room():
             self._is_surplus = True
@@ -106,13 +116,25 @@ class PatientProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is whole; perhaps a body follows."""
         self._in_head, self._in_body = False, True
+        self._turned_away = self._refusal()
+        if self._turned_away is not None:
+            return
         self.app = self._crowded if self._is_surplus and self.url.partition(b"?")[0] not in _PROBES else self.config.loaded_app
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Part of a body; that of a request which is turned away is read over."""
+        if self._turned_away is None:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._in_body = False
-        super().on_message_complete()
+        if self._turned_away is None:
+            return super().on_message_complete()
+        response, self._turned_away = self._turned_away, None
+        self.server_state.total_requests += 1
+        self.transport.write(response)
 
     def on_response_complete(self) -> None:
         """The answer is sent."""
@@ -136,6 +158,20 @@ class PatientProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """What no HTTP is, refused in the contract's words."""
         self._refuse(ProblemError(400, "invalid_http", "this is not a valid HTTP/1.1 request"))
+
+    def _refusal(self) -> bytes | None:
+        """The response to a plain, short request that is turned away; all others are for the app, which may say the same."""
+        turn_away = self.shared.turn_away
+        is_plain = (
+            not self._is_surplus
+            and not self._is_answering()
+            and not self.expect_100_continue
+            and self.parser.get_method() == b"POST"
+            and 0 < _declared(self.headers) <= _SHORT_BODY
+            and self.parser.should_keep_alive()
+            and not self.parser.should_upgrade()
+        )
+        return turn_away(self.url, self.headers, self.server_state.default_headers) if turn_away and is_plain else None
 
     async def _crowded(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.shared.count(_crowded().code)
@@ -204,9 +240,11 @@ class PatientProtocol(HttpToolsProtocol):
                 self.loop.call_later(_GRACE_S, self.transport.abort)
 
 
-def patient_protocol(patience: Patience, count: Callable[[str], None] = lambda _code: None) -> type[asyncio.Protocol]:
-    """The protocol for one server, to be given to uvicorn as ``http``; ``count`` is told the codes of its own refusals."""
-    return type("Connection", (PatientProtocol,), {"shared": _Shared(patience, count)})
+def patient_protocol(
+    patience: Patience, count: Callable[[str], None] = lambda _code: None, turn_away: TurnAway | None = None
+) -> type[asyncio.Protocol]:
+    """The protocol for one server, to be given to uvicorn as ``http``; see ``_Shared``."""
+    return type("Connection", (PatientProtocol,), {"shared": _Shared(patience, count, turn_away)})
 
 
 def _crowded() -> ProblemError:

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from msgspec.json import Encoder
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
@@ -17,6 +18,8 @@ from serving.context import context_of
 from yingda.domain.errors import MessageError, StoreError
 
 PROBLEM_JSON = "application/problem+json"
+
+_encode = Encoder().encode
 
 # Names of fields are words; what has four digits in a row may be somebody's number, whoever made it a key.
 _SAFE_TOKEN = re.compile(r"(?!.*[0-9]{4})[A-Za-z0-9_.-]{1,64}")
@@ -119,6 +122,22 @@ def problem_of(error: ProblemError, *, request_id: str) -> Problem:
         code=error.code,
         request_id=request_id,
         errors=list(error.errors),
+    )
+
+
+def problem_json(error: ProblemError, *, request_id: str) -> bytes:
+    """``problem_of`` as JSON, for an ``error`` without fields, at a fraction of its cost."""
+    return _encode(
+        {
+            "type": f"urn:yingda:problem:{error.code}",
+            "title": _title(error.status_code),
+            "status": error.status_code,
+            "detail": error.detail,
+            "instance": f"urn:yingda:request:{request_id}",
+            "code": error.code,
+            "request_id": request_id,
+            "errors": [],
+        }
     )
 
 

@@ -110,7 +110,7 @@ class Lane:
             self._queue.join(waiter)
             patience = self._queue.patience(waiter)
             self._start()
-            self._changed.notify()
+            self._wake()
         # On the loop as well, because threads that hang in a store give nobody up.
         timer = loop.call_later(max(0.0, patience - self._clock()) + _TICK_S, self._give_up, waiter)
         try:
@@ -152,7 +152,7 @@ class Lane:
                     if isinstance(each, BaseException):
                         self._queue.leave(portion.job)
                 self._queue.finish(batch)
-                self._changed.notify()  # a message of the same conversation may go on
+                self._wake()  # a message of the same conversation may go on
 
     def _next(self) -> Batch | None:
         """The next batch and a core for it; None when the lane is closed."""
@@ -163,8 +163,7 @@ class Lane:
                     _tell([(cast(_Waiter, job), None, problem) for job, problem in taken.given_up])
                     if taken.batch is not None:
                         self._free -= 1
-                        if self._free and self._queue.waiting:
-                            self._changed.notify()
+                        self._wake()
                         return taken.batch
                 self._changed.wait()
         return None
@@ -172,6 +171,11 @@ class Lane:
     def _give_back(self) -> None:
         with self._changed:
             self._free += 1
+            self._wake()
+
+    def _wake(self) -> None:
+        # Only where there is a core for it and work: a thread that wakes in vain costs two changes of threads on the core that serves.
+        if self._free and self._queue.waiting:
             self._changed.notify()
 
     def _found(self, batch: Batch, release: Release) -> Sequence[Sequence[Any] | BaseException]:

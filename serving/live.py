@@ -96,7 +96,8 @@ class Desk:
     """Where knowledge is read and changed: changes one after the other, reads beside them.
 
     Without ``live`` the records are those of a pack and nobody can change them. ``warm`` prepares what a first change
-    would wait for, on a thread of its own, until it is told to stop, and again for each new ``bundle``.
+    would wait for, on a thread of its own, and again for each new ``bundle``; what it is given passes so many seconds, and
+    says True when it is to stop.
     """
 
     def __init__(
@@ -105,7 +106,7 @@ class Desk:
         *,
         clock: Callable[[], datetime],
         live: Following | None = None,
-        warm: Callable[[Callable[[], bool]], None] | None = None,
+        warm: Callable[[Callable[[float], bool]], None] | None = None,
         bundle: BundleWatch | None = None,
     ) -> None:
         self.clock, self.bundle = clock, bundle
@@ -172,7 +173,7 @@ class Desk:
             if former:
                 former.join()
             if self._prepare:
-                self._prepare(self._stop.is_set)
+                self._prepare(self._stop.wait)
         except StoreError:
             return  # what is not at hand is read when it is needed; health tells about the store
 
@@ -218,8 +219,8 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
 
     watch = BundleWatch(settings.bundle, load, identity=parts.model.identity, stamp=stamp, clock=clock, log=log)
 
-    def prepare(stopped: Callable[[], bool]) -> None:
-        warm(shop.vectors, shop.records, clock(), stopped=stopped)
+    def prepare(rest: Callable[[float], bool]) -> None:
+        warm(shop.vectors, shop.records, clock(), rest=rest)
 
     return Desk(shop.records, clock=clock, live=shop.live, warm=prepare, bundle=watch)
 

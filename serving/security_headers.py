@@ -18,13 +18,18 @@ _CACHE = (b"cache-control", b"no-store")
 _HSTS = (b"strict-transport-security", b"max-age=31536000")
 
 
+def security_headers(*, tls: bool = False) -> list[tuple[bytes, bytes]]:
+    """The headers of a response that says nothing about caching; ``tls`` adds HSTS."""
+    return [*_FIXED, *([_HSTS] if tls else []), _CACHE]
+
+
 class SecurityHeaders:
     """ASGI middleware, outside of all others, so that no response goes without; ``tls`` adds HSTS."""
 
     def __init__(self, app: ASGIApp, *, tls: bool = False) -> None:
         self._app = app
-        self._fixed = [*_FIXED, _HSTS] if tls else [*_FIXED]
-        self._all = [*self._fixed, _CACHE]
+        self._all = security_headers(tls=tls)
+        self._fixed = self._all[:-1]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request; what a route says about caching stays."""

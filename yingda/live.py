@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
 from threading import Event, Lock, Thread
+from time import perf_counter
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -38,7 +39,9 @@ REMEMBERED = 100_000
 SEEDER = "pack"
 """Who signs what a pack brings into an empty store."""
 
-_CHUNK = 32
+_CHUNK = 2
+_REST = 19.0
+"""Seconds of rest for each second of reading the shop ahead: a twentieth of a core, for customers are served meanwhile."""
 
 E = TypeVar("E")
 
@@ -106,14 +109,20 @@ def export_file(records: KnowledgeStore, form: Form, *, at: datetime) -> bytes:
     return write_form(records.snapshot(at).of(RecordKind.FAQ).values(), form)
 
 
-def warm(vectors: RememberedVectors, records: KnowledgeStore, at: datetime, *, stopped: Callable[[], bool] = lambda: False) -> None:
-    """Read the wordings of the entries in force, a few at a time, so that what is saved can be compared with them."""
+def warm(vectors: RememberedVectors, records: KnowledgeStore, at: datetime, *, rest: Callable[[float], bool] = lambda _: False) -> None:
+    """Read the wordings of the entries in force, a few at a time, so that what is saved can be compared with them.
+
+    ``rest`` passes so many seconds between two of them, and says True when it is time to end.
+    """
     payloads = list(records.snapshot(at).of(RecordKind.FAQ).values())[:MOST_COMPARED]
     texts = list(dict.fromkeys(text for payload in payloads for text in wordings_of(payload)))
+    spent = 0.0
     for start in range(0, len(texts), _CHUNK):
-        if stopped():
+        if rest(_REST * spent):
             return
+        began = perf_counter()
         vectors(texts[start : start + _CHUNK])
+        spent = perf_counter() - began
 
 
 def _find_alike(

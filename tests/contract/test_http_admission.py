@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from starlette.types import Message
 
 from serving.app import create_app
+from serving.errors import Problem
 from serving.logs import open_log
 from serving.settings import Settings
 from tests.fakes import FakeEngine
@@ -297,6 +298,30 @@ def test_the_log_tells_of_those_turned_away_once_and_metrics_count_each() -> Non
         told = [json.loads(line) for line in talk.stream.getvalue().splitlines()]
         assert [line["refused"] for line in told if line["event"] == "overloaded"] in ([1], [1, 1], [1, 2], [1, 1, 1])
         assert TEXT not in talk.stream.getvalue()
+
+    talk(story, max_queue=1, max_wait_ms=60_000)
+
+
+def test_a_connection_refuses_in_the_words_of_the_app() -> None:
+    async def story(talk: Talk) -> None:
+        door = talk.app.state.door
+        asked = [(b"x-request-id", b"r-1"), (b"content-length", b"9")]
+        assert door.response(b"/v1/answer", asked) is None
+        running = await busy(talk)
+        waiting = talk.post("/v1/answer", {"text": "b"})
+        await until(lambda: talk.waiting == 1)
+        refused = await talk.post("/v1/answer", {"text": TEXT}, x_request_id="r-1")
+        head, _, body = door.response(b"/v1/answer", asked, [(b"date", b"today")]).partition(b"\r\n\r\n")
+        status, *lines = head.decode().split("\r\n")
+        assert status == "HTTP/1.1 503 Service Unavailable"
+        assert body == refused.content
+        assert body.decode() == Problem.model_validate_json(body).model_dump_json()
+        assert sorted(lines) == sorted([*(f"{name}: {value}" for name, value in refused.headers.items()), "date: today"])
+        assert door.response(b"/v1/faq", asked) is None
+        metrics = (await talk.get("/metrics")).text
+        assert 'yingda_http_requests_total{method="POST",route="/v1/answer",status="503"} 2.0' in metrics
+        talk.engine.gate.set()
+        assert [(await task).status_code for task in (running, waiting)] == [200, 200]
 
     talk(story, max_queue=1, max_wait_ms=60_000)
 

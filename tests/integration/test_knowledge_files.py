@@ -160,6 +160,15 @@ def test_what_is_saved_is_compared_with_what_was_read_already(tmp_path: Path, cl
 
 def test_warming_ends_when_it_is_told_to(records: KnowledgeStore, clock: Clock) -> None:
     vectors = RememberedVectors(embed_characters)
-    warm(vectors, records, clock(), stopped=lambda: True)
+    warm(vectors, records, clock(), rest=lambda _: True)
 
     assert not vectors.has(["什么时候发"])
+
+
+def test_warming_leaves_most_of_the_time_to_others(records: KnowledgeStore, clock: Clock) -> None:
+    rests: list[float] = []
+    warm(RememberedVectors(embed_characters), records, clock(), rest=lambda seconds: rests.append(seconds) is not None)
+
+    assert rests[0] == 0.0
+    assert rests[1:]
+    assert all(seconds > 0.0 for seconds in rests[1:])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.bench.serving import figures
-from evaluation.bench.serving.alone import Probe, goodput, recovery_s, without_volatile
+from evaluation.bench.serving.alone import Probe, answered_at, recovery_s, without_volatile
 from evaluation.bench.serving.command import choose, material_of
 from evaluation.bench.serving.environments import Installed, Venv
 from evaluation.bench.serving.kept import Kept
@@ -42,8 +44,10 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["BENCH_PORT"])), Handler).se
 """
 
 
-def sample(name: str, value: float, status: str = "") -> dict[str, str]:
-    return {"metric_name": name, "metric_value": str(value), "status": status}
+def sample(name: str, value: float, status: str = "", *, second: int = 0) -> str:
+    tags = {"status": status} if status else {}
+    data = {"time": f"2026-01-01T00:00:{second:02}.123456789Z", "value": value, "tags": tags}
+    return json.dumps({"type": "Point", "metric": name, "data": data})
 
 
 def own_server(code: str) -> Server:
@@ -88,6 +92,7 @@ def test_without_a_rate_connections_ask_again_once_answered() -> None:
 
 def test_samples_tell_replies_refusals_and_losses_apart() -> None:
     rows = [
+        json.dumps({"type": "Metric", "metric": "http_req_duration", "data": {}}),
         sample("http_req_duration", 5.0, "200"),
         sample("http_req_duration", 1.0, "503"),
         sample("http_req_duration", 0.0, "0"),
@@ -97,6 +102,8 @@ def test_samples_tell_replies_refusals_and_losses_apart() -> None:
     ]
     found = read_samples(rows, Offer(1.0))
     assert (found.replies_ms, found.refusals_ms, found.due_ms, found.lost, found.errors) == ([5.0], {"503": [1.0]}, [9.0], 4, 5)
+    assert found.answered_at == [1767225600.123456]
+    assert found.begun == found.answered_at[0] - 0.005
 
 
 def test_no_message_is_asked_twice_or_as_it_was_learnt() -> None:
@@ -171,9 +178,19 @@ def test_recovery_lasts_until_the_last_bad_reply() -> None:
     assert recovery_s(probes[3:], end=10.0, slow_ms=50.0) == 0.0
 
 
-def test_goodput_counts_the_time_to_the_last_reply() -> None:
-    assert goodput([1000.0] * 30, 2.0) == pytest.approx(10.0)  # a quotient of floats
-    assert goodput([], 2.0) == 0.0
+def test_goodput_is_that_of_the_load_once_it_has_settled() -> None:
+    seconds = (1, 4, 5, 6, 7, 11)
+    found = read_samples([sample("http_req_duration", 500.0, "200", second=second) for second in seconds], Offer(8.0))
+    # a second after the first request was sent, the load has settled: four replies in seven seconds
+    assert found.goodput() == pytest.approx(4 / 7)  # a quotient of floats
+    assert found.goodput([found.begun + 2.0, found.begun + 9.0]) == pytest.approx(5 / 7)
+    assert read_samples([], Offer(2.0)).goodput() == 0.0
+
+
+def test_probes_that_were_refused_are_no_goodput() -> None:
+    probes = [Probe(1.0, 500.0, 200, False), Probe(1.0, 500.0, 503, True)]
+    (at,) = answered_at(probes)
+    assert at == pytest.approx(time.time() - time.monotonic() + 1.5, abs=1.0)  # two clocks, read one after the other
 
 
 def test_replies_are_compared_without_what_always_differs() -> None:

@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from serving.body import SLOWEST_BYTES_S
-from serving.connections import MOST_HEAD_BYTES, Patience, PatientProtocol, patient_protocol
+from serving.connections import MOST_HEAD_BYTES, Headers, Patience, PatientProtocol, TurnAway, patient_protocol
 
 PATIENCE = Patience(head_s=10.0, body_s=20.0, idle_s=30.0, connections=2)
 GET = b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n"
@@ -110,13 +110,13 @@ class Client:
 class Server:
     """Makes connections to an app that answers once ``gate`` is open."""
 
-    def __init__(self, patience: Patience = PATIENCE) -> None:
+    def __init__(self, patience: Patience = PATIENCE, turn_away: TurnAway | None = None) -> None:
         self.gate, self.seen = asyncio.Event(), list[str]()
         self.gate.set()
         self._config = uvicorn.Config(
             self._app, log_config=None, interface="asgi3", proxy_headers=False, ws="none", lifespan="off", timeout_keep_alive=99
         )
-        self._state, self._kind = ServerState(), patient_protocol(patience)
+        self._state, self._kind = ServerState(), patient_protocol(patience, turn_away=turn_away)
 
     def connect(self, **transport: Any) -> Client:
         loop = Loop()
@@ -302,6 +302,71 @@ async def test_a_connection_that_ends_leaves_no_timer() -> None:
     await client.send(GET[:10])
     client.protocol.connection_lost(None)
     assert client.loop.armed == []
+
+
+REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\nno"
+
+
+@dataclass
+class Full:
+    """Turns everybody away while it is ``full``, and keeps whom."""
+
+    full: bool = True
+    asked: list[tuple[bytes, Headers]] = field(default_factory=list)
+
+    def __call__(self, path: bytes, headers: Headers, _default: Headers) -> bytes | None:
+        self.asked.append((path, headers))
+        return REFUSAL if self.full else None
+
+
+@played
+async def test_a_request_that_is_turned_away_never_reaches_the_app_and_the_connection_goes_on() -> None:
+    full = Full()
+    server = Server(turn_away=full)
+    client = server.connect()
+    await client.send(POST + b"{")
+    assert client.transport.written == b"", "it is refused once it is whole"
+    await client.send(b'"a"' + POST + b"body")
+    assert client.transport.written == REFUSAL * 2
+    assert server.seen == []
+    assert client.loop.armed == [PATIENCE.idle_s]
+    full.full = False
+    await client.send(POST + b"body")
+    assert client.transport.written.removeprefix(REFUSAL * 2).startswith(b"HTTP/1.1 200")
+    assert server.seen == ["/v1/answer"]
+    assert full.asked == [(b"/v1/answer", [(b"host", b"a"), (b"content-length", b"4")])] * 3
+
+
+@played
+async def test_what_is_not_plain_is_for_the_app_to_refuse() -> None:
+    full = Full()
+    for head in (
+        b"GET /v1/answer HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n",
+        b"POST /v1/answer HTTP/1.1\r\nhost: a\r\ncontent-length: 65537\r\n\r\n",
+        b"POST /v1/answer HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"POST /v1/answer HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nexpect: 100-continue\r\n\r\n",
+        b"POST /v1/answer HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nconnection: close\r\n\r\n",
+        b"POST /v1/answer HTTP/1.0\r\nhost: a\r\ncontent-length: 4\r\n\r\n",
+    ):
+        server = Server(turn_away=full)
+        await server.connect().send(head)
+        assert server.seen == ["/v1/answer"]
+    assert full.asked == []
+
+
+@played
+async def test_who_waits_for_an_answer_already_is_turned_away_by_the_app() -> None:
+    full = Full(full=False)
+    server = Server(turn_away=full)
+    server.gate.clear()
+    client = server.connect()
+    await client.send(POST + b"body")
+    full.full = True
+    await client.send(POST + b"body")
+    server.gate.set()
+    await client.send(b"")
+    assert server.seen == ["/v1/answer"] * 2
+    assert client.transport.written.count(b"HTTP/1.1 200") == 2
 
 
 async def nobody(_scope: Scope, _receive: Receive, _send: Send) -> None:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
+from statistics import mean
 from types import TracebackType
 from typing import Any
 
@@ -51,7 +52,11 @@ def alone_round(ground: Ground, ours: Running, *, cores: frozenset[int], work: P
     saturated = ground.saturate(ours, ours.server.bodies(fresh.take(round(1500 * plan.saturate_s))))
     mixed, wrong = _repeats(ground, ours)
     slow_ms = max(_SLOW_MS, 3 * max(idle.due_ms, default=0.0))
-    overloads = {str(factor): _overload(ground, ours, factor, saturated.replies_s, slow_ms) for factor in plan.factors}
+    peaks, overloads = [_peak(ground, ours)], dict[str, dict[str, Any]]()
+    for factor in plan.factors:
+        found = _overload(ground, ours, factor * peaks[-1], slow_ms)
+        peaks.append(_peak(ground, ours))
+        overloads[str(factor)] = {**found, "peak": mean(peaks[-2:])}
     memory = {"pss_mib": ours.pss_mib()}
     with ours.halted():
         loops = _loops(ours, fresh.take(_LOOP_MESSAGES), cores=cores, work=work, bundle=bundle)
@@ -98,6 +103,12 @@ class Probe:
     retry_after: bool
 
 
+def answered_at(probes: Sequence[Probe]) -> list[float]:
+    """When probes were answered well, in seconds since the epoch."""
+    shift = time.time() - time.monotonic()
+    return [shift + probe.at + probe.ms / 1000 for probe in probes if probe.status == _OK]
+
+
 class Probes(AbstractContextManager["Probes"]):
     """Asks at a steady pace in the background, whatever becomes of earlier requests."""
 
@@ -136,9 +147,14 @@ def recovery_s(probes: Sequence[Probe], *, end: float, slow_ms: float) -> float:
     return max(bad, default=end) - end
 
 
-def _overload(ground: Ground, ours: Running, factor: int, capacity: float, slow_ms: float) -> dict[str, Any]:
+def _peak(ground: Ground, ours: Running) -> float:
+    """Goodput of a server that always has work, and no more than it can do."""
+    offer = Offer(ground.plan.saturate_s, connections=ground.plan.connections)
+    return ground.generator.offer(offer, ours.url, ours.server.bodies(ground.fresh.take(round(1500 * offer.seconds)))).goodput()
+
+
+def _overload(ground: Ground, ours: Running, rate: float, slow_ms: float) -> dict[str, Any]:
     seconds = ground.plan.overload_s
-    rate = factor * capacity
     bodies = ours.server.bodies(ground.fresh.take(min(20_000, round(rate * seconds * 1.1))))
     probing = ours.server.bodies(ground.fresh.take(round(_PROBES_S * (seconds + _AFTER_S + 30))))
     with Probes(ours, probing) as probes:
@@ -150,8 +166,7 @@ def _overload(ground: Ground, ours: Running, factor: int, capacity: float, slow_
     refused = [probe for probe in probes.found if probe.status not in (_OK, 0)]
     return {
         "rate": rate,
-        "goodput": goodput(found.replies_ms, seconds),
-        "peak": capacity,
+        "goodput": found.goodput(answered_at(probes.found)),
         "refusals": {status: len(times) for status, times in found.refusals_ms.items()},
         "refusals_ms": [round(value, 2) for value in sorted(refusals)[:: max(1, len(refusals) // 400)]],
         "lost": found.lost,
@@ -159,14 +174,6 @@ def _overload(ground: Ground, ours: Running, factor: int, capacity: float, slow_
         "without_retry_after": sum(not probe.retry_after for probe in refused),
         "recovery_s": recovery_s(probes.found, end=end, slow_ms=slow_ms),
     }
-
-
-def goodput(replies_ms: Sequence[float], seconds: float) -> float:
-    """Replies a second from the first request to the last reply, which in a queue comes about as late as the slowest ones (99 %)."""
-    if not replies_ms:
-        return 0.0
-    slowest = sorted(replies_ms)[(99 * (len(replies_ms) - 1)) // 100]
-    return len(replies_ms) / (seconds + slowest / 1000)
 
 
 def _loops(ours: Running, texts: Sequence[str], *, cores: frozenset[int], work: Path, bundle: Path) -> dict[str, float]:

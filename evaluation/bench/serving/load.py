@@ -7,12 +7,12 @@ the rate at which a server is saturated.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,8 @@ from evaluation.errors import EvaluationError
 _OK = 200
 _GRACE_S = 20
 _MOST_CONNECTIONS = 4000
+_SETTLING_S, _MOST_SETTLING = 1.0, 0.25
+"""Beginning of a load that does not count for goodput: connections are made and the queue fills; at most a share of the load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Outcome:
     """What became of the requests.
 
     ``replies_ms`` of status 200 and ``refusals_ms`` by other status count from sending; ``due_ms`` of all requests from when they
-    were due. ``lost`` were not sent, not answered in time, or broken off.
+    were due. ``lost`` were not sent, not answered in time, or broken off. ``begun`` is when the first request was sent and
+    ``answered_at`` when replies of status 200 were there, in seconds since the epoch.
     """
 
     seconds: float
@@ -46,6 +49,14 @@ class Outcome:
     refusals_ms: Mapping[str, Sequence[float]] = field(default_factory=dict)
     due_ms: Sequence[float] = ()
     lost: int = 0
+    begun: float = 0.0
+    answered_at: Sequence[float] = ()
+
+    def goodput(self, others: Sequence[float] = ()) -> float:
+        """Replies a second from when the load has settled until nothing more is offered; ``others`` were answered beside them."""
+        since = self.begun + min(_SETTLING_S, _MOST_SETTLING * self.seconds)
+        until = self.begun + self.seconds
+        return sum(since <= at < until for at in (*self.answered_at, *others)) / (until - since)
 
     @property
     def errors(self) -> int:
@@ -67,7 +78,7 @@ class Generator:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "bodies.json").write_text(json.dumps([{"body": body} for body in bodies], ensure_ascii=False), encoding="utf-8")
         (folder / "plan.json").write_text(json.dumps(plan_of(offer, url, folder / "bodies.json")), encoding="utf-8")
-        samples = folder / "samples.csv"
+        samples = folder / "samples.jsonl"
         samples.unlink(missing_ok=True)
         options = [
             "--quiet",
@@ -77,7 +88,7 @@ class Generator:
             "--system-tags",
             "status",
             "--out",
-            f"csv={samples}",
+            f"json={samples}",
         ]
         with pinned(self.cores):
             done = subprocess.run(
@@ -90,8 +101,8 @@ class Generator:
         if not samples.is_file():
             last = (done.stderr.strip().splitlines() or ["no message"])[-1]
             raise EvaluationError(f"the load generator failed: {last}")
-        with samples.open(encoding="utf-8", newline="") as lines:
-            return read_samples(csv.DictReader(lines), offer)
+        with samples.open(encoding="utf-8") as lines:
+            return read_samples(lines, offer)
 
 
 def plan_of(offer: Offer, url: str, bodies: Path) -> dict[str, Any]:
@@ -117,18 +128,23 @@ def plan_of(offer: Offer, url: str, bodies: Path) -> dict[str, Any]:
     }
 
 
-def read_samples(rows: Iterable[Mapping[str, str]], offer: Offer) -> Outcome:
-    """k9's samples, a row a figure of a request, as an outcome."""
+def read_samples(lines: Iterable[str], offer: Offer) -> Outcome:
+    """k9's samples, a line of JSON a figure of a request, as an outcome."""
     replies: list[float] = []
+    answered: list[float] = []
     due: list[float] = []
     refusals: dict[str, list[float]] = {}
-    lost = 0
-    for row in rows:
-        name, value = row["metric_name"], float(row["metric_value"])
+    lost, begun = 0, float("inf")
+    for point in map(json.loads, lines):
+        if point["type"] != "Point":
+            continue
+        name, value = point["metric"], float(point["data"]["value"])
         if name == "http_req_duration":
-            status = row["status"]
+            status, at = point["data"]["tags"].get("status", ""), datetime.fromisoformat(point["data"]["time"]).timestamp()
+            begun = min(begun, at - value / 1000)
             if status == str(_OK):
                 replies.append(value)
+                answered.append(at)
             elif status in ("", "0"):
                 lost += 1
             else:
@@ -137,4 +153,4 @@ def read_samples(rows: Iterable[Mapping[str, str]], offer: Offer) -> Outcome:
             due.append(value)
         elif name == "dropped_iterations":
             lost += round(value)
-    return Outcome(offer.seconds, replies, refusals, due, lost)
+    return Outcome(offer.seconds, replies, refusals, due, lost, begun if begun < float("inf") else 0.0, answered)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from evaluation.bench.serving.alone import goodput
 from evaluation.bench.serving.figures import Figure, quantile, quantile_ratio
 from evaluation.bench.serving.load import Generator, Offer
 from evaluation.bench.serving.traffic import Fresh
@@ -83,7 +82,7 @@ class Honest:
         for seconds in (1.0, _PEAK_S):
             bodies = running.server.bodies(self.fresh.take(round(1500 * seconds)))
             found = self.generator.offer(Offer(seconds), running.url, bodies)
-        return goodput(found.replies_ms, _PEAK_S)
+        return found.goodput()
 
     def _ask(self, serving: Serving, rate: float) -> tuple[Sequence[float], int]:
         running = serving.running()

@@ -6,7 +6,7 @@ from statistics import mean, median
 from time import monotonic
 from typing import Any
 
-from evaluation.bench.serving.alone import Probes, goodput, recovery_s
+from evaluation.bench.serving.alone import Probes, answered_at, recovery_s
 from evaluation.bench.serving.load import Generator, Offer
 from tests.harness.chaos.client import rest
 from tests.harness.chaos.findings import Check, Finding, Value, at_least, at_most, none
@@ -42,7 +42,7 @@ def overload(ground: Ground) -> Finding:
 def _peak(ground: Ground, generator: Generator, serving: Serving) -> float:
     running = serving.running()
     found = generator.offer(Offer(_PEAK_S, connections=16), running.url, running.server.bodies(ground.fresh.take(round(1500 * _PEAK_S))))
-    return goodput(found.replies_ms, _PEAK_S)
+    return found.goodput()
 
 
 def _slow_ms(ground: Ground, generator: Generator, serving: Serving) -> float:
@@ -62,7 +62,7 @@ def _overloaded(ground: Ground, generator: Generator, serving: Serving, rate: fl
     refusals = sorted(value for times in found.refusals_ms.values() for value in times)
     refused = [probe for probe in probes.found if probe.status in (429, 503)]
     return {
-        "goodput": goodput(found.replies_ms, _OVERLOAD_S),
+        "goodput": found.goodput(answered_at(probes.found)),
         "refusal_ms": median(refusals) if refusals else 0.0,
         "refusal_p99_ms": refusals[99 * (len(refusals) - 1) // 100] if refusals else 0.0,
         "refused": len(refusals),
