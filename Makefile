@@ -50,12 +50,12 @@ retrain: $(DEV_STAMP) ## train on your own logs and compare: LOGS="a.csv …" [M
 audit: $(DEV_STAMP) ## look for likely label errors in the pack, into reports/audit/
 	$(BIN)/python -m training.audit --out reports/audit
 
-benchmark: $(DEV_STAMP) ## the same recipe on public data sets (hours): DATA=folder [SETS="banking77 …"]
-	@test -n "$(DATA)" || { echo 'name the folder of data sets: make benchmark DATA=folder' >&2; exit 2; }
-	$(BIN)/python -m training.benchmark $(DATA) $(if $(SETS),--sets $(SETS))
+benchmark: $(DEV_STAMP) ## the same recipe on public data sets (hours): DATA=folder or DATA=--hub [SETS="banking77 …"] [LAYERS=4]
+	@test -n "$(DATA)" || { echo 'name the folder of data sets: make benchmark DATA=folder, or DATA=--hub' >&2; exit 2; }
+	$(BIN)/python -m training.benchmark $(DATA) $(if $(SETS),--sets $(SETS)) $(if $(LAYERS),--layers $(LAYERS))
 
-peers: $(DEV_STAMP) ## Yingda beside other ways to do it, on the same messages, into reports/peers/
-	$(BIN)/python -m evaluation.peers
+peers: $(DEV_STAMP) ## Yingda beside other ways to do it, into reports/peers/ [SETFIT=python] [RASA=python3.10] [CHATTERBOT=python]
+	$(BIN)/python -m evaluation.peers $(if $(SETFIT),--setfit-python $(SETFIT)) $(if $(RASA),--rasa-python $(RASA)) $(if $(CHATTERBOT),--chatterbot-python $(CHATTERBOT))
 
 bench: $(DEV_STAMP) ## the service beside other servers, into reports/bench/ (40 minutes) [QUICK=1] [RASA=python3.10 with rasa]
 	$(BIN)/python -m evaluation.bench.serving $(if $(QUICK),--quick) $(if $(RASA),--rasa-python $(RASA))

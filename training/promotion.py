@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from yingda import bundle as layout
 from yingda.bundle import open_bundle
@@ -26,8 +28,10 @@ class Promotion:
     previous: Path | None
 
 
-def promote(candidate: Path, champion: Path, *, card: str) -> Promotion:
+def promote(candidate: Path, champion: Path, *, card: str, evaluation: Mapping[str, Any] | None = None) -> Promotion:
     """Copy the bundle ``candidate`` to ``champion`` with ``card`` as its model card; the old one becomes ``previous`` beside.
+
+    ``evaluation`` is put into its manifest, where `yingda bundle install` looks for the verdict.
 
     Raises BundleError when the candidate does not verify; then nothing has changed. Killed at any moment, the next
     call ends what was begun.
@@ -40,7 +44,7 @@ def promote(candidate: Path, champion: Path, *, card: str) -> Promotion:
         return Promotion(wanted, previous if previous.is_dir() else None)
     shutil.rmtree(incoming, ignore_errors=True)
     shutil.copytree(candidate, incoming)
-    _write_card(incoming, card)
+    _write_card(incoming, card, evaluation or {})
     if open_bundle(incoming).identity != wanted:
         raise BundleError(f"{candidate}: changed while it was copied; run the command again")
     if not champion.exists():
@@ -80,7 +84,7 @@ def _identity(folder: Path) -> ModelIdentity | None:
         return None
 
 
-def _write_card(folder: Path, card: str) -> None:
+def _write_card(folder: Path, card: str, evaluation: Mapping[str, Any]) -> None:
     facts = {name: value for name, value in open_bundle(folder).manifest.items() if name not in ("files", "format")}
     (folder / layout.CARD).write_text(card, "utf-8")
-    layout.write_manifest(folder, facts)
+    layout.write_manifest(folder, {**facts, **({"evaluation": dict(evaluation)} if evaluation else {})})

@@ -102,9 +102,10 @@ def _promote(args: argparse.Namespace) -> int:
     serving = open_bundle(args.champion).identity.sha256
     if serving not in (verdict.champion_sha256, verdict.candidate_sha256):
         raise MaterialError(f"{args.champion}: is no longer the bundle of the comparison; run the retraining again to compare with it")
-    if not verdict.is_promote:
-        print("note: the comparison recommended to keep the champion", file=sys.stderr)
-    done = promote(candidate, args.champion, card=card(verdict))
+    if not verdict.is_promote and not args.anyway:
+        print(f"not promoted: the advice is to keep the champion, see {args.run / 'verdict.md'}; --anyway overrules it", file=sys.stderr)
+        return _KEEP
+    done = promote(candidate, args.champion, card=card(verdict), evaluation={"verdict": verdict.report["verdict"]})
     print(f"{args.champion} is now {done.identity.version} ({done.identity.sha256[:12]})")
     if done.previous:
         print(f"the bundle before it is in {done.previous}; restart the service to answer with the new one")
@@ -164,7 +165,10 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--extra", type=Path, action="append", default=[], metavar="FILE", help="more labelled messages to compare on")
     parser.add_argument("--no-track", dest="track", action="store_false", help="keep no record of the candidate in MLflow")
     parser.add_argument("--promote", action="store_true", help="put the candidate of the run in the champion's place")
+    parser.add_argument("--anyway", action="store_true", help="with --promote: against the advice, too")
     args = parser.parse_args(argv)
+    if args.anyway and not args.promote:
+        parser.error("--anyway goes with --promote")
     if bool(args.logs) == args.promote:
         parser.error("name files of logs to train with, or --promote and no file")
     return args

@@ -67,7 +67,7 @@ def page(verdict: Verdict, run: Path, champion: Path, *, profile: str) -> str:
     lines += [f"## Candidate ({profile} profile)\n", *_candidate(verdict), f"Bundle: `{run / CANDIDATE}`.\n"]
     lines += [f"## Against {champion}\n", *_comparison(verdict), f"Every changed answer: `{run / COMPARISON / 'compare.md'}`.\n"]
     lines += ["## To promote\n", "" if verdict.is_promote else "Not recommended; if you decide otherwise:\n"]
-    lines += ["```bash", promote_command(run, champion), "```"]
+    lines += ["```bash", promote_command(run, champion) + ("" if verdict.is_promote else " --anyway"), "```"]
     return "\n".join(lines) + "\n"
 
 

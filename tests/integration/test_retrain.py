@@ -173,8 +173,14 @@ def test_a_candidate_that_is_not_better_is_kept_out(root: Path, capsys: pytest.C
 
     assert main(["logs.csv"]) == 1
     assert "# Retraining: keep" in capsys.readouterr().out
-    assert main(["--promote"]) == 0
-    assert "recommended to keep the champion" in capsys.readouterr().err
+    before = serving(root)
+    assert main(["--promote"]) == 1
+    assert "not promoted: the advice is to keep the champion" in capsys.readouterr().err
+    assert serving(root) == before
+
+    assert main(["--promote", "--anyway"]) == 0
+    assert serving(root) != before
+    assert open_bundle(root / "models/current").manifest["evaluation"] == {"verdict": "passed"}
 
 
 def test_a_champion_that_was_not_compared_with_is_not_replaced(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

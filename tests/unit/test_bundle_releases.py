@@ -9,7 +9,7 @@ import pytest
 
 from tests.bundle_kit import restamped
 from tests.fakes_core import write_fake_bundle, write_tiny_bundle
-from yingda.bundle import MANIFEST, open_bundle
+from yingda.bundle import MANIFEST, open_bundle, write_manifest
 from yingda.cli.main import run
 from yingda.cli.releases import Releases
 from yingda.domain.errors import BundleError
@@ -199,8 +199,8 @@ def test_the_commands_install_list_and_roll_back(tmp_path: Path, capsys: pytest.
     one = write_tiny_bundle(tmp_path / "1")
     two = restamped(one, tmp_path / "2", "2.0")
 
-    run(["bundle", "install", str(one), "--into", link])
-    run(["bundle", "install", str(two), "--into", link])
+    run(["bundle", "install", str(one), "--into", link, "--anyway"])
+    run(["bundle", "install", str(two), "--into", link, "--anyway"])
     run(["bundle", "rollback", "--into", link])
     run(["bundle", "list", "--into", link])
 
@@ -212,6 +212,39 @@ def test_the_commands_install_list_and_roll_back(tmp_path: Path, capsys: pytest.
         "* version 1.0",
         "  version 2.0",
     ]
+
+
+@pytest.mark.parametrize(
+    ("evaluation", "said"),
+    [
+        ({}, "tells of no evaluation"),
+        ({"evaluation": {"verdict": "failed"}}, "its evaluation failed"),
+        ({"evaluation": 1}, "no evaluation"),
+    ],
+)
+def test_what_did_not_pass_the_evaluation_is_not_installed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], evaluation: dict[str, object], said: str
+) -> None:
+    bundle = write_tiny_bundle(tmp_path / "1")
+    write_manifest(bundle, {**without_files(bundle), **evaluation})
+
+    with pytest.raises(SystemExit) as ended:
+        run(["bundle", "install", str(bundle), "--into", str(tmp_path / "live")])
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "live").exists()
+
+
+def test_what_passed_the_evaluation_is_installed(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "1")
+    write_manifest(bundle, {**without_files(bundle), "evaluation": {"verdict": "passed"}})
+
+    run(["bundle", "install", str(bundle), "--into", str(tmp_path / "live")])
+    assert (tmp_path / "live").is_symlink()
+
+
+def without_files(bundle: Path) -> dict[str, object]:
+    return {name: value for name, value in open_bundle(bundle).manifest.items() if name not in ("files", "format", "evaluation")}
 
 
 def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -34,6 +34,25 @@ def test_each_budget_is_held_against_the_rows() -> None:
     assert loose["bound"]["value"] < loose["right"]["value"]
 
 
+def test_a_budget_is_kept_only_where_the_rows_show_it() -> None:
+    few, many, wrong = [make_judged()] * 5, [make_judged()] * 100, [make_judged(make_row(faq="cancel-how"))] * 20
+
+    assert verdict_of(many) == "kept"
+    assert verdict_of(few) == "kept on these rows, too few to be sure"
+    assert verdict_of(many + wrong) == "broken"
+    assert verdict_of([make_judged(confidence=0.1, accepted=False)]) == "nothing accepted"
+
+
+def verdict_of(rows: list[Judged]) -> str:
+    return str(examine_promise([Price(0.05, 0.8)], rows).facts["budgets"][0]["verdict"])
+
+
+def test_the_cost_is_what_was_right_and_not_sure_enough() -> None:
+    rows = [make_judged(), make_judged(confidence=0.3, accepted=False), make_judged(make_row(faq="cancel-how"), accepted=False)]
+
+    assert examine_promise(PRICES, rows).facts["intents"]["SHIP"]["cost"]["value"] == pytest.approx(1 / 3, abs=1e-6)
+
+
 def test_the_least_covered_intent_comes_first() -> None:
     found = examine_promise(PRICES, judged())
 

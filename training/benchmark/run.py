@@ -119,7 +119,7 @@ def write_table(out: Path, records: Sequence[Mapping[str, Any]]) -> str:
     """Write ``benchmark.json`` and ``benchmark.md``; returns the page."""
     described = [{**record, "published": [asdict(p) for p in SETS[record["name"]].published]} for record in records]
     write_json(out / "benchmark.json", described)
-    page = to_markdown(records)
+    page = to_markdown(records, load_params().train.layers)
     partial = out / "benchmark.md.partial"
     partial.write_text(page, "utf-8")
     partial.replace(out / "benchmark.md")
@@ -151,6 +151,14 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _all_sets(*, hub: bool, say: Callable[[str], None]) -> list[str]:
+    """Every set, of the hub those that have a place there."""
+    names = [name for name, dataset in SETS.items() if not hub or dataset.hub is not None]
+    if left := [name for name in SETS if name not in names]:
+        say(f"not on the hub, left out: {', '.join(left)}")
+    return names
+
+
 def run(argv: Sequence[str], *, hub: Reader = read_hub) -> int:
     """Run the command; returns the exit code."""
     args = _parser().parse_args(argv)
@@ -164,7 +172,7 @@ def run(argv: Sequence[str], *, hub: Reader = read_hub) -> int:
         bench = Bench(args.base, _asked(load_params(), args), args.rows)
         records: list[dict[str, Any]] = []
         page = ""
-        for work in plan(args.sets or list(SETS), reader, bench):
+        for work in plan(args.sets or _all_sets(hub=args.hub, say=say), reader, bench):
             records.append(result_of(work, bench, args.out / "parts", say))
             page = write_table(args.out, records)
     except YingdaError as error:

@@ -77,7 +77,8 @@ _CLINC = "Larson et al., EMNLP 2019, table 2 (github.com/clinc/oos-eval)"
 _WAIMAI = "MTEB leaderboard, copy in the Hugging Face space Thun09/leaderboard_demo"
 _TEN = "10 rows an intent"
 _CARDS = "model card on Hugging Face"
-_LINEAR = "TF-IDF + linear SVM"
+FLOOR = "TF-IDF + linear SVM"
+"""Our own measurement of a simple system: a floor, and nothing published."""
 _FLOOR = "character n-grams, C = 0.5, run once on these files"
 
 _LIST = (
@@ -92,7 +93,7 @@ _LIST = (
         published=(
             Published("ICDA", "accuracy", 89.79, _LEADERBOARD, _TEN),
             Published("CPFT", "accuracy", 87.20, _LEADERBOARD, _TEN),
-            Published(_LINEAR, "accuracy", 91.3, _FLOOR),
+            Published(FLOOR, "accuracy", 91.3, _FLOOR),
         ),
         hub=Hub("mteb/banking77", {"train": ("train",), "test": ("test",)}, {"text": "text", "label": "label_text"}),
     ),
@@ -112,7 +113,7 @@ _LIST = (
             Published("BERT, oos-threshold", "in_scope_accuracy", 96.2, _CLINC),
             Published("BERT, oos-threshold", "out_of_scope_recall", 52.3, _CLINC),
             Published("ICDA", "in_scope_accuracy", 94.84, _LEADERBOARD, f"{_TEN}, no out-of-scope rows"),
-            Published(_LINEAR, "in_scope_accuracy", 92.6, _FLOOR, "no out-of-scope rows"),
+            Published(FLOOR, "in_scope_accuracy", 92.6, _FLOOR, "no out-of-scope rows"),
         ),
         hub=Hub(
             "clinc/clinc_oos",
@@ -132,7 +133,7 @@ _LIST = (
         published=(
             Published("ICDA", "accuracy", 87.41, _LEADERBOARD, _TEN),
             Published("CPFT", "accuracy", 87.13, _LEADERBOARD, _TEN),
-            Published(_LINEAR, "accuracy", 88.2, _FLOOR),
+            Published(FLOOR, "accuracy", 88.2, _FLOOR),
         ),
     ),
     DataSet(
@@ -143,7 +144,7 @@ _LIST = (
         scheme=Scheme.FOLDS,
         licence="Apache-2.0",
         targets={"accuracy": 0.75},
-        published=(Published(_LINEAR, "accuracy", 67.7, _FLOOR), Published(_LINEAR, "macro_f1", 61.8, _FLOOR)),
+        published=(Published(FLOOR, "accuracy", 67.7, _FLOOR), Published(FLOOR, "macro_f1", 61.8, _FLOOR)),
         note="Some rows cannot be decided from their text alone; labels are noisy.",
     ),
     DataSet(
@@ -158,7 +159,7 @@ _LIST = (
             Published(HUMAN, "accuracy", 87.40, _DATACLUE, "clean test split"),
             Published("best data-centric entry", "macro_f1", 74.62, _DATACLUE, "clean test split"),
             Published("RoBERTa-3L-wwm", "macro_f1", 72.78, _DATACLUE, "clean test split"),
-            Published(_LINEAR, "accuracy", 63.8, _FLOOR),
+            Published(FLOOR, "accuracy", 63.8, _FLOOR),
         ),
         note="Judged on the development split, whose labels are noisy on purpose; target and published figures are for clean labels.",
     ),
@@ -224,7 +225,7 @@ _LIST = (
         published=(
             Published("piccolo-large-zh-v2", "accuracy", 89.59, _WAIMAI, "C-MTEB split, linear probe"),
             Published("gte-Qwen2-7B-instruct", "accuracy", 89.47, _WAIMAI, "C-MTEB split, linear probe"),
-            Published(_LINEAR, "accuracy", 90.1, _FLOOR),
+            Published(FLOOR, "accuracy", 90.1, _FLOOR),
         ),
         hub=Hub("C-MTEB/waimai-classification", {"all": ("train", "test")}, {"text": "text", "label": "label"}),
     ),
@@ -235,7 +236,7 @@ _LIST = (
         files={"all": ("all.jsonl.gz",)},
         scheme=Scheme.FOLDS,
         licence=None,
-        published=(Published(_LINEAR, "accuracy", 90.2, _FLOOR),),
+        published=(Published(FLOOR, "accuracy", 90.2, _FLOOR),),
     ),
 )
 

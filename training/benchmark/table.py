@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from training.benchmark.sets import HUMAN, SETS, DataSet, Published
+from training.benchmark.sets import FLOOR, HUMAN, SETS, DataSet, Published
 
 _NAMES = {
     "accuracy": "accuracy",
@@ -27,18 +27,23 @@ _NAMES = {
 }
 _HIDDEN = ("_low", "_high")
 _INTRO = """\
-The recipe of the shipped models on public data sets: one encoder fine-tuned with class prototypes and an intent head, a character
+The recipe of the shipped models on public data sets{size}: one encoder fine-tuned with class prototypes and an intent head, a character
 n-gram view, their fusion and its confidence fitted on rows that no view saw. In brackets the two-sided 95 % Wilson interval; it
 knows the test rows' number alone, not how much a training varies. Figures in percent, but Spearman, AUROC and thresholds.
 """
 _LICENCE = """\
-Sets without a stated licence are used for this benchmark only: neither their rows nor anything made of these is distributed.
+Simple system: TF-IDF of character n-grams and a linear SVM, run once on the same files. Published figures are their authors', on what
+each section says. Sets without a stated licence are used for this benchmark only: neither their rows nor anything made of these is distributed.
 """
 
 
-def to_markdown(records: Sequence[Mapping[str, Any]]) -> str:
-    """The page: a table of all sets, then each with all of its figures and what others published."""
-    lines = ["# Public benchmarks", "", *_trial(records), _INTRO, *_summary(records), _LICENCE]
+def to_markdown(records: Sequence[Mapping[str, Any]], shipped_layers: int) -> str:
+    """The page: a table of all sets, then each with all of its figures and what others published.
+
+    ``shipped_layers`` is the depth of the shipped encoder; where one here had another, the page says so.
+    """
+    intro = _INTRO.format(size=_size(records, shipped_layers))
+    lines = ["# Public benchmarks", "", *_trial(records), intro, *_summary(records), _LICENCE]
     for record in records:
         lines += list(_section(record, SETS[record["name"]]))
     return "\n".join(lines).rstrip() + "\n"
@@ -49,8 +54,16 @@ def _trial(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"**A trial on at most {max(rows)} rows of each part: these figures say nothing about the recipe.**\n"
 
 
+def _size(records: Sequence[Mapping[str, Any]], shipped: int) -> str:
+    sizes = sorted({training["layers"] for record in records for training in record["trainings"]})
+    if not sizes or sizes == [shipped]:
+        return ""
+    layers = " and ".join(map(str, sizes))
+    return f", but **with {layers} layers; the shipped encoder has {shipped}**"
+
+
 def _summary(records: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    titles = ("set", "task", "rows judged", "figure", "ours", "target", "human", "best published", "ECE", "licence")
+    titles = ("set", "task", "rows judged", "figure", "ours", "target", "simple system", "human", "best published", "ECE", "licence")
     yield from table(titles, (row for record in records for row in _rows(record, SETS[record["name"]])))
 
 
@@ -58,18 +71,26 @@ def _rows(record: Mapping[str, Any], dataset: DataSet) -> Iterator[Sequence[str]
     figures, targets = record["figures"], dataset.targets or {}
     for metric in dict.fromkeys((dataset.metric, *targets)):
         theirs = [found for found in dataset.published if found.metric == metric]
-        machines = [found for found in theirs if found.system != HUMAN]
+        floor = [found for found in theirs if found.system == FLOOR]
+        machines = [found for found in theirs if found.system not in (HUMAN, FLOOR)]
         yield (
             dataset.name,
             f"{dataset.task}, {dataset.language}",
             str(record["judged"]),
             _NAMES[metric],
             f"**{_value(metric, figures)}**",
-            _percent(metric, targets[metric]) if metric in targets else "–",
+            _target(metric, figures, targets),
+            _percent(metric, floor[0].percent / 100) if floor else "–",
             *(_brief(found) for found in (_best(found for found in theirs if found.system == HUMAN), _best(machines))),
             _value("ece", figures),
             dataset.licence or "none stated",
         )
+
+
+def _target(metric: str, figures: Mapping[str, float], targets: Mapping[str, float]) -> str:
+    if metric not in targets:
+        return "–"
+    return f"{_percent(metric, targets[metric])}, {'met' if figures[metric] >= targets[metric] else 'missed'}"
 
 
 def _best(found: Iterable[Published]) -> Published | None:

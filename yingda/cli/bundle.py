@@ -10,8 +10,10 @@ from pathlib import Path
 from yingda.assemble import open_engine
 from yingda.bundle import open_bundle
 from yingda.cli.releases import KEEP, Release, Releases
+from yingda.domain.errors import BundleError
 
 DEFAULT_LINK = "models/live"
+PASSED = "passed"
 
 
 def add_bundle(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -22,6 +24,7 @@ def add_bundle(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     verify.set_defaults(command=verify_command)
     install = _parser(actions, "install", "copy a bundle beside the one in use, try it, and switch the link to it", install_command)
     install.add_argument("path", type=Path, help="bundle folder")
+    install.add_argument("--anyway", action="store_true", help="install it though it did not pass the evaluation")
     install.add_argument("--keep", type=_count, default=KEEP, help="bundles before this one that stay on the disk, at least 1")
     _parser(actions, "rollback", "switch the link to the bundle that was in use before", rollback_command)
     _parser(actions, "list", "the bundles that were in use, oldest first; * marks the one in use now", list_command)
@@ -36,7 +39,9 @@ def verify_command(args: argparse.Namespace) -> None:
 
 
 def install_command(args: argparse.Namespace) -> None:
-    """Install a bundle; one that does not answer is refused, and the one in use stays."""
+    """Install a bundle; one that did not pass the evaluation, or does not answer, is refused, and the one in use stays."""
+    if not args.anyway:
+        _check_verdict(args.path)
     _say(f"in use: {_line(Releases(args.into).install(args.path, check=answers, keep=args.keep))}")
 
 
@@ -49,6 +54,14 @@ def list_command(args: argparse.Namespace) -> None:
     """One line a bundle."""
     for release in Releases(args.into).all():
         _say(f"{'*' if release.in_use else ' '} {_line(release)}")
+
+
+def _check_verdict(path: Path) -> None:
+    told = open_bundle(path).manifest.get("evaluation")
+    verdict = told.get("verdict") if isinstance(told, dict) else None
+    if verdict != PASSED:
+        what = f"its evaluation {verdict}" if verdict else "its manifest tells of no evaluation"
+        raise BundleError(f"{path}: {what}; install a bundle that passed (`make train` or a retraining makes one), or say --anyway")
 
 
 def answers(folder: Path) -> None:
