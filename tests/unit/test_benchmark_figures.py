@@ -171,8 +171,8 @@ FIGURES = {"accuracy": 0.8512, "accuracy_low": 0.83, "accuracy_high": 0.87, "mac
 def test_the_table_shows_ours_target_human_best_published_and_licence() -> None:
     page = to_markdown([record("dataclue_cic", FIGURES)], 12)
 
-    row = "| dataclue_cic | intent, zh | 1996 | accuracy | **85.1 [83.0, 87.0]** | 85.0, met | 63.8 | 87.4 (clean test split) | – | 2.1 | none stated |"
-    assert row in page, "our own run of a simple system is nothing published"
+    assert "| dataclue_cic | intent, zh | 1996 | accuracy | **85.1 [83.0, 87.0]** | 85.0, met | 63.8 | 87.4 (clean test split) |" in page
+    assert "| 87.4 (clean test split) | – | 2.1 | none stated |" in page, "our own run of a simple system is nothing published"
     assert all(found.source in page for found in SETS["dataclue_cic"].published)
     assert "A trial" not in page
 

@@ -32,8 +32,8 @@ n-gram view, their fusion and its confidence fitted on rows that no view saw. In
 knows the test rows' number alone, not how much a training varies. Figures in percent, but Spearman, AUROC and thresholds.
 """
 _LICENCE = """\
-Simple system: TF-IDF of character n-grams and a linear SVM, run once on the same files. Published figures are their authors', on what
-each section says. Sets without a stated licence are used for this benchmark only: neither their rows nor anything made of these is distributed.
+Simple system: TF-IDF of character n-grams and a linear SVM, run once on the same files. Published figures are their authors'.
+Sets without a stated licence are used for this benchmark only: neither their rows nor anything made of these is distributed.
 """
 
 
