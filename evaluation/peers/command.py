@@ -117,14 +117,18 @@ def _setfit(args: argparse.Namespace) -> Peer:
     )
 
 
+def _messages(number: int | None) -> str:
+    return "all messages" if number is None else f"{number} messages a class"
+
+
 def _rasa(args: argparse.Namespace) -> Peer:
     return ProcessPeer(
         "rasa",
-        f"jieba, character n-grams, DIET and response selector, {args.rasa_epochs} epochs",
+        f"jieba, character n-grams, DIET and response selector, {args.rasa_epochs} epochs, {_messages(args.rasa_messages)}",
         module=f"{_WORKERS}.rasa_worker",
         python=_python(args.rasa_python),
         remedy="name a Python 3.10 that has rasa 3.6 with --rasa-python (docs/peers.md)",
-        settings={"epochs": args.rasa_epochs},
+        settings={"epochs": args.rasa_epochs, "messages": args.rasa_messages},
     )
 
 
@@ -166,6 +170,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--chatterbot-python", metavar="PATH", help="a Python with chatterbot")
     parser.add_argument("--setfit-messages", type=_positive, default=8, metavar="N", help="messages a class that SetFit learns from")
     parser.add_argument("--setfit-iterations", type=_positive, default=5, metavar="N", help="pairs of each kind a message")
+    parser.add_argument("--rasa-messages", type=_positive, metavar="N", help="messages a class that Rasa learns from; default: all")
     parser.add_argument("--rasa-epochs", type=_positive, default=100, metavar="N", help="epochs that Rasa trains")
     parser.add_argument("--messages", type=_positive, default=200, metavar="N", help="messages that are timed")
     parser.add_argument("--passes", type=_positive, default=5, metavar="N", help="passes over them")

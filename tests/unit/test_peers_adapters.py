@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluation.errors import EvaluationError
 from evaluation.peers.engine import EnginePeer
@@ -18,6 +21,7 @@ from evaluation.peers.linear_svm import SvmPeer
 from evaluation.peers.peer import Lessons, Peer, Prediction
 from evaluation.peers.process import ProcessPeer
 from evaluation.peers.search import entry_search, message_search
+from evaluation.peers.workers.sampling import sampled
 from tests.fakes_core import tiny_engine
 from tests.fakes_evaluation import FakeEngine, FakeOpener
 from tests.fakes_peers import small_exam
@@ -176,3 +180,17 @@ def test_a_worker_without_a_python_or_package_is_skipped_with_the_remedy(tmp_pat
     missing = ProcessPeer("rasa", "", module="evaluation.peers.workers.no_such_worker", python=Path(sys.executable), remedy=REMEDY)
     assert str(missing.available()).endswith(REMEDY)
     assert "No module named" in str(missing.available())
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=30), st.integers(1, 5), st.integers(0, 9))
+def test_a_sample_holds_so_many_messages_of_each_class_and_always_the_same(names: list[str], messages: int, seed: int) -> None:
+    rows = [{"text": f"{name}{number}", "name": name} for number, name in enumerate(names)]
+
+    def drawn(most: int | None) -> list[tuple[str, str]]:
+        return sampled(rows, lambda row: str(row["name"]), messages=most, seed=seed)
+
+    found = drawn(messages)
+    assert found == drawn(messages)
+    assert len(set(found)) == len(found)
+    assert Counter(name for _, name in found) == {name: min(messages, names.count(name)) for name in set(names)}
+    assert set(found) <= set(drawn(None)) == {(row["text"], row["name"]) for row in rows}

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.peers.workers.protocol import Answer, Answering, Worker, main
+from evaluation.peers.workers.sampling import sampled
 
 _PIPELINE: list[dict[str, Any]] = [
     {"name": "JiebaTokenizer"},
@@ -28,9 +29,8 @@ _PIPELINE: list[dict[str, Any]] = [
 def fit(lessons: Mapping[str, Any], folder: Path) -> None:
     """Train through Rasa's own command, the one way that stayed the same through the 3.x releases."""
     labels: dict[str, list[str]] = {}
-    for row in lessons["rows"]:
-        label = row["intent"] if row["entry"] is None else f"{row['intent']}/{row['entry']}"
-        labels.setdefault(label, []).append(" ".join(row["text"].split()))
+    for text, label in sampled(lessons["rows"], _label, messages=lessons["settings"]["messages"], seed=lessons["seed"]):
+        labels.setdefault(label, []).append(" ".join(text.split()))
     examples = [{"intent": label, "examples": [{"text": text} for text in texts]} for label, texts in labels.items()]
     responses = {f"utter_{label}": [{"text": label}] for label in labels if "/" in label}
     intents = sorted({label.split("/")[0] for label in labels})
@@ -42,6 +42,10 @@ def fit(lessons: Mapping[str, Any], folder: Path) -> None:
     command = ["train", "nlu", "--nlu", "nlu.yml", "--domain", "domain.yml", "--config", "config.yml"]
     done = [sys.executable, "-m", "rasa", *command, "--out", "model", "--fixed-model-name", "peer"]
     subprocess.run(done, cwd=folder, check=True, stdin=subprocess.DEVNULL)
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    return str(row["intent"] if row["entry"] is None else f"{row['intent']}/{row['entry']}")
 
 
 def load(_material: Mapping[str, Any], folder: Path) -> Answering:

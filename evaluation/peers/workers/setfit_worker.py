@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.peers.workers.protocol import Answer, Answering, Worker, main
+from evaluation.peers.workers.sampling import sampled
 
 _NONE = "none:"
 
@@ -18,7 +18,8 @@ def fit(lessons: Mapping[str, Any], folder: Path) -> None:
     """Tune the body and fit the head on ``messages`` texts of each match class; the head is kept as plain numbers, not as a pickle."""
     setfit, numpy = import_module("setfit"), import_module("numpy")
     settings = lessons["settings"]
-    texts, labels = _sample(lessons["rows"], messages=settings["messages"], seed=lessons["seed"])
+    chosen = sampled(lessons["rows"], _match_class, messages=settings["messages"], seed=lessons["seed"])
+    texts, labels = [text for text, _ in chosen], [name for _, name in chosen]
     model = setfit.SetFitModel.from_pretrained(settings["base"], head_params={"max_iter": 1000})
     arguments = setfit.TrainingArguments(
         output_dir=str(folder / "training"),
@@ -56,15 +57,6 @@ def load(lessons: Mapping[str, Any], folder: Path) -> Answering:
         return [(classes[number], intent, float(row[number])) for row, number, intent in zip(found, best, intents)]  # noqa: B905
 
     return answering
-
-
-def _sample(rows: Sequence[Mapping[str, Any]], *, messages: int, seed: int) -> tuple[list[str], list[str]]:
-    by_class: dict[str, list[str]] = {}
-    for row in rows:
-        by_class.setdefault(_match_class(row), []).append(row["text"])
-    chance = random.Random(seed)
-    chosen = [(text, name) for name, texts in sorted(by_class.items()) for text in chance.sample(texts, min(messages, len(texts)))]
-    return [text for text, _ in chosen], [name for _, name in chosen]
 
 
 def _match_class(row: Mapping[str, Any]) -> str:
