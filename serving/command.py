@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from structlog.typing import FilteringBoundLogger
 
 from serving.app import openapi_document
+from serving.lean import set_aside
 from serving.live import Desk, held_desk, open_desk
 from serving.server import Openers, serve, serve_worker
 from serving.service import Engine
@@ -74,5 +75,6 @@ def _open_knowledge(settings: Settings, log: FilteringBoundLogger) -> Desk | Non
     """The knowledge in the store, or the pack's where the store forgets."""
     from yingda.assemble import VOLATILE
 
+    set_aside()
     opening = held_desk if settings.store == VOLATILE else open_desk
     return opening(settings, log, lambda: datetime.now(UTC))

@@ -26,10 +26,14 @@ def collector() -> Iterator[None]:
 
 _STARTS_LIGHT = """
 import gc, sys
-from serving.lean import settle_in, travel_light
+from serving.lean import set_aside, settle_in, travel_light
+set_aside()
+assert gc.get_freeze_count() == 0
 travel_light()
 import serving.command, yingda.assemble
 assert not gc.isenabled()
+set_aside()
+assert gc.get_freeze_count() > 0
 settle_in()
 assert gc.isenabled()
 print(*sorted({name.partition(".")[0] for name, module in sys.modules.items() if module} & {"rich", "scipy", "tqdm", "numpy"}))
