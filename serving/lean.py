@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 _THRESHOLDS = (10_000, 20, 20)
-_LEFT_OUT = ("pydantic.v1", "rich", "scipy", "tqdm")
+_LEFT_OUT = ("pydantic.v1", "rich", "scipy")
 """What libraries of the server import where it happens to be installed, and do without where it is not, as in a bare install."""
 
 
