@@ -1,12 +1,36 @@
-"""What a process does with its memory once it has loaded what it serves, and once it serves something else."""
+"""What a process leaves out while it starts, and what it does with its memory once it has loaded what it serves, or something else."""
 
 from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 from contextlib import suppress
+from typing import Any
 
 _THRESHOLDS = (10_000, 20, 20)
+_LEFT_OUT = ("pydantic.v1", "rich", "scipy")
+"""What libraries of the server import where it happens to be installed, and do without where it is not, as in a bare install."""
+
+
+def travel_light() -> None:
+    """Call it before anything else is imported: what a server never uses is not imported, though it may be installed.
+
+    Nor does the garbage collector look, until ``settle_in``, at what is being loaded and stays.
+    """
+    gc.disable()
+    modules: dict[str, Any] = sys.modules
+    for name in _LEFT_OUT:
+        modules.setdefault(name, None)  # an import of it fails as if it were not installed (import system, "The module cache")
+
+
+def set_aside() -> None:
+    """Call it when all is imported: modules stay, so that the collector need not look through them once it looks at all.
+
+    Nothing happens in a process that did not ``travel_light``.
+    """
+    if not gc.isenabled():
+        gc.freeze()
 
 
 def give_back_memory() -> None:
@@ -23,6 +47,7 @@ def settle_in() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)
+    gc.enable()
     give_back_memory()
 
 

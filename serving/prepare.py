@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from serving.settings import load_settings
-from yingda.assemble import prepare_shop
+from serving.lean import travel_light
 from yingda.domain.errors import YingdaError
 
 _CANNOT_START = 2
@@ -16,6 +15,10 @@ _CANNOT_START = 2
 
 def main() -> int:
     """0 when the store is ready; 2 with a message on stderr when the store or the bundle cannot be used."""
+    # Imported here: what is left out is left out before.
+    from serving.settings import load_settings
+    from yingda.assemble import prepare_shop
+
     try:
         settings = load_settings()
         prepare_shop(settings.store, settings.bundle, pack=settings.pack)
@@ -26,4 +29,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    travel_light()
     sys.exit(main())

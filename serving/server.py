@@ -79,6 +79,7 @@ def serve(
             _run(settings, listener, Openers(open_engine, open_memory, open_knowledge), log, on_ready=lambda: _say(listener))
         else:
             prepare()
+            settle_in()
             supervise(listener, settings.workers, log=log, patience_s=settings.shutdown_timeout_s, on_ready=lambda: _say(listener))
 
 

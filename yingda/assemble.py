@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from threading import Lock, Thread
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,6 @@ from yingda.retrieve.keep import keep_index
 from yingda.retrieve.space import build_space
 from yingda.retrieve.storage import index_source
 from yingda.runtime import EncoderSession
-from yingda.runtime.lean import slim
 from yingda.store.base import Store, open_store
 from yingda.store.conversations import SqlMemory
 from yingda.store.group_commit import GroupCommit
@@ -42,7 +40,7 @@ from yingda.store.lasting.keeping import Keeping
 from yingda.store.lasting.memory import PACE_S, LastingMemory
 from yingda.store.memory import Memory, VolatileMemory
 from yingda.store.migrate import migrate
-from yingda.text.language import _latin_identifier
+from yingda.text.language import latin_identifier
 from yingda.text.normalise import normalise
 from yingda.text.tokenizer import MessageTokenizer
 from yingda.understand.intent import IntentWeights
@@ -55,7 +53,6 @@ VOLATILE = "memory"
 _SQLITE = "sqlite:///"
 _NEVER = 1.01
 """The threshold that no confidence reaches: calibration writes it where no other keeps the promise."""
-_LANGUAGES = Lock()
 
 
 @dataclass(frozen=True)
@@ -108,21 +105,11 @@ def open_parts(bundle: Path, *, pack: Path | None = None, index_folder: Path | N
     no new model, else from the copy inside the bundle. A built index is kept in ``index_folder``. Every engine keeps what it
     made of up to ``cache_size`` texts; measurements leave it at 0. Raises BundleError or PackError.
     """
-    languages = Thread(target=_load_languages, name="languages", daemon=True)
-    languages.start()
-    try:
-        verified = open_bundle(layout.settled(bundle))
-        knowledge = _knowledge(verified, pack)
-        labels = _labels(verified)
-        return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder, cache_size)
-    finally:
-        languages.join()
-
-
-def _load_languages() -> None:
-    """Load what tells languages apart, which takes as long as all the rest and beside it; once a process."""
-    with _LANGUAGES:
-        slim(_latin_identifier())
+    latin_identifier()  # now, and not for the first message that needs it
+    verified = open_bundle(layout.settled(bundle))
+    knowledge = _knowledge(verified, pack)
+    labels = _labels(verified)
+    return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder, cache_size)
 
 
 @dataclass(frozen=True)

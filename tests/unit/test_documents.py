@@ -19,7 +19,7 @@ from evaluation.command import _parse as parse_evaluation
 from evaluation.compare import _parse as parse_comparison
 from evaluation.gates import EXAMINATIONS
 from evaluation.suites import METRICS
-from serving.__main__ import _parser as serving_parser
+from serving.command import _parser as serving_parser
 from serving.errors import _CODES
 from serving.settings import PREFIX, Settings
 from training.retrain import VARIABLE as PARAMS_VARIABLE

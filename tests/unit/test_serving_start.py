@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from serving.__main__ import main
+from serving.command import main
 from serving.keys import AccessError
 from serving.processes import READY, spawn
 from serving.server import serve
@@ -56,7 +56,7 @@ def test_a_bundle_that_cannot_be_opened_is_reported_as_it_is() -> None:
 
 
 def test_the_contract_needs_no_model_runtime() -> None:
-    code = "import sys; from serving.__main__ import main; sys.exit('numpy' in sys.modules or main(['openapi']))"
+    code = "import sys; from serving.command import main; sys.exit('numpy' in sys.modules or main(['openapi']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert done.returncode == 0
     assert json.loads(done.stdout)["info"]["title"] == "Yingda"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Protocol
-
-from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
 from yingda.domain.decision import LanguageGuess
+from yingda.text.latin import LatinIdentifier
 
 LATIN_LANGUAGES = ("en", "fr", "de", "es", "pt", "vi", "id")
 UNKNOWN = LanguageGuess("und", 0.0)
@@ -29,16 +27,10 @@ _SHORTEST_LATIN = 3
 """Letters below which Latin text (OK, hi) is written in every language."""
 
 
-class _Identifier(Protocol):
-    def classify(self, text: str) -> tuple[str, float]: ...
-
-
 @lru_cache(maxsize=1)
-def _latin_identifier() -> _Identifier:
-    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages(list(LATIN_LANGUAGES))
-    found: _Identifier = identifier
-    return found
+def latin_identifier() -> LatinIdentifier:
+    """What tells Latin languages apart, loaded once a process; whoever starts a service asks for it before the first message does."""
+    return LatinIdentifier.load()
 
 
 def detect_language(text: str) -> LanguageGuess:
@@ -61,5 +53,5 @@ def detect_language(text: str) -> LanguageGuess:
     share = weights[code] / total
     if code != "latin":
         return LanguageGuess(code, share)
-    latin, probability = _latin_identifier().classify(plain)
-    return LanguageGuess(latin, share * float(probability))
+    latin, probability = latin_identifier().classify(plain)
+    return LanguageGuess(latin, share * probability)
