@@ -72,6 +72,7 @@ class Lane:
         self._free, self._closed = cores, False
         self._threads = [Thread(target=self._work, name=f"engine-{number}", daemon=True) for number in range(_THREADS * cores)]
         self._started = False
+        self._waking: asyncio.AbstractEventLoop | None = None
 
     @property
     def waiting(self) -> int:
@@ -110,7 +111,9 @@ class Lane:
             self._queue.join(waiter)
             patience = self._queue.patience(waiter)
             self._start()
-            self._changed.notify()
+            is_first, self._waking = self._waking is not loop, loop
+        if is_first:  # one thread is woken for all whose requests this turn of the loop has read
+            loop.call_soon(self._wake)
         # On the loop as well, because threads that hang in a store give nobody up.
         timer = loop.call_later(max(0.0, patience - self._clock()) + _TICK_S, self._give_up, waiter)
         try:
@@ -152,7 +155,8 @@ class Lane:
                     if isinstance(each, BaseException):
                         self._queue.leave(portion.job)
                 self._queue.finish(batch)
-                self._changed.notify()  # a message of the same conversation may go on
+                if self._queue.waiting:
+                    self._changed.notify()  # a message of the same conversation may go on
 
     def _next(self) -> Batch | None:
         """The next batch and a core for it; None when the lane is closed."""
@@ -169,10 +173,16 @@ class Lane:
                 self._changed.wait()
         return None
 
+    def _wake(self) -> None:
+        with self._changed:
+            self._waking = None
+            self._changed.notify()
+
     def _give_back(self) -> None:
         with self._changed:
             self._free += 1
-            self._changed.notify()
+            if self._queue.waiting:
+                self._changed.notify()
 
     def _found(self, batch: Batch, release: Release) -> Sequence[Sequence[Any] | BaseException]:
         portions = [portion.calls for portion in batch.portions]
