@@ -10,7 +10,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from sqlalchemy import Dialect
-from sqlalchemy.sql.dml import DMLWhereBase, Insert, ValuesBase
+from sqlalchemy.sql.dml import ValuesBase
 
 from yingda.domain.errors import StoreError
 
@@ -20,7 +20,7 @@ Row = Mapping[str, Any]
 class Prepared:
     """One INSERT or UPDATE, to be run with many rows; ``names`` are the columns where the statement names none itself."""
 
-    def __init__(self, statement: Insert | DMLWhereBase | ValuesBase, dialect: Dialect, names: Sequence[str] | None = None) -> None:
+    def __init__(self, statement: ValuesBase, dialect: Dialect, names: Sequence[str] | None = None) -> None:
         compiled: Any = statement.compile(dialect=dialect, column_keys=names)
         self._sql = str(compiled)
         kinds = [(name, compiled.binds[name].type.dialect_impl(dialect).bind_processor(dialect)) for name in compiled.positiontup]
