@@ -72,6 +72,7 @@ class Lane:
         self._free, self._closed = cores, False
         self._threads = [Thread(target=self._work, name=f"engine-{number}", daemon=True) for number in range(_THREADS * cores)]
         self._started = False
+        self._waking: asyncio.AbstractEventLoop | None = None
 
     @property
     def waiting(self) -> int:
@@ -110,7 +111,9 @@ class Lane:
             self._queue.join(waiter)
             patience = self._queue.patience(waiter)
             self._start()
-            self._wake()
+            is_first, self._waking = self._waking is not loop, loop
+        if is_first:  # one thread is woken for all whose requests this turn of the loop has read
+            loop.call_soon(self._wake_for_turn)
         # On the loop as well, because threads that hang in a store give nobody up.
         timer = loop.call_later(max(0.0, patience - self._clock()) + _TICK_S, self._give_up, waiter)
         try:
@@ -167,6 +170,11 @@ class Lane:
                         return taken.batch
                 self._changed.wait()
         return None
+
+    def _wake_for_turn(self) -> None:
+        with self._changed:
+            self._waking = None
+            self._wake()
 
     def _give_back(self) -> None:
         with self._changed:

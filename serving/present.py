@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.json import Decoder, Encoder
+
 from serving import response_schemas as out
 from yingda.domain.decision import Answer, Candidate, Classification, Reply
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import FaqEntry, Intent, Knowledge
 from yingda.domain.rollout import Arm
+from yingda.store.codec import JsonObject
 
 _DIGITS = 6
+_encode, _decode = Encoder().encode, Decoder(dict[str, Any]).decode
 
 
 def classification_out(found: Classification, *, knowledge: Knowledge, model: ModelIdentity) -> dict[str, Any]:
@@ -69,6 +73,17 @@ def answer_out(answer: Answer, *, knowledge: Knowledge, model: ModelIdentity, an
         "answer_id": answer_id,
         "timing_ms": {"total": _ms(answer.classification.timing.total)},
     }
+
+
+def written(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """``told`` with the JSON it is stored as, written once; as it is where only the store knows how to write it, or to refuse it."""
+    try:
+        text = _encode(told)
+        read = _decode(text)
+    except (TypeError, ValueError, OverflowError):
+        return told
+    # what is no JSON, such as NaN, would come back as something else
+    return JsonObject(read, text.decode()) if read == told else told
 
 
 def intents_out(knowledge: Knowledge) -> out.IntentsResponse:

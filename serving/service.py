@@ -15,7 +15,7 @@ from serving.errors import ProblemError
 from serving.identifiers import UlidSource
 from serving.lane import Decide, Lane, Release
 from serving.metrics import Metrics
-from serving.present import answer_out, classification_out
+from serving.present import answer_out, classification_out, written
 from serving.queue import Bounds
 from serving.rollout_watch import Look, RolloutWatch
 from serving.stages import ENGINE, Stages
@@ -159,7 +159,7 @@ class Service:
         self._stages.timed(timings)
 
     def _render(self, engine: Engine, answer: Answer, answer_id: str) -> Mapping[str, Any]:
-        return answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=answer_id)
+        return written(answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=answer_id))
 
 
 def _told_out(told: Told | ReusedError) -> Mapping[str, Any] | ProblemError:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
 from sqlalchemy import Connection, Engine
@@ -69,6 +70,15 @@ class TroubledStore(Store):
         """See Store."""
         self._fail()
         with super().changing() as connection:
+            yield connection
+        if self._trouble.mute:
+            raise StoreError("the connection broke while it committed", code="store_unreachable")
+
+    @contextmanager
+    def plainly(self) -> Iterator[SqliteConnection]:
+        """See Store."""
+        self._fail()
+        with super().plainly() as connection:
             yield connection
         if self._trouble.mute:
             raise StoreError("the connection broke while it committed", code="store_unreachable")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -86,9 +86,14 @@ def _ahead(policy: Policy, now: datetime) -> Iterator[tuple[datetime, datetime]]
                 yield start, end
 
 
-def _spans(hours: ServiceHours, day: date, where: tzinfo | None) -> list[tuple[datetime, datetime]]:
+def _spans(hours: ServiceHours, day: date, where: tzinfo | None) -> Sequence[tuple[datetime, datetime]]:
+    return _spans_on(day, where, _of(hours, day))
+
+
+@lru_cache(maxsize=256)
+def _spans_on(day: date, where: tzinfo | None, spans: tuple[Span, ...]) -> Sequence[tuple[datetime, datetime]]:
     midnight = datetime.combine(day, time(), where)
-    return [(midnight + timedelta(minutes=start), midnight + timedelta(minutes=end)) for start, end in _of(hours, day)]
+    return tuple((midnight + timedelta(minutes=start), midnight + timedelta(minutes=end)) for start, end in spans)
 
 
 def _of(hours: ServiceHours, day: date) -> tuple[Span, ...]:

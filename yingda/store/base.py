@@ -8,10 +8,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from sqlite3 import Connection as SqliteConnection
 from sqlite3 import Error as SqliteFailure
+from sqlite3 import IntegrityError as SqliteIntegrityError
 from sqlite3 import OperationalError as SqliteError
 from time import monotonic, sleep
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import JSON, DateTime, Engine, MetaData, String, create_engine, event, text
 from sqlalchemy.engine import URL, Connection, Dialect, make_url
@@ -20,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from yingda.domain.errors import StoreError
-from yingda.store.failures import failures
+from yingda.store.failures import failures, refusal
 
 WAIT_S = 5
 """Seconds to wait for a connection, or for another writer to finish, before giving up."""
@@ -121,6 +123,23 @@ class Store:
         """Like ``writing``, without the cost of a session: for statements made of tables."""
         with failures(self.url), self._writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def plainly(self) -> Iterator[SqliteConnection]:
+        """Like ``changing``, on SQLite's driver itself; its IntegrityError comes through."""
+        with failures(self.url):
+            taken = self.engine.raw_connection()
+            try:
+                connection = cast(SqliteConnection, taken.driver_connection)
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+            except SqliteIntegrityError:
+                raise
+            except SqliteFailure as error:
+                raise refusal(self.url, error) from None
+            finally:
+                taken.close()  # which takes back what was not committed
 
     def glance(self, statement: str) -> Any:
         """The first value that ``statement`` finds, which has no parameters and writes nothing; None where it finds nothing.

@@ -57,14 +57,31 @@ def decode(kind: type[T], stored: Any) -> T:
     return decoded
 
 
+class JsonObject(dict[str, Any]):
+    """A JSON object that was written already: ``text`` is all of it, as ``dump_json`` might have written it."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, value: Mapping[str, Any], text: str) -> None:
+        super().__init__(value)
+        self.text = JsonText(text)
+
+
+def read_json(text: str) -> dict[str, Any]:
+    """What ``as_json`` made ``text`` of, as it comes back from the store."""
+    decoded: dict[str, Any] = json.loads(text)
+    return decoded
+
+
 def through_json(value: Mapping[str, Any]) -> dict[str, Any]:
     """``value`` as it comes back from the store; raises StoreError for what is no JSON."""
-    decoded: dict[str, Any] = json.loads(as_json(value))
-    return decoded
+    return read_json(as_json(value))
 
 
 def as_json(value: Mapping[str, Any]) -> JsonText:
     """``value`` as the JSON that a column takes; raises StoreError for what is none."""
+    if type(value) is JsonObject:
+        return value.text
     try:
         return dump_json(value)
     except (TypeError, ValueError):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta, timezone
+from sqlite3 import IntegrityError as SqliteIntegrityError
 from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     CursorResult,
+    Dialect,
     Select,
     Table,
     bindparam,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.dml import ValuesBase
 
 from yingda.domain.conversation import ConversationState
 from yingda.domain.errors import StoreError
@@ -33,6 +36,7 @@ from yingda.store.failures import failures, is_away
 from yingda.store.health import StoreHealth
 from yingda.store.looking import look_up
 from yingda.store.memory import Entry, Outcome, Recalled, SoFar, Write
+from yingda.store.prepared import Prepared
 from yingda.store.records import (
     Conflict,
     Duplicate,
@@ -79,6 +83,8 @@ class SqlMemory:
 
     def __init__(self, store: Store, *, page: int = PAGE) -> None:
         self._store, self._page = store, page
+        dialect = store.engine.dialect
+        self._prepared = _prepared(dialect) if dialect.name == "sqlite" else None
 
     @property
     def store(self) -> Store:
@@ -129,19 +135,26 @@ class SqlMemory:
         # by name, so that two who write the same conversations never wait for each other in a circle
         rows.sort(key=lambda row: row[1].write.turn.conversation_id)
         try:
+            if self._prepared is not None and rows and not opinions:
+                self._write_prepared(self._prepared, [each for _, each in rows])
+                return outcomes
             with self._store.changing() as connection:
                 if not entries:
                     connection.execute(_ANYTHING)  # PostgreSQL's driver begins no transaction for nothing
-                _write_rows(connection, [each for _, each in rows])
+                _write_rows(_executing(connection), [each for _, each in rows])
                 for place, feedback in opinions:
                     outcomes[place] = _write_feedback(connection, feedback)
-        except IntegrityError:
+        except (IntegrityError, SqliteIntegrityError):
             self._write_one_by_one(rows, opinions, outcomes)
         except StoreError as error:
             if is_away(error):
                 raise
             self._write_one_by_one(rows, opinions, outcomes)
         return outcomes
+
+    def _write_prepared(self, prepared: Mapping[ValuesBase, Prepared], rows: Sequence[_Rows]) -> None:
+        with self._store.plainly() as connection:
+            _write_rows(lambda statement, values: prepared[statement].run(connection, prepared[statement].bind(values)), rows)
 
     def _write_one_by_one(
         self, rows: Sequence[tuple[int, _Rows]], opinions: Sequence[tuple[int, Feedback]], outcomes: list[Outcome]
@@ -152,7 +165,7 @@ class SqlMemory:
                 outcomes[place] = True
                 try:
                     with failures(self._store.url), connection.begin_nested():
-                        _write_rows(connection, [each])
+                        _write_rows(_executing(connection), [each])
                 except (IntegrityError, Conflict) as error:
                     outcomes[place] = _overtaken(connection, each.write.turn, error)
                 except StoreError as error:
@@ -275,18 +288,33 @@ def _rows(write: Write) -> _Rows:
     return _Rows(write, {**moved, **known, "here": turn.conversation_id}, values, handoff)
 
 
-def _write_rows(connection: Connection, rows: Sequence[_Rows]) -> None:
+Execute = Callable[[ValuesBase, Sequence[Mapping[str, Any]]], int]
+"""Runs a statement with many rows; how many were written or changed."""
+
+
+def _executing(connection: Connection) -> Execute:
+    return lambda statement, rows: connection.execute(statement, rows).rowcount
+
+
+def _prepared(dialect: Dialect) -> Mapping[ValuesBase, Prepared]:
+    turn = [column.name for column in _TURNS.c]
+    handoff = ["conversation_id", "reasons", "package", "opened_at"]
+    known = {_BEGIN: None, _MOVE: None, _ADD_TURN: turn, _ADD_HANDOFF: handoff}
+    return {statement: Prepared(statement, dialect, names) for statement, names in known.items()}
+
+
+def _write_rows(execute: Execute, rows: Sequence[_Rows]) -> None:
     """Move the conversations on and add turns and hand-offs; raises Conflict or IntegrityError when one of them cannot be written."""
     begun = [row.moved for row in rows if row.write.version == 0]
     moved = [row.moved for row in rows if row.write.version != 0]
     if begun:
-        connection.execute(_BEGIN, [{name: value for name, value in row.items() if name != "from_version"} for row in begun])
-    if moved and connection.execute(_MOVE, moved).rowcount != len(moved):
+        execute(_BEGIN, [{name: value for name, value in row.items() if name != "from_version"} for row in begun])
+    if moved and execute(_MOVE, moved) != len(moved):
         raise Conflict
     if rows:
-        connection.execute(_ADD_TURN, [row.turn for row in rows])
+        execute(_ADD_TURN, [row.turn for row in rows])
     if opened := [row.handoff for row in rows if row.handoff is not None]:
-        connection.execute(_ADD_HANDOFF, opened)
+        execute(_ADD_HANDOFF, opened)
 
 
 def _write_feedback(connection: Connection, feedback: Feedback) -> Outcome:

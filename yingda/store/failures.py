@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from sqlite3 import Error as SqliteFailure
 
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -67,6 +68,12 @@ def failures(where: str) -> Iterator[None]:
         raise StoreError(f"store {where}: {remedy}", code=code) from None
     except UnicodeEncodeError:
         raise StoreError(f"store {where}: a text is no valid Unicode; send valid Unicode", code="store_refused") from None
+
+
+def refusal(where: str, error: SqliteFailure) -> StoreError:
+    """What SQLite's driver raised, as ``failures`` tells it."""
+    code, remedy = _of_sqlite(getattr(error, "sqlite_errorname", None) or type(error).__name__, str(error))
+    return StoreError(f"store {where}: {remedy}", code=code)
 
 
 def _explain(error: SQLAlchemyError) -> tuple[str, str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import RLock
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.errors import StoreError
-from yingda.store.codec import through_json
+from yingda.store.base import JsonText
+from yingda.store.codec import as_json, read_json, through_json
 from yingda.store.failures import is_away
 from yingda.store.health import StoreHealth
 from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed, StoredHandoff, StoredTurn, Unknown, released
@@ -121,14 +123,28 @@ class Memory(Protocol):
         """Write what can be written and let go of files and connections."""
 
 
+_UNREAD: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A turn whose answer is kept as text, a tenth of its size: most are never read again."""
+
+    turn: StoredTurn
+    answer: JsonText
+
+    def read(self) -> StoredTurn:
+        return replace(self.turn, answer=read_json(self.answer))
+
+
 class VolatileMemory:
     """A Memory in this process alone, for tests, replays and a bot that may forget."""
 
     def __init__(self) -> None:
         self._lock = RLock()
         self._states: dict[str, tuple[ConversationState, int, datetime]] = {}
-        self._turns: dict[str, StoredTurn] = {}
-        self._of: dict[str, list[StoredTurn]] = {}
+        self._turns: dict[str, _Kept] = {}
+        self._of: dict[str, list[_Kept]] = {}
         self._handoffs: dict[str, list[StoredHandoff]] = {}
         self._feedback: dict[tuple[str, str], Feedback] = {}
 
@@ -160,11 +176,12 @@ class VolatileMemory:
     def find(self, conversation_id: str, message_id: str) -> StoredTurn | None:
         """See Memory."""
         with self._lock:
-            return next((turn for turn in self._of.get(conversation_id, ()) if turn.message_id == message_id), None)
+            kept = next((each for each in self._of.get(conversation_id, ()) if each.turn.message_id == message_id), None)
+        return None if kept is None else kept.read()
 
     def remember(self, turn: StoredTurn, *, version: int, handoff: HandoffOpened | None = None) -> None:
         """See Memory; nothing is durable here."""
-        turn = replace(turn, answer=through_json(turn.answer))
+        kept = _Kept(replace(turn, answer=_UNREAD), as_json(turn.answer))
         handoff = handoff and replace(handoff, package=through_json(handoff.package))
         with self._lock:
             if turn.message_id is not None and (stored := self.find(turn.conversation_id, turn.message_id)):
@@ -174,8 +191,8 @@ class VolatileMemory:
             if self.recall(turn.conversation_id)[1] != version:
                 raise Conflict
             self._states[turn.conversation_id] = (turn.state, version + 1, turn.at)
-            self._turns[turn.turn_id] = turn
-            self._of.setdefault(turn.conversation_id, []).append(turn)
+            self._turns[turn.turn_id] = kept
+            self._of.setdefault(turn.conversation_id, []).append(kept)
             if handoff is not None:
                 self._handoffs.setdefault(turn.conversation_id, []).append(StoredHandoff(turn.conversation_id, handoff))
 
@@ -195,18 +212,21 @@ class VolatileMemory:
     def turns(self, conversation_id: str) -> list[StoredTurn]:
         """See Memory."""
         with self._lock:
-            return list(self._of.get(conversation_id, ()))
+            found = list(self._of.get(conversation_id, ()))
+        return [each.read() for each in found]
 
     def turn(self, turn_id: str) -> StoredTurn | None:
         """See Memory."""
         with self._lock:
-            return self._turns.get(turn_id)
+            kept = self._turns.get(turn_id)
+        return None if kept is None else kept.read()
 
     def turns_since(self, since: datetime) -> Iterator[StoredTurn]:
         """See Memory; what comes later than the call is not seen."""
         with self._lock:
-            found = [turn for turn in self._turns.values() if turn.at >= since]
-        yield from sorted(found, key=lambda turn: (turn.at, turn.turn_id))
+            found = [each for each in self._turns.values() if each.turn.at >= since]
+        for kept in sorted(found, key=lambda each: (each.turn.at, each.turn.turn_id)):
+            yield kept.read()
 
     def handoffs(self, conversation_id: str) -> list[StoredHandoff]:
         """See Memory."""
@@ -238,7 +258,7 @@ class VolatileMemory:
     def erase_customer(self, customer: str) -> int:
         """See Memory."""
         with self._lock:
-            names = [name for name, turns in self._of.items() if any(turn.facts.customer == customer for turn in turns)]
+            names = [name for name, turns in self._of.items() if any(each.turn.facts.customer == customer for each in turns)]
             return self._forget(names)
 
     def health(self) -> StoreHealth | None:
@@ -260,7 +280,7 @@ class VolatileMemory:
     def _forget(self, names: Iterable[str]) -> int:
         count = 0
         for name in names:
-            gone = {turn.turn_id for turn in self._of.pop(name, ())}
+            gone = {each.turn.turn_id for each in self._of.pop(name, ())}
             self._states.pop(name)
             self._handoffs.pop(name, None)
             self._turns = {key: turn for key, turn in self._turns.items() if key not in gone}
