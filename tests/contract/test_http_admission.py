@@ -126,7 +126,7 @@ def test_what_waits_too_long_is_given_up_and_others_are_refused_meanwhile() -> N
         assert (await running).status_code == 200
         assert "waits" not in [message.text for message in talk.engine.messages]
 
-    talk(story, max_wait_ms=10)
+    talk(story, max_wait_ms=500)
 
 
 def asgi(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
