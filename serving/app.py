@@ -84,8 +84,17 @@ def create_app(
     current = partial(_followed, knowledge) if knowledge.engine else partial(_always, engine)
     memory = memory or VolatileMemory()
     bounds = Bounds(messages=settings.max_queue, wait_s=settings.max_wait_ms / 1000, batch=settings.max_batch)
-    service = Service(engine, memory=memory, clock=clock, current=current, cores=settings.encode_threads, bounds=bounds, vault=vault)
     audit = AuditDesk(audit_of(memory), log=log, clock=clock)
+    service = Service(
+        engine,
+        memory=memory,
+        clock=clock,
+        current=current,
+        cores=settings.encode_threads,
+        bounds=bounds,
+        vault=vault,
+        taken_back=audit.taken_back,
+    )
     metrics = service.metrics
     watch_store(metrics, memory)
     watch_cache(metrics, current)
