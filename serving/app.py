@@ -34,6 +34,7 @@ from serving.tracing import Tracing
 from serving.watched import watch_cache, watch_desk, watch_store
 from yingda.privacy.retention import RetentionJob
 from yingda.store.audit import audit_of
+from yingda.store.health import StoreHealth
 from yingda.store.memory import Memory, VolatileMemory
 from yingda.store.vault import Vault
 
@@ -156,6 +157,12 @@ def _routed_app(lifespan: Any) -> FastAPI:
     return app
 
 
+def _tell_damage(health: StoreHealth | None, log: FilteringBoundLogger) -> None:
+    """Whatever stood there was told to somebody: an operator should hear of it without looking for it."""
+    if health and health.damaged:
+        log.error("journal_damaged", places=health.damaged, waiting=health.waiting)
+
+
 def _followed(desk: Desk) -> Engine:
     """The engine in use at a desk that has one."""
     engine = desk.engine
@@ -190,6 +197,7 @@ def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger, beside: S
         except Exception as error:
             # Not raised: the server would print a traceback that may quote text; /readyz and `serve` report it.
             log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
+        _tell_damage(service.memory.health(), log)
         if bundle := desk.bundle:
             bundle.tell(service.metrics.set_model)
         desk.start()
