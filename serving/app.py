@@ -34,6 +34,7 @@ from serving.tracing import Tracing
 from serving.watched import watch_cache, watch_desk, watch_store
 from yingda.privacy.retention import RetentionJob
 from yingda.store.audit import audit_of
+from yingda.store.health import StoreHealth
 from yingda.store.memory import Memory, VolatileMemory
 from yingda.store.vault import Vault
 
@@ -84,8 +85,17 @@ def create_app(
     current = partial(_followed, knowledge) if knowledge.engine else partial(_always, engine)
     memory = memory or VolatileMemory()
     bounds = Bounds(messages=settings.max_queue, wait_s=settings.max_wait_ms / 1000, batch=settings.max_batch)
-    service = Service(engine, memory=memory, clock=clock, current=current, cores=settings.encode_threads, bounds=bounds, vault=vault)
     audit = AuditDesk(audit_of(memory), log=log, clock=clock)
+    service = Service(
+        engine,
+        memory=memory,
+        clock=clock,
+        current=current,
+        cores=settings.encode_threads,
+        bounds=bounds,
+        vault=vault,
+        taken_back=audit.taken_back,
+    )
     metrics = service.metrics
     watch_store(metrics, memory)
     watch_cache(metrics, current)
@@ -148,6 +158,12 @@ def _routed_app(lifespan: Any) -> FastAPI:
     return app
 
 
+def _tell_damage(health: StoreHealth | None, log: FilteringBoundLogger) -> None:
+    """Whatever stood there was told to somebody: an operator should hear of it without looking for it."""
+    if health and health.damaged:
+        log.error("journal_damaged", places=health.damaged, waiting=health.waiting)
+
+
 def _followed(desk: Desk) -> Engine:
     """The engine in use at a desk that has one."""
     engine = desk.engine
@@ -182,6 +198,7 @@ def _lifespan(service: Service, desk: Desk, log: FilteringBoundLogger, beside: S
         except Exception as error:
             # Not raised: the server would print a traceback that may quote text; /readyz and `serve` report it.
             log.error("warm_up_failed", error=type(error).__name__, frames=frames(error))
+        _tell_damage(service.memory.health(), log)
         if bundle := desk.bundle:
             bundle.tell(service.metrics.set_model)
         desk.start()

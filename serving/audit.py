@@ -1,4 +1,4 @@
-"""What operators change is put on record: an entry before the change, without which it does not happen, and one for how it ended.
+"""What operators change or take away is put on record: an entry before it is done, without which it is not, and one for how it ended.
 
 Customers' calls are not in the table of rules and never wait for the audit log, nor fail with it.
 """
@@ -25,7 +25,8 @@ from serving.context import RequestContext, context_of
 from serving.errors import ProblemError, problem_response
 from yingda.access.scopes import Scope
 from yingda.domain.errors import StoreError
-from yingda.store.audit import Audit, AuditEntry, Outcome, hidden_name, safe_name
+from yingda.domain.rollout import PlanRevision
+from yingda.store.audit import Audit, AuditEntry, Outcome, hidden_name, safe_name, taken_back
 
 LOCAL = "local"
 """Who changes something where nobody is asked who they are."""
@@ -69,6 +70,7 @@ _WRITE, _OPS = Scope.KNOWLEDGE_WRITE, Scope.OPS
 RULES = (
     Rule("POST", "/v1/faq", "knowledge.write", _WRITE, "faq"),
     Rule("POST", "/v1/faq/import", "knowledge.import", _WRITE, "faq"),
+    Rule("GET", "/v1/faq/export", "knowledge.export", Scope.KNOWLEDGE_READ, "faq"),
     Rule("PUT", "/v1/faq/{id}", "knowledge.write", _WRITE, "faq"),
     Rule("DELETE", "/v1/faq/{id}", "knowledge.retire", _WRITE, "faq"),
     Rule("POST", "/v1/faq/{id}/rollback", "knowledge.rollback", _WRITE, "faq"),
@@ -142,11 +144,18 @@ class AuditDesk:
         self, action: str, target: str, *, outcome: Outcome = Outcome.DONE, facts: Mapping[str, int | str] | None = None
     ) -> None:
         """Put an act of the server itself on record, from any thread; a log that fails is logged, for the act has happened."""
+        self._record_now(AuditEntry("server", action, self._clock(), target, outcome=outcome, facts=facts or {}))
+
+    def taken_back(self, revision: PlanRevision) -> None:
+        """Put on record that the guardrail took a release back, from any thread, as ``record_now`` does."""
+        self._record_now(taken_back(revision))
+
+    def _record_now(self, entry: AuditEntry) -> None:
         try:
             if self._audit:
-                self._audit.record(AuditEntry("server", action, self._clock(), target, outcome=outcome, facts=facts or {}))
+                self._audit.record(entry)
         except StoreError as error:
-            self._log.error("audit_failed", action=action, outcome=outcome.value, code=error.code)
+            self._log.error("audit_failed", action=entry.action, outcome=entry.outcome.value, code=error.code)
 
     def _record_refusals(self, counts: Mapping[tuple[str, str], int]) -> bool:
         for (reason, who), count in counts.items():

@@ -20,6 +20,7 @@ from serving.routes import ServiceDependency, as_json, problems
 from serving.service import Engine, Service
 from yingda.decide.counterfactual import Flip
 from yingda.domain.knowledge import Knowledge
+from yingda.store.audit import hidden_name
 from yingda.store.codec import encode_state
 from yingda.store.memory import Memory
 from yingda.store.originals import opened
@@ -156,9 +157,7 @@ async def _allowed_vault(request: Request, service: Service, conversation_id: st
         raise ProblemError(403, "missing_scope", detail, headers={"WWW-Authenticate": challenge})
     if service.vault is None:
         raise ProblemError(409, "no_vault", "no originals are kept here; set YINGDA_VAULT_KEYS to keep them from now on")
-    # the id of a conversation is the caller's and may be somebody's; its digest is enough to ask for it
-    target = f"conversation {sha256(conversation_id.encode(errors='surrogatepass')).hexdigest()[:16]}"
-    await request.app.state.record_unmask(request, "conversation.unmask", target)
+    await request.app.state.record_unmask(request, "conversation.unmask", hidden_name("conversation", conversation_id))
     return service.vault
 
 

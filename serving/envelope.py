@@ -9,7 +9,7 @@ from structlog.typing import FilteringBoundLogger
 
 from serving.context import RequestContext, attach
 from serving.errors import internal_problem, problem_response
-from serving.identifiers import request_id, trace_id
+from serving.identifiers import honoured, request_id, trace_id
 from serving.logs import frames
 from serving.metrics import Metrics, method_label
 from serving.trace import current
@@ -35,7 +35,7 @@ class Envelope:
         """Serve one request and account for it."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
-        traceparent = _header(scope, b"traceparent")
+        traceparent = honoured(_header(scope, b"traceparent"))
         context = RequestContext(request_id(_header(scope, _REQUEST_ID)), trace_id(traceparent))
         trace = self._tracing.begin(scope["method"], traceparent) if self._tracing else None
         before = current.set(trace) if trace else None

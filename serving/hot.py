@@ -57,11 +57,11 @@ async def unwatched(_receive: Receive, _ticket: Ticket, work: Awaitable[Told]) -
 
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """A hot route: its template, as access lines and metrics show it, the scope it needs, and its work for a body."""
+    """A hot route: its template, as access lines and metrics show it, the scope it needs, and its work for a body and a caller."""
 
     path: str
     scope: str
-    work: Callable[[bytes, Ticket], Awaitable[Told] | None]
+    work: Callable[[bytes, Ticket, str | None], Awaitable[Told] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class HotRoutes:
             return await self._app(scope, receive, send)
         scope["route"] = route
         read = await self._read(receive)
-        work = route.work(read.body, ticket) if read.is_whole else None
+        work = route.work(read.body, ticket, context_of(scope).key_id) if read.is_whole else None
         if work is None:
             return await self._app(scope, _replayed(read, receive), send)
         try:
@@ -154,15 +154,15 @@ class HotRoutes:
             message = await receive()
         return _Read(bytes(body), is_whole=False, more=True, last=message)
 
-    def _classify(self, body: bytes, ticket: Ticket) -> Awaitable[Told] | None:
+    def _classify(self, body: bytes, ticket: Ticket, _caller: str | None) -> Awaitable[Told] | None:
         call = read_classify(body)
         return None if call is None else self._classified(call, ticket)
 
     async def _classified(self, call: ClassifyCall, ticket: Ticket) -> Told:
         return (await self._service.classify([call], ticket=ticket))[0]
 
-    def _answer(self, body: bytes, ticket: Ticket) -> Awaitable[Told] | None:
-        call = read_answer(body)
+    def _answer(self, body: bytes, ticket: Ticket, caller: str | None) -> Awaitable[Told] | None:
+        call = read_answer(body, caller)
         return None if call is None else self._answered(call, ticket)
 
     async def _answered(self, call: AnswerCall, ticket: Ticket) -> Told:

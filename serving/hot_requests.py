@@ -75,11 +75,11 @@ def read_classify(body: bytes) -> ClassifyCall | None:
     return ClassifyCall(message) if request.top_k is UNSET else ClassifyCall(message, request.top_k)
 
 
-def read_answer(body: bytes) -> AnswerCall | None:
-    """The call of /v1/answer that ``body`` plainly is, else None."""
+def read_answer(body: bytes, caller: str | None = None) -> AnswerCall | None:
+    """The call of /v1/answer that ``body`` of ``caller`` plainly is, else None."""
     try:
         request = _decode_answer(body)
-        message = _message(request)
+        message = _message(request, caller)
     except (ValueError, RecursionError, MessageError):
         return None
     if not _is_plain(body, request):
@@ -88,7 +88,7 @@ def read_answer(body: bytes) -> AnswerCall | None:
     return AnswerCall(message, digest_of(message, dry_run=dry_run), dry_run)
 
 
-def _message(request: _Answer) -> Message:
+def _message(request: _Answer, caller: str | None) -> Message:
     # An absent field is falsy, and so are those whose value may be null only when they are null: none of them may be empty.
     return Message(
         request.text,
@@ -98,6 +98,7 @@ def _message(request: _Answer) -> Message:
         message_id=request.message_id or None,
         customer=_customer(request.customer) if request.customer else None,
         context=request.context or {},
+        caller=caller,
     )
 
 

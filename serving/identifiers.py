@@ -10,6 +10,14 @@ import time
 from collections.abc import Callable
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+# Six digits, however parted, may be somebody's number in a name that a caller made up.
+_NUMBERED = re.compile(r"[0-9](?:[._-]*[0-9]){5}")
+# UUIDs of RFC 9562 that are drawn, 128 bits in hexadecimal, ULIDs: six digits in a row are no surprise in these.
+_DRAWN = re.compile(
+    r"[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}|[0-9a-f]{32}|[0-7][0-9A-HJKMNP-TV-Z]{25}", re.IGNORECASE
+)
+# What random digits hardly ever are: a mobile number, a number filled up with zeros, one as long as those of identities and cards.
+_PERSONAL = re.compile(r"(?<![0-9])(?:1[3-9][0-9]{9}|0[0-9]{10,}|[0-9]{15,})(?![0-9])")
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-.*)?")
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PAIRS = tuple(first + second for first in _CROCKFORD for second in _CROCKFORD)
@@ -17,8 +25,12 @@ _RANDOM_BITS = 80
 
 
 def request_id(incoming: str | None) -> str:
-    """The caller's id when it is safe to log and to repeat, else a fresh one."""
-    if incoming is not None and _REQUEST_ID.fullmatch(incoming):
+    """The caller's id when it is safe to log and to repeat, else a fresh one.
+
+    Safe is what is drawn at random (a UUID, 32 hexadecimal digits, a ULID) and does not look like somebody's number, and any other
+    name without six digits.
+    """
+    if incoming is not None and _REQUEST_ID.fullmatch(incoming) and _is_nobodys(incoming):
         return incoming
     return _fresh_ids()
 
@@ -48,6 +60,12 @@ class _HexIds:
 _fresh_ids = _HexIds()
 
 
+def honoured(traceparent: str | None) -> str | None:
+    """The header where it is well formed and neither of its ids looks like somebody's number, else None: a new trace begins."""
+    match = _TRACEPARENT.fullmatch(traceparent or "")
+    return None if match is None or any(_PERSONAL.search(each) for each in match.group(2, 3)) else traceparent
+
+
 def trace_id(traceparent: str | None) -> str | None:
     """The trace id of a W3C ``traceparent`` header, None when absent or malformed."""
     match = _TRACEPARENT.fullmatch(traceparent or "")
@@ -56,6 +74,10 @@ def trace_id(traceparent: str | None) -> str | None:
     version, trace, parent, rest = match.groups()
     is_valid = version != "ff" and set(trace) != {"0"} and set(parent) != {"0"} and not (version == "00" and rest)
     return trace if is_valid else None
+
+
+def _is_nobodys(name: str) -> bool:
+    return not (_PERSONAL if _DRAWN.fullmatch(name) else _NUMBERED).search(name)
 
 
 class UlidSource:

@@ -55,7 +55,14 @@ async def ready(request: Request, service: ServiceDependency) -> Response:
 def _store(health: StoreHealth | None) -> StoreState | None:
     if health is None:
         return None
-    return StoreState(down_since=health.down_since, code=health.code, waiting=health.waiting, unsaved=health.unsaved, lost=health.lost)
+    return StoreState(
+        down_since=health.down_since,
+        code=health.code,
+        waiting=health.waiting,
+        unsaved=health.unsaved,
+        lost=health.lost,
+        damaged=health.damaged,
+    )
 
 
 def _bundle_failing(request: Request) -> BundleFailingOut | None:

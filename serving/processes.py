@@ -84,7 +84,16 @@ def supervise(listener: socket.socket, count: int, *, log: FilteringBoundLogger,
     with TemporaryDirectory(prefix="yingda-metrics-") as folder, _signals() as signals:
         start = partial(spawn, listener, Path(folder))
         ended = partial(mark_process_dead, path=folder)
-        Supervisor(start, count, signals=signals, log=log, pace=Pace(patience_s), on_ready=on_ready, on_end=ended).run()
+        Supervisor(
+            start,
+            count,
+            signals=signals,
+            log=log,
+            pace=Pace(patience_s),
+            on_ready=on_ready,
+            on_end=ended,
+            on_stop=listener.close,  # nobody is to wait at a door that only this process holds open
+        ).run()
 
 
 def spawn(listener: socket.socket, folder: Path, number: int, *, command: Sequence[str] = _WORKER) -> Worker:
@@ -115,8 +124,9 @@ class Supervisor:
         on_ready: Callable[[], None],
         pace: Pace = Pace(),
         on_end: Callable[[int], None] = lambda _: None,
+        on_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        self._start_process, self._log, self._on_end = start, log, on_end
+        self._start_process, self._log, self._on_end, self._on_stop = start, log, on_end, on_stop
         self._pace, self._on_ready = pace, on_ready
         self._signals, self._events = signals, DefaultSelector()
         self._numbers = range(1, count + 1)
@@ -272,6 +282,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         self._stopping = True
+        self._on_stop()
         self._restart_at, self._to_replace = {}, []
         for worker in self._all:
             self._stop(worker)

@@ -124,8 +124,8 @@ class AnswerRequest(Strict):
         description="Decide and tell, but store nothing: no turn, no count, no hand-off.",
     )
 
-    def call(self) -> AnswerCall:
-        """What is asked of the service."""
+    def call(self, caller: str | None = None) -> AnswerCall:
+        """What is asked of the service by ``caller``."""
         message = Message(
             self.text,
             channel=self.channel,
@@ -134,6 +134,7 @@ class AnswerRequest(Strict):
             message_id=self.message_id,
             customer=self.customer.customer() if self.customer else None,
             context=self.context,
+            caller=caller,
         )
         return AnswerCall(message, digest_of(message, dry_run=self.dry_run), self.dry_run)
 

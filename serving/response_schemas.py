@@ -296,6 +296,7 @@ class StoreState(BaseModel):
     waiting: int = Field(description="Turns and feedback that wait for it.")
     unsaved: int = Field(description="Of these, those in no journal either: they end with the process.")
     lost: int = Field(description="Turns that were answered and are recorded nowhere, since the process began.")
+    damaged: int = Field(description="Places in journals that could not be read, with what stood there, since the process began.")
 
 
 class ReadyResponse(BaseModel):

@@ -9,6 +9,7 @@ from functools import partial
 from threading import Event, Thread
 
 from yingda.domain.errors import YingdaError
+from yingda.domain.rollout import PlanRevision
 from yingda.store.rollouts import Rollouts
 
 EVERY_S = 60.0
@@ -26,8 +27,11 @@ class Look:
 class RolloutWatch:
     """Counts customers and takes a harmful release back; any number of processes may watch one store."""
 
-    def __init__(self, rollouts: Rollouts, clock: Callable[[], datetime]) -> None:
-        self._rollouts, self._clock = rollouts, clock
+    def __init__(
+        self, rollouts: Rollouts, clock: Callable[[], datetime], taken_back: Callable[[PlanRevision], None] = lambda _revision: None
+    ) -> None:
+        """``taken_back`` is told of each revision by which this process took a release back."""
+        self._rollouts, self._clock, self._taken_back = rollouts, clock, taken_back
         self._stop = Event()
         self._wait: Callable[[], bool] = partial(self._stop.wait, EVERY_S)
         self._thread = Thread(target=self._follow, name="rollout", daemon=True)
@@ -48,7 +52,9 @@ class RolloutWatch:
         """Look once. Never raises: a store that fails now is asked again at the next look."""
         now = self._clock()
         try:
-            self._rollouts.watch(now)
+            revision = self._rollouts.watch(now)
+            if revision is not None:
+                self._taken_back(revision)
         except Exception as error:
             # messages of foreign errors may quote texts; ours never do
             self.last = Look(

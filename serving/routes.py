@@ -147,7 +147,7 @@ async def answer(
     body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)], service: ServiceDependency, request: Request
 ) -> Response:
     """The reply to send, the entry it came from, and whether a person must take over."""
-    found = (await _admitted(request, partial(service.answer, [body.call()])))[0]
+    found = (await _admitted(request, partial(service.answer, [body.call(context_of(request.scope).key_id)])))[0]
     if isinstance(found, ProblemError):
         raise found
     return as_json(found)
@@ -165,8 +165,10 @@ async def answer(
 async def answer_batch(body: AnswerBatchRequest, service: ServiceDependency, request_id: RequestId, request: Request) -> Response:
     """Each item as /v1/answer takes it; results in order, and each item succeeds or fails by itself."""
 
+    caller = context_of(request.scope).key_id
+
     async def work(good: Sequence[AnswerRequest]) -> Sequence[Mapping[str, Any] | ProblemError]:
-        return await _admitted(request, partial(service.answer, [item.call() for item in good]))
+        return await _admitted(request, partial(service.answer, [item.call(caller) for item in good]))
 
     return _results(await run_each(body.items, work, request_id=request_id))
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from math import ceil
 from typing import Any
 
@@ -37,6 +38,8 @@ from yingda.store.vault import read_vault
 _FAREWELL_S = 0.5
 """Seconds in which connections of a server that stops may still send a request, whose answer asks them to connect anew."""
 _LOOK_S = 0.02
+_MOST_WAITING = 4096
+"""Connections taken in at most while the door is being closed; the system lets fewer wait."""
 
 
 @dataclass(frozen=True)
@@ -180,17 +183,35 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more connections, ask those that are open to go elsewhere, then close what is left.
 
-        A connection that is closed while its next request is under way would lose that request (RFC 9112, 9.5).
+        A connection that is closed while its next request is under way would lose that request (RFC 9112, 9.5). So would those that the
+        system has accepted and this process has not, once the last handle of the listening socket is closed: they are taken in first.
         """
-        for server in self.servers:
-            server.close()
         state = self.server_state
         state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        listeners = [each.dup() for each in sockets or ()]
+        for server in self.servers:
+            server.close()
+        for listener in listeners:
+            with listener:
+                await self._take_in(listener)
         loop = asyncio.get_running_loop()
         end = loop.time() + _FAREWELL_S
         while state.connections and loop.time() < end and not self.force_exit:
             await asyncio.sleep(_LOOK_S)
         await super().shutdown(sockets=sockets)
+
+    async def _take_in(self, listener: socket.socket) -> None:
+        """Serve who waits at ``listener``."""
+        ours = {"config": self.config, "server_state": self.server_state, "app_state": self.lifespan.state}
+        protocol: Callable[[], asyncio.Protocol] = partial(self.config.http_protocol_class, **ours)
+        listener.setblocking(False)
+        for _ in range(_MOST_WAITING):
+            try:
+                connection, _address = listener.accept()
+            except OSError:  # nobody waits
+                return
+            connection.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
 
     def _told(self) -> None:
         assert self._lifeline is not None

@@ -46,8 +46,9 @@ class Service:
         cores: int = 1,
         bounds: Bounds | None = None,
         vault: Vault | None = None,
+        taken_back: Callable[[PlanRevision], None] = lambda _revision: None,
     ) -> None:
-        """``cores`` batches are decided at a time; ``bounds`` say what may wait for that."""
+        """``cores`` batches are decided at a time; ``bounds`` say what may wait for that; ``taken_back`` hears what the guardrail does."""
         self._current = current
         self.memory = memory
         self.vault = vault
@@ -60,7 +61,7 @@ class Service:
         self._readers = Workers(threads=_READERS, max_queue=_READS_WAITING)
         self.ready = False
         self._rollouts = rollouts_of(memory)
-        self._watch = RolloutWatch(self._rollouts, clock) if self._rollouts else None
+        self._watch = RolloutWatch(self._rollouts, clock, taken_back) if self._rollouts else None
         self._dialogue = Dialogue(
             memory,
             render=self._render,

@@ -39,6 +39,7 @@ def watch_store(metrics: Metrics, memory: Memory) -> None:
     count("yingda_store_drained_records", "Records that reached the store through the journal.", of(lambda h: h.drained))
     count("yingda_store_moved_records", "Those of them whose conversation had gone on.", of(lambda h: h.moved))
     count("yingda_store_refused_records", "Records that the store will never take, set aside.", of(lambda h: h.refused))
+    count("yingda_store_damaged_places", "Places in journals that could not be read.", of(lambda h: h.damaged))
 
 
 def watch_cache(metrics: Metrics, engine: Callable[[], object]) -> None:

@@ -15,24 +15,39 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from tests.store_kit import NOON, empty_copy
+from tests.store_kit import NOON, a_turn, empty_copy
 from yingda.domain.errors import StoreError
+from yingda.domain.takeover import Reason
 from yingda.store.base import Store, open_store
 from yingda.store.conversations import SqlMemory
 from yingda.store.group_commit import GroupCommit
+from yingda.store.health import StoreHealth
 from yingda.store.lasting.breaker import Breaker, Within, at_once
 from yingda.store.lasting.files import DiskFile, Folder, JournalFile
 from yingda.store.lasting.keeping import Keeping
 from yingda.store.lasting.memory import LastingMemory
+from yingda.store.records import Feedback, HandoffOpened
+
+OPENED = HandoffOpened((Reason.REQUESTED,), NOON, {"summary": "要人工"})
+GOOD = Feedback(a_turn(1).turn_id, "d" * 64, NOON, 5)
+
+
+def health(memory: LastingMemory) -> StoreHealth:
+    """How its store fares."""
+    found = memory.health()
+    assert found is not None
+    return found
 
 
 @dataclass
 class Trouble:
-    """What fails from now on: ``down`` is the code of the store's failure, ``mute`` loses the answer to what it has written."""
+    """What fails from now on: ``down`` is the code of the store's failure, ``mute`` loses the answer to what it has written, ``uncut``
+    lets no file become shorter."""
 
     down: str | None = None
     mute: bool = False
     disk_full: bool = False
+    uncut: bool = False
     asked: int = 0
     files: list[DiskFile] = field(default_factory=list)
 
@@ -110,7 +125,7 @@ class TroubledFile(DiskFile):
 
     def cut(self, size: int) -> None:
         """See JournalFile."""
-        if self._trouble.disk_full:
+        if self._trouble.disk_full or self._trouble.uncut:
             raise OSError(errno.EIO, "the disk is sick")
         super().cut(size)
 

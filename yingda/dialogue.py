@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from threading import Lock
 from time import perf_counter_ns
 from typing import Any, Protocol, TypeVar
@@ -304,10 +305,18 @@ def _profile(customer: Customer | None) -> CustomerProfile | None:
 
 
 def scope_of(message: Message) -> str | None:
-    """The conversation a message is stored under; one that names none is a conversation of its own, found again by its id."""
-    if message.conversation_id:
-        return message.conversation_id
-    return f"~message/{message.message_id}" if message.message_id else None
+    """The conversation a message is stored under; one that names none is a conversation of its own, found again by its id.
+
+    Such ids are a caller's and a customer's own, as the others are a conversation's: two who count from 1 are told apart.
+    """
+    if message.conversation_id or not message.message_id:
+        return message.conversation_id or None
+    caller, customer = message.caller or "", message.customer.id if message.customer else ""
+    if not caller and not customer:
+        return f"~message/{message.message_id}"
+    # lengths first, so that no two of them can be read alike
+    whose = f"{len(caller)}:{caller}{len(customer)}:{customer}{message.message_id}"
+    return f"~message/~{sha256(whose.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _waves(requests: Sequence[Request]) -> list[list[int]]:

@@ -11,12 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
-from serving.app import openapi_document
+from serving.app import create_app, openapi_document
 from serving.audit import MANY, RULES, AuditDesk, Refusals
+from serving.keys import KeyRing
 from serving.logs import open_log
-from tests.fakes import PERSON
+from serving.settings import Settings
+from tests.fakes import PERSON, FakeEngine
 from tests.knowledge_kit import Clock
+from tests.knowledge_site import open_shop_site
+from tests.privacy_kit import a_vault
 from tests.serving_kit import TEXT, Site, bearer, key_for, open_site
 from tests.store_kit import empty_copy
 from yingda.domain.errors import StoreError
@@ -205,6 +210,30 @@ def test_without_a_store_nothing_is_recorded_and_nothing_refused() -> None:
         assert not any(line["event"].startswith("audit") for line in site.log)
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_an_export_is_recorded_and_refused_where_it_cannot_be(store: Store, method: str, tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    with open_shop_site(tmp_path / "shop", memory=SqlMemory(store), keys=[OPERATOR]) as site:
+        site.client.headers.update(bearer(OPERATOR))
+        assert site.client.request(method, "/v1/faq/export").status_code == 200
+        assert told(store) == [("test", "knowledge.export", "faq", each) for each in ("attempted", "done")]
+        assert Audit(store).verify().broken is None
+        without_audit(store)
+        assert site.client.request(method, "/v1/faq/export").status_code == 503
+        assert site.client.get("/v1/faq").status_code == 200
+
+
+def test_reading_originals_is_recorded_by_the_conversations_hash(store: Store) -> None:
+    key = key_for("answer", "data:unmask")
+    app = create_app(
+        Settings(), FakeEngine(), keys=KeyRing([key.record]), memory=SqlMemory(store), vault=a_vault(), log=open_log(io.StringIO())
+    )
+    with TestClient(app, headers=bearer(key)) as client:
+        client.post("/v1/answer", json={"text": TEXT, "conversation_id": "13800138000"})
+        assert client.get("/v1/conversations/13800138000?unmask=true").json()["turns"][0]["original"]["text"] == TEXT
+    assert told(store) == [("test", "conversation.unmask", hidden_name("conversation", "13800138000"), "done")]
+
+
 def test_every_call_that_changes_something_for_operators_has_its_rule() -> None:
     changing = set()
     for path, item in openapi_document()["paths"].items():
@@ -213,7 +242,7 @@ def test_every_call_that_changes_something_for_operators_has_its_rule() -> None:
     step = "/v1/knowledge/{kind}/{id}/{step}"
     changing.remove(("POST", step))
     changing |= {("POST", step.replace("{step}", each)) for each in steps}
-    assert {(rule.method, rule.path) for rule in RULES} == changing
+    assert {(rule.method, rule.path) for rule in RULES} == changing | {("GET", "/v1/faq/export")}
 
 
 def test_the_scope_of_each_rule_is_that_of_its_call() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from serving.keys import NewKey, make_key
 from tests.fakes import PERSON
 from tests.serving_kit import TEXT, Site, bearer, key_for, open_site
 
@@ -138,3 +140,23 @@ def test_conversations_need_the_scope_of_answers_and_feedback_its_own() -> None:
         ]
 
     assert [each.status_code for each in calls] == [403] * 4
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/json; profile=x"], ids=["hot", "fastapi"])
+def test_two_callers_who_give_a_message_the_same_id_are_told_their_own_reply(kind: str) -> None:
+    web, app = make_key("web", ["answer"]), make_key("app", ["answer"])
+    with open_site(keys=[web, app]) as site:
+
+        def ask(key: NewKey, text: str = TEXT, **fields: Any) -> Any:
+            body = json.dumps({"text": text, "message_id": "1", **fields})
+            return site.client.post("/v1/answer", content=body, headers={"content-type": kind, **bearer(key)})
+
+        told = [ask(key, text).json()["answer_id"] for key, text in ((web, TEXT), (app, PERSON))]
+        assert [ask(web).json()["answer_id"], ask(app, PERSON).json()["answer_id"]] == told
+        assert [ask(web, PERSON).status_code, ask(app).status_code] == [409, 409]
+        assert ask(web, PERSON, customer={"id": "u-1"}).status_code == 200
+
+        batch = {"items": [{"text": TEXT, "message_id": "1"}]}
+        results = [site.client.post("/v1/answer/batch", json=batch, headers=bearer(key)).json()["results"][0] for key in (web, app)]
+        assert results[0]["result"]["answer_id"] == told[0]
+        assert results[1]["status"] == 409

@@ -54,7 +54,7 @@ def test_the_health_of_the_store_is_told_and_replies_go_on(watched: Watched) -> 
         assert response.status_code == 200
         return response.json()["store"]
 
-    assert ready() == {"down_since": None, "code": None, "waiting": 0, "unsaved": 0, "lost": 0}
+    assert ready() == {"down_since": None, "code": None, "waiting": 0, "unsaved": 0, "lost": 0, "damaged": 0}
     assert watched.samples()["yingda_store_down"] == 0
 
     watched.shop.trouble.down = "store_unreachable"

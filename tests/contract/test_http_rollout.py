@@ -14,6 +14,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from serving.app import create_app
+from serving.audit import AuditDesk
 from serving.logs import open_log
 from serving.rollout_watch import Look, RolloutWatch
 from serving.settings import Settings
@@ -21,6 +22,8 @@ from tests.fakes import PERSON, FakeEngine
 from tests.serving_kit import TEXT, bearer, key_for, open_site
 from tests.store_kit import empty_copy
 from yingda.domain.errors import StoreError
+from yingda.domain.rollout import PlanRevision, RolloutPlan, Stage
+from yingda.store.audit import Audit
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
 from yingda.store.rollouts import Rollouts
@@ -217,11 +220,35 @@ def test_a_harmful_release_is_taken_back_and_the_history_says_why(path: Path) ->
             if each["rollout"]["send"]:
                 answer(client, name)  # who was answered by the release asks again
         clock.now += timedelta(hours=2)
-        with closing(open_store(f"sqlite:///{path}")) as store:
-            RolloutWatch(Rollouts(store), clock).look()
+        watch = client.app.state.service._watch  # type: ignore[attr-defined]
+        watch.look()
+        watch.look()
 
         standing = client.get("/v1/rollout").json()
         assert (standing["plan"]["stage"], standing["plan"]["by"], standing["plan"]["automatic"]) == ("shadow", "guardrail", True)
         assert "repeat rate" in standing["plan"]["reason"]
         assert answer(client, "u-new")["rollout"]["send"] is False
         assert post(client, "advance", stage="gray").status_code == 409
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        (entry,) = [each.entry for each in Audit(store).entries() if each.entry.who == "guardrail"]
+        assert (entry.action, entry.target, dict(entry.facts)) == ("rollout.take_back", "release:2026.12", {"revision": 3})
+        assert Audit(store).verify().broken is None
+
+
+def test_a_release_is_taken_back_even_where_that_cannot_be_recorded(path: Path) -> None:
+    taken, stream = [], io.StringIO()
+    with closing(open_store(f"sqlite:///{path}")) as store:
+        with store.writer().begin() as connection:
+            connection.exec_driver_sql("DROP TABLE audit")
+        desk = AuditDesk(Audit(store), log=open_log(stream), clock=Clock())
+        revision = PlanRevision(3, RolloutPlan("2026.12", "salt", Stage.SHADOW), Clock.now, "guardrail", "why", True)
+
+        class TakesBack(Rollouts):
+            def watch(self, now: datetime, *, pause: timedelta = timedelta(hours=1)) -> PlanRevision:
+                taken.append(now)
+                return revision
+
+        watch = RolloutWatch(TakesBack(store), Clock(), desk.taken_back)
+        watch.look()
+    assert (taken, watch.last) == ([Clock.now], Look(Clock.now))
+    assert "audit_failed" in stream.getvalue()

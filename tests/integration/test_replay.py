@@ -17,6 +17,7 @@ from tests.rules_kit import row, written
 from tests.store_kit import empty_copy
 from yingda.assemble import open_engine
 from yingda.cli.main import run
+from yingda.store.audit import Audit
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
 
@@ -67,6 +68,18 @@ def test_today_changes_nothing(shop: Shop) -> None:
     assert shop.replay("--with", shop.bundle, "--since", "2026-11-01") == 0
     assert (difference["change"]["turns"], difference["change"]["changed"]) == (TURNS, 0)
     assert difference["since_served"]["turns"] == TURNS
+
+
+def test_a_difference_that_is_written_to_a_file_is_on_record(shop: Shop) -> None:
+    with closing(open_store(shop.store)) as store:
+        before = Audit(store).head().count
+        shop.change("--with", shop.bundle)
+        assert shop.replay("--with", shop.bundle) == 0
+        entries = [each.entry for each in Audit(store).entries(after=before)]
+        assert Audit(store).verify().broken is None
+    told = [(entry.action, entry.target, entry.outcome) for entry in entries]
+    assert told == [("replay.export", "replay", each) for each in ("attempted", "done")]
+    assert entries[0].facts == {"turns": TURNS}
 
 
 def test_what_was_served_verifies_to_the_last_digit(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,9 +10,11 @@ from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.fakes import PERSON, FakeEngine
-from yingda.dialogue import Dialogue, Request, ReusedError, Told, turn_record
+from yingda.dialogue import Dialogue, Request, ReusedError, Told, scope_of, turn_record
 from yingda.domain.decision import Answer
 from yingda.domain.errors import StoreError
 from yingda.domain.message import Customer, Message
@@ -238,3 +240,38 @@ def test_a_thousand_copies_of_one_message_from_many_threads_make_one_turn() -> N
     assert {each["answer_id"] for each in told} == {told[0]["answer_id"]}
     assert len(memory.turns("c")) == 1
     assert len(engine.calls) == 1
+
+
+def test_message_ids_without_a_conversation_are_a_callers_and_a_customers_own() -> None:
+    memory, engine = VolatileMemory(), FakeEngine()
+    talk = dialogue(memory)
+    whose = [(None, None), ("web", None), ("app", None), ("web", "u-1"), ("web", "u-2"), ("app", "u-1"), (None, "u-1"), ("webu-1", None)]
+    asked = [
+        Request(Message("发货", message_id="1", at=AT, caller=caller, customer=Customer(customer) if customer else None), "d")
+        for caller, customer in whose
+    ]
+
+    first = [talk.take(engine, [each])[0] for each in asked]
+    again = talk.take(engine, asked)
+
+    assert len({each.turn_id for each in first if isinstance(each, Told)}) == len(whose)
+    assert [record(each) for each in again] == [record(each) for each in first], "and each finds its own again"
+    assert all(isinstance(each, ReusedError) for each in talk.take(engine, [replace(each, digest="e") for each in asked]))
+
+
+def test_a_conversation_is_shared_by_all_who_name_it() -> None:
+    talk, engine = dialogue(VolatileMemory()), FakeEngine()
+
+    told = [talk.take(engine, [Request(Message("发货", conversation_id="c", at=AT, caller=caller))])[0] for caller in ("web", "app")]
+
+    assert [record(each)["asked"] for each in told] == [1, 2]
+
+
+@given(st.lists(st.tuples(*[st.text("a1:", max_size=4)] * 3), unique=True, max_size=20))
+def test_no_two_message_ids_of_different_people_share_a_name(whose: list[tuple[str, str, str]]) -> None:
+    names = [
+        scope_of(Message("x", message_id=id_, caller=caller or None, customer=Customer(customer) if customer else None))
+        for caller, customer, id_ in whose
+        if id_
+    ]
+    assert len(set(names)) == len(names)

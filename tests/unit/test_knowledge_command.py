@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from tests.fakes_core import write_tiny_bundle, write_tiny_pack
 from yingda.cli.main import run
+from yingda.store.audit import Audit
+from yingda.store.base import open_store
 
 GOOD = "id,intent,question.zh,answer.zh\nnew-one,ORDER_CANCEL,怎么退单,点退单。\n"
 
@@ -66,6 +69,10 @@ def test_a_file_is_tried_imported_exported_and_rolled_back(shell: Shell) -> None
     shell("export", str(shell.folder / "all.jsonl"))
     assert "点退单。" in (shell.folder / "all.jsonl").read_text("utf-8")
     assert "6 unchanged" in shell("import", str(shell.folder / "all.jsonl"))
+    with closing(open_store(f"sqlite:///{shell.folder / 'store.db'}")) as store:
+        entries = [each.entry for each in Audit(store).entries() if each.entry.action == "knowledge.export"]
+        assert Audit(store).verify().broken is None
+    assert [(entry.target, entry.outcome) for entry in entries] == [("faq", "attempted"), ("faq", "done")]
 
 
 def test_broken_rows_are_named_and_nothing_is_imported_unless_partial(shell: Shell) -> None:

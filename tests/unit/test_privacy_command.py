@@ -14,6 +14,8 @@ from tests.privacy_kit import a_key_file
 from tests.store_kit import NOON, a_turn, empty_copy
 from yingda.assemble import Lasting, journal_folder, lasting_memory
 from yingda.cli.main import run
+from yingda.privacy.person import Person
+from yingda.store.audit import Audit
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
 from yingda.store.lasting.memory import LastingMemory
@@ -69,6 +71,20 @@ def test_a_person_gets_all_in_a_file_for_its_owner_alone(url: str, tmp_path: Pat
     document = json.loads((tmp_path / "out.json").read_text("utf-8"))
     assert document["conversations"][0]["turns"][0]["original"] == {"text": "电话13800138000", "customer": "u-4200"}
     assert stat.S_IMODE((tmp_path / "out.json").stat().st_mode) == 0o600
+
+
+def test_an_export_is_on_record_for_who_knows_whom_it_was_about(url: str, tmp_path: Path) -> None:
+    assert code_of("export", "--customer", "u-4200", "--out", "out.json", "--store", url) == 0
+    assert code_of("export", "--customer", "u-4200", "--out", "no/such/folder.json", "--store", url) == 2
+
+    with closing(open_store(url)) as store:
+        entries = [each.entry for each in Audit(store).entries()]
+        assert Audit(store).verify().broken is None
+    told = [(entry.who.partition(":")[0], entry.action, entry.target, entry.outcome) for entry in entries]
+    assert told == [("cli", "privacy.export", "person", each) for each in ("attempted", "done", "attempted", "refused")]
+    salt = str(entries[0].facts["salt"])
+    assert entries[0].facts == {**Person("u-4200").digest(salt), "originals": 0}
+    assert all("u-4200" not in str(entry) and hash_customer("u-4200") not in str(entry) for entry in entries)
 
 
 def test_erasing_is_certified_and_can_be_verified(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ from tests.fakes import FakeEngine
 from tests.rollout_kit import BEGIN, asked, dialogue, in_gray
 from tests.store_kit import empty_copy
 from yingda.cli.main import run
+from yingda.store.audit import Audit
 from yingda.store.base import open_store
 
 
@@ -93,3 +94,6 @@ def test_watch_leaves_with_one_when_the_release_was_taken_back(url: str, capsys:
 
     rollout(url, "watch")
     assert "shadow" in capsys.readouterr().out
+    with closing(open_store(url)) as store:
+        (entry,) = [each.entry for each in Audit(store).entries() if each.entry.who == "guardrail"]
+    assert (entry.action, entry.outcome) == ("rollout.take_back", "done")

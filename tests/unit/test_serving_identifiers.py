@@ -1,14 +1,17 @@
-"""ULIDs and error pointers."""
+"""ULIDs, ids that callers send, and error pointers."""
 
 from __future__ import annotations
 
 import os
+import uuid
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from serving.errors import pointer
-from serving.identifiers import UlidSource, request_id
+from serving.identifiers import UlidSource, honoured, request_id
 
 
 @given(st.lists(st.integers(1, 2**48 - 1), min_size=2, max_size=20))
@@ -52,3 +55,50 @@ def test_a_pointer_holds_safe_tokens_alone(location: list[str | int]) -> None:
 
 def test_a_pointer_stops_above_an_unsafe_key() -> None:
     assert pointer(["items", 3, "context", "我的密码", "x"]) == "/items/3/context"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        *("13812345678", "r-13812345678", "138-1234-5678", "1.3.8.1.2.3", "330106199001011234", "E12345678", "lin_123456", "123456"),
+        *("00000000000000000000013812345678", "13812345678aaaaaaaaaaaaaaaaaaaaa", "00000000-0000-4000-8000-013812345678"),
+        *(
+            "330106199001011234aaaaaaaaaaaaaa",
+            "057181234567aaaaaaaaaaaaaaaaaaaa",
+            "00000000-0000-0000-0000-00000000000a",
+            "1541815603606036480",
+        ),
+    ],
+)
+def test_an_id_that_may_be_somebodys_number_is_not_repeated(sent: str) -> None:
+    assert request_id(sent) != sent
+
+
+@pytest.mark.parametrize(
+    "sent", ["r-7", "shop-app.42", "2026-w47", "12345", "01ARZ3NDEKTSV4RRFFQ69G5FAV", "0af7651916cd43dd8448eb211c80319c"]
+)
+def test_a_name_or_an_id_drawn_at_random_is_repeated(sent: str) -> None:
+    assert request_id(sent) == sent
+
+
+def test_hardly_any_id_drawn_at_random_is_taken_for_a_number() -> None:
+    random, made = Random(7), UlidSource()
+    drawn = [str(uuid.UUID(int=random.getrandbits(128), version=4)) for _ in range(2000)]
+    drawn += [f"{random.getrandbits(128):032x}" for _ in range(2000)]
+    drawn += [made() for _ in range(200)]
+    assert sum(request_id(each) != each for each in drawn) < 0.02 * len(drawn)
+
+
+@pytest.mark.parametrize(
+    ("trace", "parent", "is_honoured"),
+    [
+        ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", True),
+        ("00000000000000000000013812345678", "00f067aa0ba902b7", False),
+        ("13812345678aaaaaaaaaaaaaaaaaaaaa", "00f067aa0ba902b7", False),
+        ("4bf92f3577b34da6a3ce929d0e0e4736", "0000013812345678", False),
+    ],
+)
+def test_a_trace_goes_on_unless_its_ids_may_be_somebodys_number(trace: str, parent: str, is_honoured: bool) -> None:
+    sent = f"00-{trace}-{parent}-01"
+    assert honoured(sent) == (sent if is_honoured else None)
+    assert honoured("00-x-y-01") is honoured(None) is None

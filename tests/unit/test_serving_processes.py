@@ -36,7 +36,7 @@ class Fleet:
         self.program, self.listener, self.folder = program, listener, folder
         self.events = list[tuple[str, dict[str, Any]]]()
         self.on: dict[str, Callable[[dict[str, Any]], None]] = {}
-        self.workers, self.ended, self.announced = list[Worker](), list[int](), 0
+        self.workers, self.ended, self.announced, self.closed = list[Worker](), list[int](), 0, 0
         self.supervisor = Supervisor(
             self._start,
             count,
@@ -45,6 +45,7 @@ class Fleet:
             pace=pace,
             on_ready=self._ready,
             on_end=self.ended.append,
+            on_stop=self._close,
         )
 
     def run(self, on_ready: Callable[[], None]) -> None:
@@ -73,7 +74,11 @@ class Fleet:
         self.workers.append(worker)
         return worker
 
+    def _close(self) -> None:
+        self.closed += 1
+
     def _ready(self) -> None:
+        assert not self.closed, "nobody is let in any more"
         self.announced += 1
         self._on_ready()
 
@@ -97,7 +102,7 @@ def test_readiness_is_told_once_all_serve_and_a_signal_ends_them(fleet: Callable
     one = fleet(count=3)
     one.run(one.stop)
 
-    assert one.announced == 1
+    assert (one.announced, one.closed) == (1, 1)
     assert one.names() == ["worker_ready"] * 3
     assert [worker.process.returncode for worker in one.workers] == [0, 0, 0]
 

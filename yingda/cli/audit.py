@@ -90,6 +90,12 @@ def on_record(store: str | None, action: str, target: str, facts: Mapping[str, i
             audit.record(AuditEntry(who, action, _now(), target, outcome=outcome, facts={"attempt": first.number}))
 
 
+def put_on_record(store: str, entry: AuditEntry) -> None:
+    """Put ``entry`` on record; raises StoreError."""
+    with _opened(store) as audit:
+        audit.record(entry)
+
+
 def _noted(digest: str | None, count: int | None) -> Head | None:
     if digest is None and count is None:
         return None

@@ -82,14 +82,14 @@ def import_command(args: argparse.Namespace) -> None:
 def export_command(args: argparse.Namespace) -> None:
     """Write the entries; the file appears whole or not at all."""
     form = args.form or form_of(args.target.name)
-    with _records(args) as (records, _):
+    with _records(args) as (records, _), on_record(args.store, "knowledge.export", "faq"):
         data = export_file(records, form, at=datetime.now(UTC))
-    partial = args.target.with_name(f"{args.target.name}.partial")
-    try:
-        partial.write_bytes(data)
-        partial.replace(args.target)
-    except OSError as error:
-        raise KnowledgeError(f"{args.target}: cannot be written ({error.strerror}); name another file") from None
+        partial = args.target.with_name(f"{args.target.name}.partial")
+        try:
+            partial.write_bytes(data)
+            partial.replace(args.target)
+        except OSError as error:
+            raise KnowledgeError(f"{args.target}: cannot be written ({error.strerror}); name another file") from None
     _say(f"{args.target}: {len(data):,} bytes")
 
 

@@ -14,6 +14,7 @@ from secrets import token_hex
 from typing import Any
 
 from yingda.assemble import drain_journal
+from yingda.cli.audit import on_record
 from yingda.privacy.erasure import erase, is_complete, verify
 from yingda.privacy.export import export
 from yingda.privacy.person import Person, PrivacyError
@@ -87,10 +88,12 @@ def retain_command(args: argparse.Namespace) -> None:
 
 def export_command(args: argparse.Namespace) -> None:
     """Write the document for a person."""
-    vault = _vault(args)
-    with _opened(args.store) as store:
-        document = export(Person(args.customer), SqlMemory(store), StoredData(store, vault), vault, now=_now())
-    _save(args.out, document)
+    vault, person = _vault(args), Person(args.customer)
+    # the log does not forget: whom it was about is proven to those who know the id, and told to nobody
+    with on_record(args.store, "privacy.export", "person", {**person.digest(), "originals": int(vault is not None)}):
+        with _opened(args.store) as store:
+            document = export(person, SqlMemory(store), StoredData(store, vault), vault, now=_now())
+        _save(args.out, document)
     turns = sum(len(each["turns"]) for each in document["conversations"])
     kept = "with originals" if vault else "masked, for no vault keys are named"
     _write(f"{args.out}: {len(document['conversations'])} conversations, {turns} turns, {kept}")

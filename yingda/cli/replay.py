@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from yingda.assemble import open_engine
+from yingda.cli.audit import on_record
 from yingda.cli.replay_open import OPENERS, Opener
 from yingda.cli.replay_show import as_tables, verification_lines
 from yingda.domain.takeover import Reason
@@ -208,7 +209,8 @@ def _verified(args: argparse.Namespace, steps: Sequence[Step], base: Base) -> bo
 
 def _write(args: argparse.Namespace, record: dict[str, Any], shown: Sequence[Difference]) -> None:
     if args.json_path:
-        _write_json(args.json_path, record)
+        with on_record(None if args.turns else args.store, "replay.export", "replay", {"turns": shown[0].turns}):
+            _write_json(args.json_path, record)
     if str(args.json_path) != "-":
         console = Console()
         for difference in shown:

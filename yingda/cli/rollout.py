@@ -12,10 +12,10 @@ from enum import StrEnum
 from secrets import token_hex
 from typing import TypeVar
 
-from yingda.cli.audit import on_record
+from yingda.cli.audit import on_record, put_on_record
 from yingda.domain.message import Channel, Tier
 from yingda.domain.rollout import DEFAULT_SHARE, Arm, PlanRevision, RolloutError, RolloutPlan, Stage
-from yingda.store.audit import safe_name
+from yingda.store.audit import safe_name, taken_back
 from yingda.store.base import open_store
 from yingda.store.migrate import check_store
 from yingda.store.rollouts import Rollouts
@@ -72,9 +72,11 @@ def history_command(args: argparse.Namespace) -> None:
 def watch_command(args: argparse.Namespace, *, clock: Clock = lambda: datetime.now(UTC)) -> None:
     """Look once, and leave with 1 when the release was taken back."""
     with _opened(args.store) as rollouts:
-        taken_back = rollouts.watch(clock())
+        revision = rollouts.watch(clock())
+    if revision is not None:
+        put_on_record(args.store, taken_back(revision))
     show_command(args)
-    if taken_back is not None:
+    if revision is not None:
         raise SystemExit(TAKEN_BACK)
 
 

@@ -51,7 +51,7 @@ class Message:
     """One message; ``context`` holds values for the pack's context variables, such as ``订单号``.
 
     ``at`` is when it arrived, with offset; without it nothing depends on the time (no 早上好, no opening hours), so that
-    a decision can be made again bit for bit.
+    a decision can be made again bit for bit. ``caller`` is the program that sent it, by the id of its key: message ids are its own.
     """
 
     text: str
@@ -62,6 +62,7 @@ class Message:
     customer: Customer | None = None
     context: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     at: datetime | None = None
+    caller: str | None = None
 
     def __post_init__(self) -> None:
         check_text(self.text)

@@ -20,6 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from yingda.domain.errors import StoreError
+from yingda.domain.rollout import GUARDRAIL, PlanRevision
 from yingda.store.audit_tables import AuditRow
 from yingda.store.base import Store
 from yingda.store.conversations import SqlMemory
@@ -51,8 +52,8 @@ class Outcome(StrEnum):
 class AuditEntry:
     """What is put on record.
 
-    ``who`` is the id of a key or token, ``cli:USER`` or ``server``; ``action`` a word such as ``knowledge.publish``; ``target``
-    names what it was done to (``safe_name`` makes one of any text); ``facts`` are counts and codes. All are short and of few
+    ``who`` is the id of a key or token, ``cli:USER``, ``server`` or ``guardrail``; ``action`` a word such as ``knowledge.publish``;
+    ``target`` names what it was done to (``safe_name`` makes one of any text); ``facts`` are counts and codes. All are short and of few
     characters, so that nothing a customer wrote fits in: anything else is a ValueError.
     """
 
@@ -159,6 +160,13 @@ class Audit:
 def audit_of(memory: Memory) -> Audit | None:
     """The audit log kept beside ``memory``; None for a memory that forgets."""
     return Audit(memory.store) if isinstance(memory, SqlMemory | LastingMemory) else None
+
+
+def taken_back(revision: PlanRevision) -> AuditEntry:
+    """That the guardrail took a release back to shadow, by ``revision``."""
+    return AuditEntry(
+        GUARDRAIL, "rollout.take_back", revision.at, safe_name("release", revision.plan.release), facts={"revision": revision.number}
+    )
 
 
 def safe_name(kind: str, name: str) -> str:

@@ -15,6 +15,8 @@ class StoreHealth:
     the process. ``journal_bytes`` of at most ``journal_limit`` are in use. ``lost``: turns that were answered and for which
     there was no room anywhere. ``drained``: records that reached the store through the journal; of these, ``moved`` found that
     their conversation had gone on without them. ``refused``: records that the store would never take, set aside in a file.
+    ``damaged``: places in journals of processes that are gone that could not be read, with what stood there; the records around them
+    were taken over.
     """
 
     down_since: datetime | None = None
@@ -27,3 +29,4 @@ class StoreHealth:
     drained: int = 0
     moved: int = 0
     refused: int = 0
+    damaged: int = 0

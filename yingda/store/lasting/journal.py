@@ -1,16 +1,19 @@
 """A journal: records appended to a file, each with its length and checksum, known to be on the disk before anyone is told.
 
-A file is a header and frames. The header is a magic word and the offset up to which records are in the store. A frame is
-length and CRC-32 of its payload (big-endian, 4 bytes each) and the payload, JSON in UTF-8. What does not check out ends the
-file: only a record that nobody was told about can be torn.
+A file is a header and frames. The header is a magic word and a mark: the offset of the first record that waits (5 bytes) behind the
+last 3 bytes of its checksum, so that no mark counts for another record. A frame is length and CRC-32 of its payload (big-endian, 4
+bytes each) and the payload, a JSON object in UTF-8. What does not check out is passed over up to the next frame that does: a frame
+begins with a zero byte, which JSON never holds, so that no text within a record can be taken for one. Behind the last that checks out
+the file is cut: only a record that nobody was told about can be torn.
 """
 
 from __future__ import annotations
 
 import errno
 import json
+import re
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from zlib import crc32
@@ -24,6 +27,9 @@ from yingda.store.records import Feedback
 
 MAGIC = b"YDJRNL1\n"
 _HEADER, _FRAME = struct.Struct(">8sQ"), struct.Struct(">II")
+_START = re.compile(rb"\0(?!\0\0\0)(?=[\0-\x0f][\0-\xff]{6}\{)")
+"""Where a frame of less than 1 MiB may begin; longer ones are not looked for behind damage, so that looking takes no minutes."""
+_PLACE_BITS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,11 @@ class Frame:
     start: int
     end: int
     payload: bytes
+
+    @property
+    def mark(self) -> int:
+        """What the header says when this is the first record that waits."""
+        return (crc32(self.payload) & 0xFFFFFF) << _PLACE_BITS | self.start
 
 
 class Journal:
@@ -67,12 +78,12 @@ class Journal:
                 self._file.cut(self._size)
             raise
         self._size = at
-        self._outstanding.update((frame.end, frame.start) for frame in frames)
+        self.wait_for(frames)
         return frames
 
     def wait_for(self, frames: Sequence[Frame]) -> None:
         """Know these records of the file as not in the store yet."""
-        self._outstanding.update((frame.end, frame.start) for frame in frames)
+        self._outstanding.update((frame.end, frame.mark) for frame in frames)
 
     def done(self, end: int) -> bool:
         """The record that ends there is in the store; True when the file is of no more use.
@@ -85,9 +96,13 @@ class Journal:
                 self._file.note(_header(next(iter(self._outstanding.values()))), 0)
             elif self._own:
                 # in this order: a mark behind the end of the file would hide what is written next
-                self._file.write(_header(_HEADER.size), 0)
-                self._file.cut(_HEADER.size)
+                self._file.write(_header(0), 0)
                 self._size = _HEADER.size
+                try:
+                    self._file.cut(_HEADER.size)
+                except OSError:
+                    self._own = False  # or what is in the store, and may be erased there, would stand behind what is written next
+                    self._file.remove()
             else:
                 self._file.remove()
         return not self._outstanding and not self._own
@@ -102,23 +117,26 @@ class Journal:
 
 def begin(file: JournalFile) -> Journal:
     """A journal in a new file; raises OSError."""
-    file.write(_header(_HEADER.size), 0)
+    file.write(_header(0), 0)
     return Journal(file, size=_HEADER.size, own=True)
 
 
-def recover(file: JournalFile) -> tuple[Journal, list[Frame]]:
-    """The journal that a process left in ``file``, and the records in it that may not be in the store; raises OSError.
+def recover(file: JournalFile) -> tuple[Journal, list[Frame], int]:
+    """The journal that a process left in ``file``, the records in it that may not be in the store, and the places damaged before the last.
 
-    A torn end is cut. A file of another kind holds no records. The mark is where a record begins that waits; where none does, the
-    mark or what stands there is damaged, and all records that can be read wait again.
+    Raises OSError. A torn end is cut. A file of another kind holds no records. Where the mark fits no record, it or what stood there is
+    damaged, and all records that can be read wait again: those that are in the store are found there by their ids.
     """
     data = file.read()
-    waiting = list(_frames(data, _HEADER.unpack_from(data)[1]) if len(data) >= _HEADER.size else ()) or list(_frames(data, _HEADER.size))
+    frames, damaged = _frames(data)
+    mark = _HEADER.unpack_from(data)[1] if len(data) >= _HEADER.size else 0
+    first = next((place for place, frame in enumerate(frames) if frame.mark == mark), 0)
+    waiting = frames[first:]
     journal = Journal(file, size=waiting[-1].end if waiting else _HEADER.size, own=False)
     if waiting and journal.size < len(data):
         file.cut(journal.size)
     journal.wait_for(waiting)
-    return journal, waiting
+    return journal, waiting, damaged
 
 
 def write_record(entry: Entry) -> bytes:
@@ -146,15 +164,32 @@ def _frame(payload: bytes) -> bytes:
     return _FRAME.pack(len(payload), crc32(payload)) + payload
 
 
-def _frames(data: bytes, at: int) -> Iterator[Frame]:
-    """The records of a file from offset ``at`` on, up to the first that does not check out."""
-    if data[: len(MAGIC)] != MAGIC or at < _HEADER.size:
-        return
-    while at + _FRAME.size <= len(data):
-        length, checksum = _FRAME.unpack_from(data, at)
-        end = at + _FRAME.size + length
-        payload = data[at + _FRAME.size : end]
-        if not length or end > len(data) or crc32(payload) != checksum:
-            return
-        yield Frame(at, end, payload)
-        at = end
+def _frames(data: bytes) -> tuple[list[Frame], int]:
+    """All records of a file that check out, and at how many places others, or what stood there, do not."""
+    found: list[Frame] = []
+    damaged, at = 0, _HEADER.size
+    while True:
+        frame = _frame_at(data, at)
+        if frame is None:
+            # the header may have lost bytes, too
+            frame = _next(data, at if found else 0)
+            damaged += frame is not None
+        if frame is None:
+            return found, damaged
+        found.append(frame)
+        at = frame.end
+
+
+def _frame_at(data: bytes, at: int) -> Frame | None:
+    if at + _FRAME.size > len(data):
+        return None
+    length, checksum = _FRAME.unpack_from(data, at)
+    begin, end = at + _FRAME.size, at + _FRAME.size + length
+    if not length or end > len(data) or crc32(memoryview(data)[begin:end]) != checksum:
+        return None
+    return Frame(at, end, data[begin:end])
+
+
+def _next(data: bytes, at: int) -> Frame | None:
+    """The first record behind ``at`` that checks out."""
+    return next((frame for match in _START.finditer(data, at) if (frame := _frame_at(data, match.start()))), None)

@@ -21,7 +21,7 @@ class Keeping:
         self.files, self.limit, self._room = files, limit, unsaved
         self.lock = RLock()
         self.waiting = Waiting()
-        self.lost = self.refused = 0
+        self.lost = self.refused = self.damaged = 0
         self._own: Journal | None = None
         self._orphans: set[Journal] = set()
 
@@ -39,7 +39,8 @@ class Keeping:
         with self.lock, suppress(OSError):  # tried again when something has to wait
             self._journal()
 
-    def _adopt(self, journal: Journal, frames: Sequence[Frame]) -> None:
+    def _adopt(self, journal: Journal, frames: Sequence[Frame], damaged: int) -> None:
+        self.damaged += damaged
         if not frames:
             journal.close()
             return
@@ -86,6 +87,7 @@ class Keeping:
         self.waiting.drop(held)
         if held.source is not None and held.source.done(held.end):
             self._orphans.discard(held.source)
+            self._own = None if held.source is self._own else self._own
 
     def refuse(self, held: Held) -> None:
         """The store will never take the entry: keep it where a person finds it."""

@@ -281,6 +281,7 @@ class LastingMemory:
                 drained=self._drained,
                 moved=self._moved,
                 refused=keeping.refused,
+                damaged=keeping.damaged,
             )
 
     def tend(self) -> bool:
