@@ -36,7 +36,7 @@ def request_id(incoming: str | None) -> str:
 
 
 class _HexIds:
-    """128 random bits as hex, asked of the system for many ids at a time; thread-safe.
+    """128 random bits as hex without what looks like somebody's number, asked of the system for many ids at a time; thread-safe.
 
     A call of the system gives up the interpreter, and getting it back while the engine works costs more than the id.
     """
@@ -49,12 +49,13 @@ class _HexIds:
         os.register_at_fork(after_in_child=self._ready.clear)
 
     def __call__(self) -> str:
-        try:
-            return self._ready.pop()
-        except IndexError:
-            drawn = secrets.token_hex(16 * self._MANY)
-            self._ready.extend(drawn[start : start + 32] for start in range(32, len(drawn), 32))
-            return drawn[:32]
+        while True:
+            try:
+                return self._ready.pop()
+            except IndexError:
+                drawn = secrets.token_hex(16 * self._MANY)
+                ids = (drawn[start : start + 32] for start in range(0, len(drawn), 32))
+                self._ready.extend(each for each in ids if not _PERSONAL.search(each))
 
 
 _fresh_ids = _HexIds()
