@@ -58,8 +58,9 @@ def largest(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
         return _largest(scores, k)
     maxima = np.maximum.reduce(scores[: columns * _ROWS].reshape(_ROWS, columns))
     maxima.partition(columns - k)
-    places = (scores >= maxima[columns - k]).nonzero()[0]  # k scores reach the k-th largest maximum, so the k largest do
-    return np.asarray(places[_largest(scores[places], k)], np.intp)
+    # k scores reach the k-th largest maximum, so the k largest do
+    places: NDArray[np.intp] = (scores >= maxima[columns - k]).nonzero()[0]
+    return places[_largest(scores[places], k)]
 
 
 def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
@@ -67,8 +68,8 @@ def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
     if len(scores) <= max(k, _FEW):
         return (-scores).argsort(kind="stable")[:k]
     least = np.partition(scores, len(scores) - k)[len(scores) - k]
-    places = (scores >= least).nonzero()[0]  # all that tie with the last, so that the choice is no accident
-    return np.asarray(places[(-scores[places]).argsort(kind="stable")[:k]], np.intp)
+    places: NDArray[np.intp] = (scores >= least).nonzero()[0]  # all that tie with the last, so that the choice is no accident
+    return places[(-scores[places]).argsort(kind="stable")[:k]]
 
 
 def aligned(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
