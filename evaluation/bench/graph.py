@@ -87,7 +87,7 @@ def grow(vectors: Floats, settings: Settings, folder: Path, *, threads: int, ste
         seconds, cpu = json.loads(notes.read_text("utf-8"))
         graph.load(str(kept))
     while len(graph) < len(vectors):
-        rows = slice(len(graph), min(len(graph) + step, len(vectors)))
+        rows = slice(len(graph), min((len(graph) // step + 1) * step, len(vectors)))
         wall, processor = perf_counter(), process_time()
         graph.add(np.arange(rows.start, rows.stop, dtype=np.uint64), vectors[rows], threads=threads)
         seconds, cpu = seconds + perf_counter() - wall, cpu + process_time() - processor

@@ -185,7 +185,7 @@ def report(figures: Mapping[str, Any]) -> str:
     for part, (title, text) in PARTS.items():
         if figures.get(part):
             lines += [f"## {title}\n", f"{text}\n", table(figures[part])]
-    lines += [f"{name}: {why}\n" for name, why in figures.get("missing", {}).items()]
+    lines += [f"{name}: {why}\n" for kind in ("missing", "cut_off") for name, why in figures.get(kind, {}).items()]
     return "# FAQ index\n\n" + "\n".join(lines)
 
 
@@ -222,10 +222,11 @@ def measure_graphs(args: argparse.Namespace, base: Floats) -> None:
         generator = np.random.default_rng(size)
         vectors, messages = aligned(near(base, size, args.noise, generator)), near(base, MESSAGES, args.noise, generator)
         settings = Settings(size, args.noise, args.connectivity, args.expansion_add)
+        write(args.out, {"cut_off": {f"{size:,} entries": "not measured: its graph was not finished; run again with the same --keep"}})
         built = grow(vectors, settings, args.keep, threads=args.threads)
         measured = measure_alone(built, vectors, messages, settings, tops=TOPS, expansions=tuple(args.expansion_search), rounds=args.rounds)
         rows += [asdict(row) for row in measured]
-        write(args.out, {"graphs": rows})
+        write(args.out, {"graphs": rows, "cut_off": {}})
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -185,7 +185,7 @@ def test_a_graph_goes_on_from_what_was_kept(tmp_path: Path) -> None:
         grow(vectors, settings, tmp_path, threads=1, step=20, tell=stop)
     built = grow(vectors, settings, tmp_path, threads=1, step=20, tell=told.append)
 
-    assert [line.split()[0] for line in told] == ["21", "41", "61", "70"]
+    assert [line.split()[0] for line in told] == ["20", "40", "60", "70"]
     assert built.neighbours.search(vectors, 1)[0][:, 0].tolist() == list(range(70))
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".json", ".usearch"]
     again = grow(vectors, settings, tmp_path, threads=1, step=20, tell=told.append)
@@ -207,12 +207,16 @@ def test_parts_measured_earlier_are_kept(tmp_path: Path) -> None:
     (tmp_path / "retrieval.json").write_text("[]", "utf-8")
     write(tmp_path, {"graphs": [{"entries": 5, "graph_us": (1.0, 2.0)}]})
     write(tmp_path, {"sizes": [{"entries": 7}], "missing": {"hnswlib": "not measured: it is not there"}})
+    write(tmp_path, {"cut_off": {"9 entries": "not measured: its graph was not finished"}})
     figures = json.loads((tmp_path / "retrieval.json").read_text("utf-8"))
     assert figures["graphs"][0]["entries"] == 5
     assert figures["sizes"] == [{"entries": 7}]
     page = (tmp_path / "retrieval.md").read_text("utf-8")
     assert "| 5 | 1.0 / 2.0 |" in page
     assert "hnswlib: not measured: it is not there" in page
+    assert "9 entries: not measured: its graph was not finished" in page
+    write(tmp_path, {"cut_off": {}})
+    assert "9 entries" not in (tmp_path / "retrieval.md").read_text("utf-8")
     assert "Beside other libraries" not in page
 
 
