@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from yingda.retrieve.neighbours import ExactNeighbours, GraphNeighbours, build_neighbours, largest
+from yingda.retrieve.neighbours import ExactNeighbours, GraphNeighbours, aligned, build_neighbours, largest
 
 
 def unit(count: int, seed: int = 0) -> NDArray[np.float32]:
@@ -21,6 +21,37 @@ def test_the_largest_come_first_and_equal_ones_in_order_of_place() -> None:
     scores = np.asarray([0.5, 0.9, 0.5, 0.1, 0.9, 0.5], np.float32)
     assert largest(scores, 4).tolist() == [1, 4, 0, 2]
     assert largest(scores, 99).tolist() == [1, 4, 0, 2, 5, 3]
+
+
+@pytest.mark.parametrize("count", [1, 15, 16, 160, 176, 1_000, 4_001])
+@pytest.mark.parametrize("k", [1, 10, 64])
+@pytest.mark.parametrize("values", [1, 2, 30, 100_000])
+def test_the_largest_are_those_of_a_stable_sort(count: int, k: int, values: int) -> None:
+    generator = np.random.default_rng(count * k + values)
+    scores = np.asarray(generator.integers(0, values, count) / 7 - 1, np.float32)
+    for case in (scores, np.where(generator.random(count) < 0.02, scores, np.float32(0)), np.sort(scores), np.sort(scores)[::-1]):
+        assert largest(case, k).tolist() == np.argsort(-case, kind="stable")[:k].tolist()
+
+
+@pytest.mark.parametrize("offset", range(16))
+def test_aligned_vectors_are_the_same_and_begin_a_line(offset: int) -> None:
+    vectors = np.arange(16 + 7 * 24, dtype=np.float32)[offset : offset + 7 * 24].reshape(7, 24)
+    moved = aligned(vectors)
+    assert moved.ctypes.data % 64 == 0
+    assert moved.dtype == np.float32
+    assert moved.flags.c_contiguous
+    assert moved.tolist() == vectors.tolist()
+    assert aligned(moved) is moved
+
+
+def test_where_vectors_lie_changes_no_bit() -> None:
+    vectors, messages = unit(500), unit(9, 1)
+    room = np.empty(vectors.size + 1, np.float32)
+    apart = room[1:].reshape(vectors.shape)
+    apart[...] = vectors
+    (ids, cosines), (others, same) = ExactNeighbours(vectors).search(messages, 7), ExactNeighbours(apart).search(messages, 7)
+    assert ids.tolist() == others.tolist()
+    assert cosines.tobytes() == same.tobytes()
 
 
 def test_equal_vectors_are_found_in_order_of_number() -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from yingda.domain.knowledge import FaqEntry
 from yingda.retrieve.lexical import EntrySearch, Wordings, WordingScores
-from yingda.retrieve.neighbours import EXACT_SEARCH, Neighbours, build_neighbours
+from yingda.retrieve.neighbours import EXACT_SEARCH, Neighbours, aligned, build_neighbours
 from yingda.retrieve.shortlist import PROPOSED, Shortlist, Tail
 from yingda.retrieve.space import MatchSpace
 
@@ -130,7 +130,7 @@ def build_index(
     its own wordings, unless its ``wordings_key`` is among those ``given`` (see ``known_vectors``).
     """
     wordings = {id_: [normalise(text) for text in faq[id_].texts()] for id_ in space.entries}
-    vectors = np.zeros((space.size, trained_vectors.shape[1]), np.float32)
+    vectors = aligned(np.zeros((space.size, trained_vectors.shape[1]), np.float32))
     known = space.columns >= 0
     vectors[known] = trained_vectors[space.columns[known]]
     for number in np.flatnonzero(~known):

@@ -6,6 +6,7 @@ Navigable Small World graphs", as implemented by usearch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,15 @@ EXPANSION_ADD = 128
 EXPANSION_SEARCH = 128
 """Nodes weighed in a search; more find more of the true neighbours and take longer."""
 
+_ROWS = 16
+"""Rows that scores are laid out in to take the largest of each column; from 8 to 64 the time is much the same."""
+
+_FEW = 64
+"""Scores up to which all are sorted at once."""
+
+_LINE = 64
+"""Bytes of a line of the cache."""
+
 Index = Any
 """A usearch index; the library is typed loosely and loaded late."""
 
@@ -43,28 +53,61 @@ class Neighbours(Protocol):
 
 def largest(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
     """Places of the ``k`` largest of ``scores`` [M], best first; of equal ones the lower place comes first."""
-    places = np.arange(len(scores))
-    if k < len(scores):
-        least = np.partition(scores, len(scores) - k)[len(scores) - k]
-        places = np.flatnonzero(scores >= least)  # all that tie with the last, so that the choice is no accident
-    return np.asarray(places[np.argsort(-scores[places], kind="stable")][:k], np.intp)
+    columns = len(scores) // _ROWS
+    if columns <= k:
+        return _largest(scores, k)
+    maxima = np.maximum.reduce(scores[: columns * _ROWS].reshape(_ROWS, columns))
+    maxima.partition(columns - k)
+    # k scores reach the k-th largest maximum, so the k largest do
+    places: NDArray[np.intp] = (scores >= maxima[columns - k]).nonzero()[0]
+    return places[_largest(scores[places], k)]
+
+
+def _largest(scores: NDArray[np.float32], k: int) -> NDArray[np.intp]:
+    """``largest`` without a first choice; a few are sorted as they are."""
+    if len(scores) <= max(k, _FEW):
+        return (-scores).argsort(kind="stable")[:k]
+    least = np.partition(scores, len(scores) - k)[len(scores) - k]
+    places: NDArray[np.intp] = (scores >= least).nonzero()[0]  # all that tie with the last, so that the choice is no accident
+    return places[(-scores[places]).argsort(kind="stable")[:k]]
+
+
+def aligned(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """``vectors`` where they begin at a multiple of 64 bytes, else a copy that does.
+
+    A dot product of rows that lie across lines of the cache reads each line twice: a fifth more time.
+    """
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    if not vectors.ctypes.data % _LINE:
+        return vectors
+    room = np.empty(vectors.nbytes + _LINE, np.uint8)
+    start = -room.ctypes.data % _LINE
+    copy = room[start : start + vectors.nbytes].view(np.float32).reshape(vectors.shape)
+    copy[...] = vectors
+    return copy
 
 
 class ExactNeighbours:
     """Every cosine is computed: one dot product a vector, on one thread whatever the BLAS would use."""
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
-        self._vectors = np.ascontiguousarray(vectors, np.float32)
+        self._vectors = aligned(vectors)
 
     def search(self, vectors: NDArray[np.float32], k: int) -> Found:
         """As ``Neighbours.search``; a message fares alone as in a batch."""
-        rows = [self._row(vector, k) for vector in vectors]
-        return np.stack([ids for ids, _ in rows]), np.stack([cosines for _, cosines in rows])
+        return stacked([self._row(vector, k) for vector in vectors])
 
     def _row(self, vector: NDArray[np.float32], k: int) -> Found:
         cosines = np.vecdot(self._vectors, vector)
         found = largest(cosines, k)
         return found, cosines[found]
+
+
+def stacked(rows: Sequence[Found]) -> Found:
+    """What was found for each of several messages, in one pair of arrays; one message alone is spared the copy."""
+    if len(rows) == 1:
+        return rows[0][0][None], rows[0][1][None]
+    return np.stack([ids for ids, _ in rows]), np.stack([cosines for _, cosines in rows])
 
 
 class GraphNeighbours:
@@ -115,8 +158,7 @@ class GraphNeighbours:
 
     def search(self, vectors: NDArray[np.float32], k: int) -> Found:
         """As ``Neighbours.search``, but a few of the true neighbours may be missing."""
-        rows = [self._row(vector, min(k, len(self._vectors))) for vector in vectors]
-        return np.stack([ids for ids, _ in rows]), np.stack([cosines for _, cosines in rows])
+        return stacked([self._row(vector, min(k, len(self._vectors))) for vector in vectors])
 
     def _row(self, vector: NDArray[np.float32], k: int) -> Found:
         found = np.sort(self._graph.search(vector, k, threads=1).keys.astype(np.intp))

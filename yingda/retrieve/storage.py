@@ -24,7 +24,7 @@ from yingda.domain.errors import BundleError
 from yingda.domain.knowledge import FaqEntry
 from yingda.retrieve.index import EXACT_SCORES, SAMPLE, FaqIndex, Search
 from yingda.retrieve.lexical import EntrySearch, WordingScores
-from yingda.retrieve.neighbours import CONNECTIVITY, EXACT_SEARCH, EXPANSION_ADD, ExactNeighbours, GraphNeighbours, Neighbours
+from yingda.retrieve.neighbours import CONNECTIVITY, EXACT_SEARCH, EXPANSION_ADD, ExactNeighbours, GraphNeighbours, Neighbours, aligned
 from yingda.retrieve.space import MatchSpace
 
 FORMAT = 1
@@ -137,12 +137,13 @@ def _verify(path: Path, expected: Any) -> None:
 
 def _read_parts(files: Path, space: MatchSpace) -> FaqIndex:
     arrays = load_file(files / _ARRAYS)
-    vectors, count = arrays["vectors"], len(space.entries)
+    graph, count = files / _GRAPH, len(space.entries)
+    vectors = arrays["vectors"] if graph.exists() else aligned(arrays.pop("vectors"))  # where all are read, in whole lines
     if len(vectors) != space.size:
         raise ValueError("the vectors are of another space")
     search = None
     if "sample" in arrays:
-        search = Search(_neighbours(files / _GRAPH, vectors[:count]), EntrySearch(_table(files / _ENTRIES)), arrays["sample"])
+        search = Search(_neighbours(graph, vectors[:count]), EntrySearch(_table(files / _ENTRIES)), arrays["sample"])
     return FaqIndex(space, vectors, WordingScores(_table(files / _WORDINGS), arrays["owners"]), search=search)
 
 
