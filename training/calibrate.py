@@ -23,13 +23,14 @@ from training.examples import IGNORED, SENTIMENTS, Classes, Example, read_classe
 from training.params import CalibrateParams, load_params
 from training.promise import Promise, find_threshold
 from yingda.domain.knowledge import DISPLEASED
+from yingda.decide.framing import framing_of
 from yingda.engine import Calibration, Encoder, gather_views, judge_views
 from yingda.pack import read_knowledge
 from yingda.probability import log_softmax
 from yingda.retrieve.fusion import FEATURES, ConfidenceModel, FusionWeights, Views, features, fuse
 from yingda.retrieve.index import FaqIndex, build_index
 from yingda.retrieve.space import build_space
-from yingda.runtime import EncoderSession
+from yingda.runtime import EncoderSession, Encodings
 from yingda.text.normalise import normalise
 from yingda.text.tokenizer import MessageTokenizer
 from yingda.understand.intent import IntentWeights, intent_posterior
@@ -227,7 +228,10 @@ def read_prototypes(path: Path) -> tuple[Floats, float]:
 def served_views(
     args: argparse.Namespace, encoder: Encoder, rows: Sequence[Example], classes: Classes, vectors: Floats
 ) -> tuple[Views, FaqIndex, Floats]:
-    """Views of ``rows`` by ``encoder`` and the other files that will be served, the index, and the sentiment logits [N, S]."""
+    """Views of ``rows`` by ``encoder`` and the other files that will be served, the index, and the sentiment logits [N, S].
+
+    As the engine does, views are of the question that a row asks, and sentiment is of the whole row.
+    """
     params = load_params()
     tokenizer = MessageTokenizer(args.base / "tokenizer.json", max_tokens=params.train.max_tokens)
     knowledge = read_knowledge(params.prepare.pack)
@@ -238,9 +242,13 @@ def served_views(
 
     index = build_index(space, vectors, knowledge.faq, normalise=normalise, embed=embed)
     linear = LinearView.load(args.linear / "linear.json", args.linear / "linear.safetensors")
-    texts = [row.text for row in rows]
-    encodings = encoder.run(tokenizer.encode(texts))
-    return gather_views(encodings, linear, index, texts), index, encodings.sentiment
+    texts, framing = [row.text for row in rows], framing_of(knowledge.handoff.words)
+    questions = [framing.question(text) for text in texts]
+    places = {text: place for place, text in enumerate(dict.fromkeys((*texts, *questions)))}
+    encodings = encoder.run(tokenizer.encode(list(places)))
+    whole, asked = ([places[text] for text in each] for each in (texts, questions))
+    found = Encodings(encodings.embedding[asked], encodings.intent[asked], encodings.sentiment[whole])
+    return gather_views(found, linear, index, questions), index, found.sentiment
 
 
 def main(argv: Sequence[str] | None = None) -> None:
