@@ -104,7 +104,8 @@ class Reader:
     def read(self, raw_texts: Sequence[str]) -> Reading:
         """Normalise; encode, each text once, what was not read before; fuse the views and calibrate.
 
-        A framed text (你好，请问…) is encoded twice: its question for intent and matches, the whole of it for the mood. A text fares alone as among others, bit for bit.
+        A framed text (你好，请问…) is encoded twice: its question for intent and matches, the whole of it for the mood. A text fares
+        alone as among others, bit for bit.
         """
         start = perf_counter()
         texts = [normalise(text) for text in raw_texts]
