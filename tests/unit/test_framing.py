@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from tests.pack_kit import RETAIL
 from yingda.decide.framing import Framing, framing_of
+from yingda.domain.errors import PackError
 from yingda.domain.handoff import Framing as FramingWords
 from yingda.domain.handoff import Words
 from yingda.pack.handoff import read_handoff
@@ -21,8 +23,9 @@ def retail() -> Framing:
     log = MistakeLog()
     tree = read_yaml(RETAIL, "handoff.yaml", log)
     assert tree is not None
-    framing = framing_of(read_handoff(tree, log).words)
-    return framing
+    policy = read_handoff(tree, log)
+    log.raise_if_any()
+    return framing_of(policy.words)
 
 
 def question(text: str) -> str:
@@ -112,3 +115,15 @@ def test_a_policy_without_framing_words_still_knows_a_refused_person() -> None:
 
     assert bare.question("不用转人工,运费多少") == "运费多少"
     assert bare.question("你好,运费多少") == "你好,运费多少"
+
+
+def test_a_mistake_in_the_framing_words_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "handoff.yaml").write_text("version: 1\nwords:\n  framing:\n    leads: [请问, 请问]\n    tails: [谢谢]\n", "utf-8")
+    log = MistakeLog()
+    tree = read_yaml(tmp_path, "handoff.yaml", log)
+    assert tree is not None
+    read_handoff(tree, log)
+
+    with pytest.raises(PackError) as refused:
+        log.raise_if_any()
+    assert [(mistake.line, "tails" in mistake.detail) for mistake in refused.value.mistakes] == [(4, False), (5, True)]
