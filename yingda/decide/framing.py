@@ -48,15 +48,13 @@ class Framing:
         self._opening = re.compile(rf"(?:(?:{lead}|(?:{call}|{refusal}){ended}){_MARK}*+)++", re.IGNORECASE)
         closing = rf"(?:{_any_of(framing.closings)}){_PARTICLE}*+"
         self._closing = re.compile(rf"(?<!{_MARK}){_MARK}++(?:{closing}|{refusal}){_MARK}*+\Z", re.IGNORECASE)
-
         self._polite = re.compile(rf"(?:{_any_of(words.satisfied.polite)}|{_PARTICLE}|[\W_])*+\Z", re.IGNORECASE)
 
     def question(self, text: str) -> str:
         """The question that normalised ``text`` asks: a stretch of it, ``text`` itself where nothing frames it or nothing would be left.
 
-        Polite words alone are nothing (不用转人工，谢谢).
-
-        Idempotent. What ``text`` asserts (Mentions) the question asserts too, and only a person may be denied outside of it.
+        Polite words alone are nothing (不用转人工，谢谢). Idempotent. What ``text`` asserts (Mentions) the question asserts too, and only a
+        person may be denied outside of it.
         """
         rest = self._without_frames(text)
         if rest == text or len(_CONTENT.findall(rest)) < LEAST or self._polite.match(rest):
