@@ -45,7 +45,7 @@ def thresholds(params: Params, promises: dict[str, Any]) -> dict[str, float]:
         "intent": promises["intent"]["threshold"],
         "ambiguity": decide.ambiguity,
         "clarify": decide.clarify,
-        "angry": decide.angry,
+        "angry": promises["angry"]["threshold"],
     }
 
 

@@ -19,22 +19,24 @@ from safetensors.numpy import load_file, save_file
 from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
+from training.anger import promise_anger
 from training.examples import IGNORED, SENTIMENTS, Classes, Example, read_classes, read_examples, write_json
 from training.params import CalibrateParams, load_params
 from training.promise import Promise, find_threshold
-from yingda.domain.knowledge import DISPLEASED
+from yingda.decide.framing import framing_of
+from yingda.domain.knowledge import DISPLEASED, Sentiment
 from yingda.engine import Calibration, Encoder, gather_views, judge_views
 from yingda.pack import read_knowledge
 from yingda.probability import log_softmax
 from yingda.retrieve.fusion import FEATURES, ConfidenceModel, FusionWeights, Views, features, fuse
 from yingda.retrieve.index import FaqIndex, build_index
 from yingda.retrieve.space import build_space
-from yingda.runtime import EncoderSession
+from yingda.runtime import EncoderSession, Encodings
 from yingda.text.normalise import normalise
 from yingda.text.tokenizer import MessageTokenizer
 from yingda.understand.intent import IntentWeights, intent_posterior
 from yingda.understand.linear import LinearView
-from yingda.understand.sentiment import SentimentScaling, scale_logits
+from yingda.understand.sentiment import SentimentScaling, scale_logits, score_sentiments
 
 Floats = NDArray[np.float32]
 Weights = NDArray[np.float64]
@@ -170,7 +172,7 @@ def cross_fit(
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Confidences [N] of the best entry or the best intent, and whether it is right [N], by numbers fitted to other rows."""
+    """Confidences [N] of the best entry, the best intent or anger, and whether it is right [N], by numbers fitted to other rows."""
 
     confidence: Floats
     right: NDArray[np.bool_]
@@ -183,22 +185,28 @@ class HeldOut:
 def held_out(
     rows: Sequence[Example], logits: Floats, views: Views, index: FaqIndex, scale: float, params: CalibrateParams
 ) -> dict[str, HeldOut]:
-    """Matches and intents of the rows that have such a label.
+    """Matches and intents of the rows that have such a label, and anger of those with a sentiment that are called angry.
 
     A row's confidence comes from numbers fitted to the other folds only, so that no row vouches for itself.
     """
     match_confidence, intent_confidence = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.float32)
     match_right, intent_right = np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_)
+    anger_confidence, called = np.zeros(len(rows), np.float32), np.zeros(len(rows), np.bool_)
     for inside, fitted in cross_fit(rows, logits, views, index, scale, params):
         judged = judge_views(take(views, inside), index, fitted)
         chosen = [rows[i] for i in inside.tolist()]
         match_confidence[inside], match_right[inside] = judged.entries.max(1), is_right(judged.entries.argmax(1), chosen)
         intent_confidence[inside] = judged.intents.max(1)
         intent_right[inside] = judged.intents.argmax(1) == np.asarray([row.intent for row in chosen])
+        moods = score_sentiments(logits[inside], SENTIMENTS, fitted.sentiment)
+        anger_confidence[inside], called[inside] = [m.confidence for m in moods], [m.label is Sentiment.ANGRY for m in moods]
+    felt = np.asarray([row.sentiment for row in rows])
+    angry = np.flatnonzero(called & (felt != IGNORED))
     matched, meant = labelled(row.match for row in rows), labelled(row.intent for row in rows)
     return {
         "match": HeldOut(match_confidence[matched], match_right[matched]),
         "intent": HeldOut(intent_confidence[meant], intent_right[meant]),
+        "angry": HeldOut(anger_confidence[angry], felt[angry] == SENTIMENTS.index(Sentiment.ANGRY)),
     }
 
 
@@ -227,7 +235,10 @@ def read_prototypes(path: Path) -> tuple[Floats, float]:
 def served_views(
     args: argparse.Namespace, encoder: Encoder, rows: Sequence[Example], classes: Classes, vectors: Floats
 ) -> tuple[Views, FaqIndex, Floats]:
-    """Views of ``rows`` by ``encoder`` and the other files that will be served, the index, and the sentiment logits [N, S]."""
+    """Views of ``rows`` by ``encoder`` and the other files that will be served, the index, and the sentiment logits [N, S].
+
+    As the engine does, views are of the question that a row asks, and sentiment is of the whole row.
+    """
     params = load_params()
     tokenizer = MessageTokenizer(args.base / "tokenizer.json", max_tokens=params.train.max_tokens)
     knowledge = read_knowledge(params.prepare.pack)
@@ -238,9 +249,13 @@ def served_views(
 
     index = build_index(space, vectors, knowledge.faq, normalise=normalise, embed=embed)
     linear = LinearView.load(args.linear / "linear.json", args.linear / "linear.safetensors")
-    texts = [row.text for row in rows]
-    encodings = encoder.run(tokenizer.encode(texts))
-    return gather_views(encodings, linear, index, texts), index, encodings.sentiment
+    texts, framing = [row.text for row in rows], framing_of(knowledge.handoff.words)
+    questions = [framing.question(text) for text in texts]
+    places = {text: place for place, text in enumerate(dict.fromkeys((*texts, *questions)))}
+    encodings = encoder.run(tokenizer.encode(list(places)))
+    whole, asked = ([places[text] for text in each] for each in (texts, questions))
+    found = Encodings(encodings.embedding[asked], encodings.intent[asked], encodings.sentiment[whole])
+    return gather_views(found, linear, index, questions), index, found.sentiment
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -257,9 +272,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.target.mkdir(parents=True, exist_ok=True)
     save_file({"classes": vectors}, args.target / "faq.safetensors")
     write_json(args.target / "calibration.json", calibration_record(fitted))
+    anger = promise_anger(judged["angry"].confidence, judged["angry"].right, budget=params.anger_budget, assurance=params.assurance)
+    kept = {name: asdict(judged[name].promise(params.error_budget, params.assurance)) for name in ("match", "intent")}
     facts = {
         "rows": len(rows),
-        "promises": {name: asdict(found.promise(params.error_budget, params.assurance)) for name, found in judged.items()},
+        "promises": {**kept, "angry": asdict(anger)},
         "prices": prices(judged["match"], params.assurance),
     }
     write_json(args.target / "promises.json", facts)

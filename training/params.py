@@ -94,9 +94,10 @@ class LinearParams(_Section):
 
 
 class CalibrateParams(_Section):
-    """The promise: error budget, the confidence with which it holds, the traffic it is made for; and who must be noticed."""
+    """The promise: error budgets, the confidence with which they hold, the traffic they are made for; and who must be noticed."""
 
     error_budget: float = Field(gt=0, lt=1)
+    anger_budget: float = Field(gt=0, lt=1)
     assurance: float = Field(gt=0.5, lt=1)
     folds: int = Field(ge=2)
     unanswerable_share: float = Field(gt=0, lt=1)
@@ -108,7 +109,6 @@ class DecideParams(_Section):
 
     ambiguity: float = Field(gt=0, le=1)
     clarify: float = Field(gt=0, le=1)
-    angry: float = Field(gt=0, le=1)
 
 
 class Params(_Section):

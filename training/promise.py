@@ -19,7 +19,7 @@ from scipy.stats import binom
 _STEPS = 200
 _LEAST = 200
 _START = 0.2
-"""The strictest threshold tested accepts this share of the rows and at least _LEAST of them: with fewer, one error
+"""The strictest threshold tested accepts this share of the rows and at least _LEAST of them, unless told: with fewer, one error
 more or less decides the test, and a sequence that starts there ends by chance."""
 
 
@@ -33,15 +33,18 @@ class Promise:
     rows: int
 
 
-def find_threshold(confidence: NDArray[np.float32], right: NDArray[np.bool_], *, budget: float, assurance: float) -> Promise:
+def find_threshold(
+    confidence: NDArray[np.float32], right: NDArray[np.bool_], *, budget: float, assurance: float, least: int = _LEAST
+) -> Promise:
     """The lowest threshold at which, with probability ``assurance``, at most ``budget`` of accepted rows are wrong.
 
-    When even the strictest threshold fails the test, nothing may be accepted: the threshold is above 1.
+    The strictest that is tested accepts ``least`` rows or more. When even that fails the test, or there are fewer rows, nothing may be
+    accepted: the threshold is above 1.
     """
     best = Promise(1.01, 0, 0, len(right))
-    if len(right) < _LEAST:
+    if len(right) < least:
         return best
-    strictest = float(np.sort(confidence)[-max(_LEAST, int(_START * len(right)))])
+    strictest = float(np.sort(confidence)[-max(least, int(_START * len(right)))])
     grid = np.unique(np.quantile(confidence[confidence <= strictest], np.linspace(0, 1, _STEPS)))[::-1]
     for threshold in grid:
         accepted = confidence >= threshold

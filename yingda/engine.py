@@ -154,7 +154,10 @@ class Engine:
         asked = self.knowledge.faq.get(current.question.about) if current.question else None
         shown = {normalise(text): id_ for id_ in current.offered if (one := self.knowledge.faq.get(id_)) for text in one.question.values()}
         wanted = asked.ask if asked else ()
-        context = read_in_context(message.text, reading.texts[row], current, classification.entities, wanted, wordings=shown)
+        original, entities = message.text, classification.entities
+        if read.framed:  # 你好，第二个 chooses, and 不用转人工，订单号 … gives a fact
+            original, entities = reading.questions[row], find_entities(reading.questions[row])
+        context = read_in_context(original, reading.questions[row], current, entities, wanted, wordings=shown)
         if context.entry is not None and context.entry not in self.knowledge.faq:
             context = InContext()  # the entry was retired since it was offered
         return Turn(message, current, reading.texts[row], reading, row, classification, read.candidates, context, read.mentions)
@@ -173,11 +176,11 @@ class Engine:
         settled = turn.state.standing is not None or turn.context.manner is not Manner.ALONE
         if settled or turn.candidates[0].confidence >= self._model.thresholds.match:
             return ()
-        rest = without_asides(turn.text, self._wording)
-        if rest != turn.text:
+        rest = without_asides(turn.question, self._wording)
+        if rest != turn.question:
             return ((rest, Step("context", "read without what the customer takes back")),)
         if turn.state.question is not None and self._is_fragment(turn):
-            return ((read_together(turn.state.question.text, turn.text), TOGETHER),)
+            return ((read_together(turn.state.question.text, turn.question), TOGETHER),)
         return ()
 
     def _is_fragment(self, turn: Turn) -> bool:
@@ -185,8 +188,9 @@ class Engine:
         found = turn.classification
         intent = self.knowledge.taxonomy.intents[found.intent.code]
         is_talk = intent.category == _GENERAL and (intent.code != OUT_OF_SCOPE or found.decision is Acceptance.ACCEPT)
-        is_felt = found.sentiment.label in DISPLEASED or turn.mentions != SILENT
-        return is_fragment(turn.text) and not is_talk and not is_felt
+        mentions = self._wording.find(turn.question) if turn.read.framed else turn.mentions
+        is_felt = found.sentiment.label in DISPLEASED or mentions != SILENT
+        return is_fragment(turn.question) and not is_talk and not is_felt
 
     def _reread(self, turn: Turn, reading: Reading, row: int, step: Step) -> Turn:
         """``turn`` as read again, where that decides it or brings better candidates; mood and facts are those of the message alone.

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from yingda.cache import Cache, CacheInfo, Digests
 from yingda.decide.evidence import COMPLAINT
+from yingda.decide.framing import framing_of
 from yingda.decide.thresholds import Thresholds
 from yingda.decide.wording import Wording
 from yingda.domain.decision import Timing
@@ -90,6 +91,7 @@ class Reader:
 
     def __init__(self, model: Model, index: FaqIndex, knowledge: Knowledge, wording: Wording, *, cache_size: int = 0) -> None:
         self._model, self._index, self._wording = model, index, wording
+        self._framing = framing_of(knowledge.handoff.words)
         self._keywords = KeywordFinder(knowledge.keywords, normalise=normalise)
         categories = [knowledge.taxonomy.intents[code].category for code in model.intents]
         self._complaints = [number for number, category in enumerate(categories) if category == COMPLAINT]
@@ -102,49 +104,55 @@ class Reader:
     def read(self, raw_texts: Sequence[str]) -> Reading:
         """Normalise; encode, each text once, what was not read before; fuse the views and calibrate.
 
-        A text fares alone as among others, bit for bit.
+        A framed text (你好，请问…) is encoded twice: its question for intent and matches, the whole of it for the mood. A text fares
+        alone as among others, bit for bit.
         """
         start = perf_counter()
         texts = [normalise(text) for text in raw_texts]
+        questions = [self._framing.question(text) for text in texts]
         keys = texts if self._read_before.is_off else [self._digests.of(text) for text in texts]
         known = self._read_before.find(keys)
         share = 1000.0 / len(texts) * (perf_counter() - start)
         shared = Timing(share, share, 0.0, 0.0)
         new = dict.fromkeys(text for text, row in zip(texts, known, strict=True) if row is None)
         if not new:
-            return Reading(texts, [row for row in known if row is not None], [shared] * len(texts))
-        fresh, spent = self._read_new(list(new), among=known.count(None))
+            return Reading(texts, questions, [row for row in known if row is not None], [shared] * len(texts))
+        fresh, spent = self._read_new(list(new), dict(zip(texts, questions, strict=True)), among=known.count(None))
         self._read_before.keep({key: fresh[text] for key, text in zip(keys, texts, strict=True) if text in fresh})
         rows = [fresh[text] if row is None else row for text, row in zip(texts, known, strict=True)]
-        return Reading(texts, rows, [shared.then(spent) if row is None else shared for row in known])
+        return Reading(texts, questions, rows, [shared.then(spent) if row is None else shared for row in known])
 
-    def _read_new(self, texts: Sequence[str], *, among: int) -> tuple[Mapping[str, TextReading], Timing]:
+    def _read_new(self, texts: Sequence[str], questions: Mapping[str, str], *, among: int) -> tuple[Mapping[str, TextReading], Timing]:
         """What is made of each of the normalised ``texts``, and the time of each of the ``among`` messages that wait for them."""
         start = perf_counter()
-        ids = self._model.tokenizer.encode(texts)
+        places = {text: place for place, text in enumerate(dict.fromkeys((*texts, *(questions[text] for text in texts))))}
+        ids = self._model.tokenizer.encode(list(places))
         tokenized = perf_counter()
         encodings = self._model.encoder.run(ids)
         encoded = perf_counter()
-        rows = {text: self._row(text, encodings.row(number)) for number, text in enumerate(texts)}
+        rows = {
+            text: self._row(text, questions[text], *(encodings.row(places[each]) for each in (text, questions[text]))) for text in texts
+        }
         done = perf_counter()
         share = 1000.0 / among
         return rows, Timing(share * (done - start), share * (tokenized - start), share * (encoded - tokenized), share * (done - encoded))
 
-    def _row(self, text: str, encodings: Encodings) -> TextReading:
-        """All that follows from one normalised text and its ``encodings``."""
+    def _row(self, text: str, question: str, whole: Encodings, asked: Encodings) -> TextReading:
+        """All that follows from one normalised text and the question in it, by the encodings of both."""
         model = self._model
-        intents, matches = self._match(encodings, text)
+        intents, matches = self._match(asked, question)
         return TextReading(
-            embedding=encodings.embedding[0],
+            embedding=asked.embedding[0],
             intents=intents,
             matches=matches,
-            sentiment=score_sentiments(encodings.sentiment, model.sentiments, model.calibration.sentiment)[0],
+            sentiment=score_sentiments(whole.sentiment, model.sentiments, model.calibration.sentiment)[0],
             ranking=rank_intents(intents, model.intents, top_k=RANKED),
             candidates=matches.best(CANDIDATES),
             complaint=float(sum(intents[number] for number in self._complaints)),
             language=detect_language(text),
             keywords=self._keywords.find(text),
             mentions=self._wording.find(text),
+            framed=question != text,
         )
 
     def _match(self, encodings: Encodings, text: str) -> tuple[NDArray[np.float32], Matches]:

@@ -54,6 +54,7 @@ WORTH_OFFERING = 0.05
 """Confidence from which a further entry is offered when asking back; two are always offered."""
 
 TOGETHER = Step("context", "a fragment, read together with the open question")
+FRAMED = Step("framing", "read without the clauses that only frame the question")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class TextReading:
     """What model and word lists make of one normalised text, whoever wrote it and when.
 
     ``embedding`` [D] is a unit vector, ``intents`` [I] are calibrated. ``ranking`` and ``candidates`` hold the best few of each,
-    ``complaint`` is the probability that the text is any complaint. Nothing in it comes from the text as it was written, and none
+    ``complaint`` is the probability that the text is any complaint. These five are of the question that the text asks, which is
+    part of the text where it is ``framed``; all else is of the whole text. Nothing in it comes from the text as it was written, and none
     of its words but those of the keyword library, so that a cache may keep it.
     """
 
@@ -110,13 +112,18 @@ class TextReading:
     language: LanguageGuess
     keywords: tuple[KeywordHit, ...]
     mentions: Mentions
+    framed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the model makes of N messages; row i belongs to message i. ``texts`` are normalised."""
+    """What the model makes of N messages; row i belongs to message i.
+
+    ``texts`` are normalised, ``questions`` are what they ask: the texts without the clauses that only frame the question.
+    """
 
     texts: list[str]
+    questions: list[str]
     rows: list[TextReading]
     timings: list[Timing]
 
@@ -165,10 +172,16 @@ class Turn:
         """The row of the reading that is this turn's."""
         return self.reading.rows[self.row]
 
+    @property
+    def question(self) -> str:
+        """The text that was matched."""
+        return self.reading.questions[self.row]
+
     def steps(self) -> tuple[Step, ...]:
-        """What the conversation added to the reading."""
+        """What was read instead of the text as it stands, and what the conversation added to the reading."""
         said = _MANNERS.get(self.context.manner)
-        return tuple(step for step in (self.again, Step("context", said) if said else None) if step is not None)
+        steps = (FRAMED if self.read.framed else None, self.again, Step("context", said) if said else None)
+        return tuple(step for step in steps if step is not None)
 
 
 def language_of(turn: Turn) -> str:
@@ -200,7 +213,7 @@ def evidence_of(turn: Turn, entry: str, index: FaqIndex) -> EntryEvidence:
     """What speaks for ``entry``; one that the conversation brings up need not be on the message's shortlist."""
     if (seen := turn.read.matches.evidence(entry)) is not None:
         return seen
-    cosine, lexical = index.look_up(entry, turn.read.embedding, turn.reading.texts[turn.row])
+    cosine, lexical = index.look_up(entry, turn.read.embedding, turn.question)
     return EntryEvidence(cosine, nan, lexical)  # entries that the n-gram view knows are on every shortlist
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yingda.text.masking import mask
 from yingda.understand.entities import find_entities
 
 
@@ -35,6 +36,101 @@ def found(text: str) -> list[tuple[str, str]]:
 )
 def test_each_kind_of_fact_is_found(text: str, type_: str, stretch: str) -> None:
     assert found(text) == [(type_, stretch)]
+
+
+@pytest.mark.parametrize(
+    ("text", "stretch"),
+    [
+        ("抬头：杭州云杉科技有限公司", "杭州云杉科技有限公司"),
+        ("开票抬头 杭州云杉科技有限公司 税号91330100MA27ABCD12", "杭州云杉科技有限公司 税号91330100MA27ABCD12"),
+        ("公司名称是上海云杉贸易有限公司，税号：91330100MA27ABCD12", "上海云杉贸易有限公司，税号：91330100MA27ABCD12"),
+        ("杭州云杉科技有限公司\n91330100MA27ABCD12", "杭州云杉科技有限公司\n91330100MA27ABCD12"),
+        ("发票抬头是云杉第一幼儿园", "云杉第一幼儿园"),
+        ("抬头: 云杉小店", "云杉小店"),
+        ("抬头写个人就行", "个人"),
+    ],
+)
+def test_an_invoice_title_is_found_and_never_repeated(text: str, stretch: str) -> None:
+    assert found(text) == [("invoice_title", stretch)]
+    assert [entity.text for entity in find_entities(text)] == ["***"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "发票抬头：怎么改",
+            "抬头写公司还是个人",
+            "抬头写成个人了 要公司的",
+            "抬头漏了“有限”俩字",
+            "抬头里有限公司后面还有个括号",
+            "抬头错了",
+        ),
+        *("抬头填学校行不", "我在有限公司上班", "把抬头和税号发给您可以吗", "要开公司抬头的票"),
+    ],
+)
+def test_talk_about_titles_gives_none(text: str) -> None:
+    assert find_entities(text) == ()
+
+
+def test_a_tax_number_is_no_order_number() -> None:
+    assert found("税号 913301000000000000") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "stretch"),
+    [
+        *(("[图片]", "[图片]"), ("坏了［照片］", "［照片］"), ("【截图】看下", "【截图】"), ("[Image]", "[Image]")),
+        *(
+            ("照片已发", "照片已发"),
+            ("图片发你了，看看", "图片发你了"),
+            ("照片都传上去了", "照片都传上去了"),
+            ("已发照片", "已发照片"),
+            ("见图", "见图"),
+        ),
+        *(("如图，裂了", "如图"), ("photo attached", "photo attached"), ("see the attached picture", "see the attached picture")),
+    ],
+)
+def test_a_picture_that_came_is_found(text: str, stretch: str) -> None:
+    assert found(text) == [("photo", stretch)]
+    assert [entity.text for entity in find_entities(text)] == [stretch]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "图片还没发",
+        "照片发不了",
+        "截图发物价局了",
+        "发张照片能有多难",
+        "去图书馆如图书馆",
+        "照片发给你了吗",
+        "地图发了",
+        "还没已发图",
+        "图片已发错",
+        "商品图片不清楚",
+    ],
+)
+def test_talk_about_pictures_is_none(text: str) -> None:
+    assert find_entities(text) == ()
+
+
+@pytest.mark.parametrize("text", ["送到浙江省杭州市西湖区文三路12号3栋502", "地址改成西湖区文三路12号", "寄到〔地址〕"])
+def test_an_address_is_what_masking_calls_one(text: str) -> None:
+    (entity,) = find_entities(text)
+
+    assert (entity.type, entity.text) == ("address", "***")
+    assert mask(text[entity.start : entity.end]) == "〔地址〕"
+
+
+@pytest.mark.parametrize("text", ["浙江省杭州市能送吗", "送到学校行吗", "发到几号"])
+def test_a_region_is_no_address(text: str) -> None:
+    assert find_entities(text) == ()
+
+
+@pytest.mark.parametrize("text", ["送到杭州市西湖区文三路12号3栋", "抬头：云杉小店", "[图片]", "照片已发"])
+def test_a_fact_is_found_again_in_the_masked_text(text: str) -> None:
+    assert [entity.type for entity in find_entities(mask(text))] == [entity.type for entity in find_entities(text)]
 
 
 def test_an_order_number_after_a_full_width_colon_is_found() -> None:
@@ -79,3 +175,36 @@ def test_entities_never_overlap_and_offsets_fit_the_text(text: str) -> None:
 @given(st.from_regex(r"1[3-9][0-9]{9}", fullmatch=True))
 def test_no_phone_number_is_ever_repeated_whole(number: str) -> None:
     assert all(number not in entity.text for entity in find_entities(f"打{number}给我"))
+
+
+WORDS = (
+    "抬头：",
+    "公司名称",
+    "云杉",
+    "有限公司",
+    "税号",
+    "91330100MA27ABCD12",
+    "西湖区",
+    "文三路",
+    "12号",
+    "3栋",
+    "[图片]",
+    "照片",
+    "已发",
+    "了",
+    "，",
+    " ",
+    "13812345678",
+)
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
+def test_titles_and_addresses_are_never_told_and_no_entity_shows_personal_data(text: str) -> None:
+    for entity in find_entities(text):
+        assert mask(entity.text) == entity.text
+        assert entity.type not in ("address", "invoice_title") or entity.text == "***"
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
+def test_entities_of_titles_and_addresses_never_overlap(text: str) -> None:
+    assert all(a.end <= b.start for a, b in pairwise(find_entities(text)))

@@ -128,6 +128,24 @@ def card(report: dict[str, Any]) -> str:
     return write_card(MANIFEST, report, CHECK, STUDY_ROWS)
 
 
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [("tested", "the same test and assurance"), ("estimated", "an estimate"), ("confidence", "calibrated confidence alone")],
+)
+def test_the_card_tells_the_threshold_of_anger_and_how_it_was_found(report: dict[str, Any], method: str, said: str) -> None:
+    anger = {"threshold": 0.4321, "accepted": 117, "right": 109, "rows": 123, "error_budget": 0.17, "method": method}
+
+    card = write_card({**MANIFEST, "promise": {**MANIFEST["promise"], "angry": anger}}, report, CHECK)
+
+    told = card[card.index("because they are angry") :]
+    told = told[: told.index("##")]
+    assert all(figure in told for figure in ("17 %", "0.4321", "117", "109", "123", said))
+
+
+def test_a_bundle_from_before_has_a_card_without_anger(card: str) -> None:
+    assert "because they are angry" not in card
+
+
 def moved(tree: Any) -> Any:
     """``tree`` with another value in the place of every number."""
     if isinstance(tree, Mapping):

@@ -34,7 +34,7 @@ from yingda.retrieve.space import MatchSpace
 from yingda.understand.intent import IntentWeights
 from yingda.understand.sentiment import SentimentScaling
 
-PARAMS = CalibrateParams(error_budget=0.05, assurance=0.9, folds=2, unanswerable_share=0.2, displeased_recall=0.9)
+PARAMS = CalibrateParams(error_budget=0.05, anger_budget=0.2, assurance=0.9, folds=2, unanswerable_share=0.2, displeased_recall=0.9)
 ROWS = 1200
 ANGRY, NEUTRAL = SENTIMENTS.index(Sentiment.ANGRY), SENTIMENTS.index(Sentiment.NEUTRAL)
 

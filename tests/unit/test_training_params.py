@@ -61,7 +61,8 @@ def test_a_missing_key_is_an_error_that_names_it(tmp_path: Path) -> None:
         ("train", "max_tokens", 1024),
         ("calibrate", "error_budget", 0),
         ("calibrate", "assurance", 0.5),
-        ("decide", "angry", "very"),
+        ("calibrate", "anger_budget", 1),
+        ("decide", "clarify", "very"),
     ],
 )
 def test_a_value_out_of_range_is_an_error_that_names_it(tmp_path: Path, section: str, key: str, value: object) -> None:

@@ -33,6 +33,7 @@ _CHOICE = re.compile(
 _ENGLISH_CHOICE = re.compile(r"(?:the |number |no\.? ?|option )?([1-5]|[a-z]+|\d[a-z]{2})(?: one)?(?:,? please)?[.! ]*", re.IGNORECASE)
 _LABELS = re.compile(
     r"订单号码?|订单编号|订单|物流单号|快递单号|运单号|单号|编号|号码|商品|金额|价格|手机号|电话"
+    r"|收货地址|收件地址|地址|发票|开票|抬头|公司名称|公司全称|单位名称|照片|图片|截图"
     r"|你好|您好|这个|我的|是|为|给你|给您|发你|发您|在这|[\W_]"
 )
 _UNIT = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")

@@ -51,6 +51,20 @@ class Negation:
     despite: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How a customer talks to the bot around a question, without asking anything.
+
+    ``leads`` may run into the question (请问运费多少, 换个问题，…). ``calls`` end their clause, or another frame follows (你好，…;
+    亲请问…). ``closings`` stand behind the last mark (…，直接告诉我就行). A person refused (不用转人工，…) frames a question as well, and
+    needs no list of its own.
+    """
+
+    calls: tuple[str, ...] = ()
+    leads: tuple[str, ...] = ()
+    closings: tuple[str, ...] = ()
+
+
 _PERSON = WordList(
     phrases=("转人工", "转接人工", "接人工", "找人工", "要人工", "转真人", "接真人", "找真人", "human agent", "real person"),
     alone=("人工", "人工客服", "真人", "agent"),
@@ -104,11 +118,33 @@ _NEGATION = Negation(
 )
 
 
+_FRAMING = Framing(
+    calls=("你好", "您好", "亲", "客服", "在吗", "在不在", "hello", "hi"),
+    leads=(
+        "请问",
+        "请问一下",
+        "问一下",
+        "问下",
+        "我想问",
+        "我想问一下",
+        "我就想问",
+        "麻烦问下",
+        "换个问题",
+        "再问下",
+        "另外问一下",
+        "还有个事",
+        "你直接告诉我",
+    ),
+    closings=("直接告诉我就行", "你直接告诉我"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """All words the policy listens for.
 
     ``exceptions`` are longer words that only look like one, or like a negation (人工智能, 特别); their … stays within one clause.
+    ``framing`` words say nothing of the matter.
     """
 
     person: WordList = _PERSON
@@ -118,6 +154,7 @@ class Words:
     satisfied: WordList = _SATISFIED
     exceptions: tuple[str, ...] = ("人工智能", "人工费", "人工审", "是不是我下的", "特别", "级别", "区别")
     negation: Negation = _NEGATION
+    framing: Framing = _FRAMING
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import fields as fields_of
 
-from yingda.domain.handoff import HandoffPolicy, Negation, Route, WordList, Words
+from yingda.domain.handoff import Framing, HandoffPolicy, Negation, Route, WordList, Words
 from yingda.domain.knowledge import Priority
 from yingda.domain.takeover import Reason
 from yingda.pack.fields import Fields
@@ -89,7 +89,7 @@ def _read_route(line: Fields, known: Collection[str], seen: FirstSeen) -> Route:
 
 
 def _read_words(top: Fields, log: MistakeLog) -> Words:
-    optional = (*_TOPICS, "exceptions", "negation")
+    optional = (*_TOPICS, "exceptions", "negation", "framing")
     inner = top.fields("words", required=(), optional=optional) if _stands(top, "words") else None
     if inner is None:
         return _DEFAULT.words
@@ -97,7 +97,8 @@ def _read_words(top: Fields, log: MistakeLog) -> Words:
     seen = FirstSeen(log, "word")
     lists = {name: _read_list(inner, name, getattr(default, name), seen) for name in _TOPICS}
     exceptions = _read_phrases(inner, "exceptions", seen) if _stands(inner, "exceptions") else default.exceptions
-    return Words(**lists, exceptions=exceptions, negation=_read_negation(inner, default.negation))
+    negation, framing = _read_negation(inner, default.negation), _read_framing(inner, default.framing)
+    return Words(**lists, exceptions=exceptions, negation=negation, framing=framing)
 
 
 def _read_list(words: Fields, name: str, default: WordList, seen: FirstSeen) -> WordList:
@@ -117,6 +118,16 @@ def _read_negation(words: Fields, default: Negation) -> Negation:
     seen = {part: FirstSeen(words.log, "word") for part in parts}
     found = {part: _read_phrases(inner, part, seen[part]) if _stands(inner, part) else getattr(default, part) for part in parts}
     return Negation(**found)
+
+
+def _read_framing(words: Fields, default: Framing) -> Framing:
+    parts = tuple(field.name for field in fields_of(Framing))
+    inner = words.fields("framing", required=(), optional=parts) if _stands(words, "framing") else None
+    if inner is None:
+        return default
+    # a closing may be a lead as well: 你直接告诉我
+    seen = {part: FirstSeen(words.log, "word") for part in parts}
+    return Framing(**{part: _read_phrases(inner, part, seen[part]) if _stands(inner, part) else () for part in parts})
 
 
 def _read_phrases(fields: Fields, name: str, seen: FirstSeen) -> tuple[str, ...]:

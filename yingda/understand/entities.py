@@ -3,31 +3,80 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from yingda.domain.decision import Entity
+from yingda.text.masking import CLOSE, OPEN, find_items
 
-# order matters: the first pattern that claims a stretch of text keeps it
+_SAY = r"[\s:：是为]{0,3}"
+_ORG = (
+    r"(?:(?![的了吗呢么哪啥我你您他她税稅])[\u3400-\u9fffA-Za-z0-9()（）·&-]){2,30}?"
+    r"(?:有限责任公司|有限公司|股份公司|集团|集團|事务所|合作社|工作室|商行|经营部|研究院|研究所|委员会|大学|学院|医院|中学|小学|幼儿园)"
+)
+_CODE = r"(?<![A-Za-z0-9])(?=[A-Za-z]{0,6}\d)[0-9A-Za-z]{15,20}(?![A-Za-z0-9])"
+_TAX = rf"(?:税号|稅號|纳税人识别号|統一社會信用代碼|统一社会信用代码|信用代码){_SAY}{_CODE}"
+_BEHIND = rf"(?:[\s,，;；、]{{0,3}}(?:{_TAX}|{_CODE}))?"
+_ASKED = r"(?!.{0,6}(?:什么|啥|哪|怎么|怎样|咋|吗|么|如何))"
+_TITLE = r"(?:抬头|抬頭|公司名称|公司全称|单位名称|单位全称|企业名称|购方名称)"
+
+_PICTURE = r"(?:图片|照片|截图|相片|(?<![地试意企拼构版绘心])图)"
+_SENT = r"(?:上传|发送|发|传)"
+_TO = r"(?:过去|过来|上去|上来|给你们|给您|给你|你们|你|您)?"
+_PHOTO = (
+    r"[\[［【<](?:图片|照片|截图|图|image|photo|picture|img)[\]］】>]",
+    rf"{_PICTURE}(?:都|我|也|刚|刚刚|已经|已){{0,3}}{_SENT}{_TO}了(?![吗没么嘛])",
+    rf"{_PICTURE}(?:都|我){{0,2}}(?:已经|已){_SENT}(?![不货错失])",
+    rf"(?<![没未])已经?{_SENT}了?{_PICTURE}",
+    r"(?:见|如|附)(?:下)?图(?![书纸])",
+    r"\b(?:photos?|pictures?|screenshots?) (?:is |are )?attached\b|\bsee (?:the )?attached (?:photos?|pictures?|screenshots?)\b",
+)
+
+# order matters: the first pattern that claims a stretch of text keeps it; what has no type is claimed and not told
 _PATTERNS = (
+    ("invoice_title", re.compile(rf"{_TITLE}[\s是为写开填]{{0,3}}[\s:：]{{0,2}}(?P<value>{_ORG}{_BEHIND})")),
+    ("invoice_title", re.compile(rf"(?<![\u3400-\u9fff])(?P<value>{_ORG}[\s,，;；、]{{0,3}}(?:{_TAX}|{_CODE}))")),
+    ("invoice_title", re.compile(rf"抬[头頭]\s?[:：]\s?{_ASKED}(?P<value>[^\s,，。;；!！?？〔]{{2,40}}{_BEHIND})")),
+    ("invoice_title", re.compile(r"抬[头頭][\s是为写开填给]{0,3}(?P<value>个人)(?=就行|就好|即可|吧|$|[\s,，。.!！])")),
+    ("", re.compile(_TAX)),
     ("phone", re.compile(r"(?<!\d)(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?!\d)")),
     ("tracking_no", re.compile(r"(?<![A-Za-z0-9])(?:SF|JD|YT|ZTO|STO|YD|EMS|DB|JT)[A-Z]{0,3}\d{9,18}(?!\d)", re.IGNORECASE)),
     ("order_no", re.compile(r"(?<![A-Za-z0-9])(?:DD|NO|ORD)[-#:]?\d{4,20}(?!\d)|(?<!\d)\d{14,20}(?!\d)", re.IGNORECASE)),
     ("order_no", re.compile(r"(?<=订单号)[:：是为\s]*[A-Za-z]{0,4}\d{4,20}(?!\d)")),
     ("amount", re.compile(r"(?<![\d.])\d{1,7}(?:\.\d{1,2})?\s?(?:元|块钱|块)(?!\w?[零售])|[¥￥]\s?\d{1,7}(?:\.\d{1,2})?")),
+    ("photo", re.compile("|".join(_PHOTO), re.IGNORECASE)),
+    ("address", re.compile(rf"{OPEN}地址{CLOSE}")),
 )
+_ADDRESS = "地址"
+"""The kind that masking calls an address."""
+
+_PLACED = re.compile("[省市区區县縣镇鎮乡鄉村路街巷弄号號栋棟幢室楼樓苑园園]")
+"""Characters without which no address is looked for."""
+
 _SHOWN = 4
+_WHOLE = frozenset({"amount", "photo"})
+_HIDDEN = frozenset({"address", "invoice_title"})
 
 
 def find_entities(text: str) -> tuple[Entity, ...]:
     """Entities of the original ``text`` in order of appearance, never overlapping."""
     taken: list[tuple[int, int]] = []
     found = []
-    for type_, pattern in _PATTERNS:
-        for match in pattern.finditer(text):
-            start, end = _trimmed(text, match.start(), match.end())
-            if all(end <= a or start >= b for a, b in taken):
-                taken.append((start, end))
+    for type_, *bounds in _claims(text):
+        start, end = _trimmed(text, *bounds)
+        if start < end and all(end <= a or start >= b for a, b in taken):
+            taken.append((start, end))
+            if type_:
                 found.append(Entity(type_, _shown(type_, text[start:end]), start, end))
     return tuple(sorted(found, key=lambda entity: entity.start))
+
+
+def _claims(text: str) -> Iterator[tuple[str, int, int]]:
+    """What every pattern finds, in the order of the patterns; addresses last, as masking finds them."""
+    for type_, pattern in _PATTERNS:
+        for match in pattern.finditer(text):
+            yield type_, *match.span("value" if "value" in pattern.groupindex else 0)
+    if _PLACED.search(text):
+        yield from (("address", item.start, item.end) for item in find_items(text) if item.kind == _ADDRESS)
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -37,9 +86,11 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _shown(type_: str, value: str) -> str:
-    """Amounts as they are; identifiers with their middle hidden."""
-    if type_ == "amount":
+    """Amounts and what says that a picture came as they are; identifiers with their middle hidden; where and who not at all."""
+    if type_ in _WHOLE:
         return value
+    if type_ in _HIDDEN:
+        return "***"
     letters = re.match(r"[A-Za-z]*", value)
     prefix = letters.group(0) if letters else ""
     shown = min(_SHOWN, (len(value) - len(prefix)) // 2)
