@@ -167,7 +167,12 @@ def test_warming_ends_when_it_is_told_to(records: KnowledgeStore, clock: Clock) 
 
 def test_warming_leaves_most_of_the_time_to_others(records: KnowledgeStore, clock: Clock) -> None:
     rests: list[float] = []
-    warm(RememberedVectors(embed_characters), records, clock(), rest=lambda seconds: rests.append(seconds) is not None)
+
+    def rest(seconds: float) -> bool:
+        rests.append(seconds)
+        return False
+
+    warm(RememberedVectors(embed_characters), records, clock(), rest=rest)
 
     assert rests[0] == 0.0
     assert rests[1:]
