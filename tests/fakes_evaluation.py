@@ -118,7 +118,7 @@ class FakeOpener:
 
     engine: FakeEngine
 
-    def __call__(self, bundle: Path, *, pack: Path) -> FakeEngine:
+    def __call__(self, bundle: Path, *, pack: Path | None = None) -> FakeEngine:
         return self.engine
 
 
