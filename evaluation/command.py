@@ -89,7 +89,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     more = "`python -m evaluation compare A B` holds two bundles or two versions of knowledge against each other."
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__, epilog=more)
     parser.add_argument("--pack", type=Path, default=Path("data/packs/retail"), help="the pack whose test files are asked")
-    parser.add_argument("--bundle", type=Path, default=Path("models/current"), help="the bundle under examination, with the knowledge inside it")
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("models/current"), help="the bundle under examination, with the knowledge inside it"
+    )
     parser.add_argument("--knowledge", type=Path, metavar="DIR", help="knowledge (a pack) to examine in the place of the bundle's own")
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for evaluation.html, .md, .json and diagrams")
     parser.add_argument("--extra", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="more rows")
