@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from evaluation.examination import SHOWN as MESSAGES
-from evaluation.examination import Example, Examination
+from evaluation.examination import Examination, Example
 from evaluation.metrics import Measure, share
 from evaluation.rows import Row, TestFile
 from yingda.bundle import TRAINED, file_digest

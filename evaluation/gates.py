@@ -14,7 +14,7 @@ from evaluation import contamination, labels, promised, speed
 from evaluation.conversations import examine as conversations
 from evaluation.decidable import surely_missed, too_small
 from evaluation.errors import EvaluationError
-from evaluation.examination import Example, Examination
+from evaluation.examination import Examination, Example
 from evaluation.metrics import Measure
 from evaluation.power import power_statement
 from evaluation.robustness import metrics as robustness

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from evaluation.examination import SHOWN, Example, Examination
+from evaluation.examination import SHOWN, Examination, Example
 from evaluation.metrics import Measure
 from evaluation.rows import Row, TestFile
 from evaluation.tables import table

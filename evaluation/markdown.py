@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from evaluation.examination import Example, Examination
+from evaluation.examination import Examination, Example
 from evaluation.gates import EXAMINATIONS, GateResult, Verdict
 from evaluation.metrics import Measure
 from evaluation.report import Report

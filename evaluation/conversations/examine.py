@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from evaluation.conversations.play import Played, play
 from evaluation.conversations.scenario import Scenario
-from evaluation.examination import SHOWN, Example, Examination
+from evaluation.examination import SHOWN, Examination, Example
 from evaluation.metrics import share
 from evaluation.tables import interval_cell, table
 from yingda.dialogue import Decider

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.examination import Example, Examination
+from evaluation.examination import Examination, Example
 from evaluation.gates import GateResult, Side, Verdict
 from evaluation.metrics import Measure
 from evaluation.page.words import VERDICTS, Word, extra_word, metric_word, suite_word

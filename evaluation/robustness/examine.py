@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evaluation.examination import SHOWN, Example, Examination
+from evaluation.examination import SHOWN, Examination, Example
 from evaluation.metrics import Measure, share
 from evaluation.outcomes import Answerer
 from evaluation.robustness import trials

@@ -11,7 +11,7 @@ import pytest
 import evaluation
 from evaluation.decidable import FEWEST, too_small
 from evaluation.errors import EvaluationError
-from evaluation.examination import SHOWN, Example, Examination
+from evaluation.examination import SHOWN, Examination, Example
 from evaluation.gates import Gate, Side, Verdict, check, overall, read_gates
 from evaluation.metrics import Measure, clopper_pearson_lower, wilson
 from evaluation.outcomes import Judged
