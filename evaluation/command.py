@@ -24,11 +24,14 @@ from yingda.pack import read_pack
 EXIT_CODES: Mapping[Verdict, int] = {Verdict.PASSED: 0, Verdict.FAILED: 1, Verdict.UNDECIDED: 2}
 _COULD_NOT_RUN = 2
 
+PAGE = "evaluation.html"
+"""The report for people, named where the verdict is printed."""
+
 
 class Opener(Protocol):
-    """Opens a bundle with the knowledge of a pack."""
+    """Opens a bundle with the knowledge of ``pack``, else with that inside it."""
 
-    def __call__(self, bundle: Path, *, pack: Path) -> Answerer: ...
+    def __call__(self, bundle: Path, *, pack: Path | None = None) -> Answerer: ...
 
 
 def run(
@@ -48,27 +51,28 @@ def run(
         conditions = read_gates(gates or Path(__file__).with_name("gates.yaml"))
         pack = read_pack(args.pack)
         material = read_material(args.bundle, args.pack, pack, args.extra)
-        engine, loop = opener(args.bundle, pack=args.pack), loop_opener(args.bundle) if loop_opener else None
+        engine, loop = opener(args.bundle, pack=args.knowledge), loop_opener(args.bundle) if loop_opener else None
         report = evaluate(engine, material, conditions, loop=loop)
-        write_whole(args.out, _files(report, pack.knowledge, (draw or find_drawer())(report.suites)))
+        names = _names(pack.knowledge) | _names(engine.knowledge)
+        write_whole(args.out, _files(report, names, (draw or find_drawer())(report.suites)))
     except YingdaError as error:
         return _refuse(str(error))
     except OSError as error:
         return _refuse(f"{error.filename or args.out}: {error.strerror}; check that it exists and may be used")
-    sys.stdout.write(to_screen(report))
+    sys.stdout.write(to_screen(report, args.out / PAGE))
     return EXIT_CODES[report.verdict]
 
 
-def _files(report: Report, knowledge: Knowledge, diagrams: Mapping[str, str]) -> Mapping[str, str]:
+def _files(report: Report, names: Mapping[str, str], diagrams: Mapping[str, str]) -> Mapping[str, str]:
     pages = {
         "evaluation.json": to_json(report, diagrams=diagrams),
         "evaluation.md": to_markdown(report, diagrams=diagrams),
-        "evaluation.html": to_html(report, diagrams=diagrams, names=_names(knowledge)),
+        PAGE: to_html(report, diagrams=diagrams, names=names),
     }
     return {**pages, **diagrams}
 
 
-def _names(knowledge: Knowledge) -> Mapping[str, str]:
+def _names(knowledge: Knowledge) -> dict[str, str]:
     """What a service manager calls the codes of categories, intents and entries."""
     taxonomy = knowledge.taxonomy
     categories = {category.code: category.names.get("zh", category.code) for category in taxonomy.categories}
@@ -84,8 +88,11 @@ def _refuse(reason: str) -> int:
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
     more = "`python -m evaluation compare A B` holds two bundles or two versions of knowledge against each other."
     parser = argparse.ArgumentParser(prog="python -m evaluation", description=__doc__, epilog=more)
-    parser.add_argument("--pack", type=Path, default=Path("data/packs/retail"), help="the pack to examine with")
-    parser.add_argument("--bundle", type=Path, default=Path("models/current"), help="the bundle under examination")
+    parser.add_argument("--pack", type=Path, default=Path("data/packs/retail"), help="the pack whose test files are asked")
+    parser.add_argument(
+        "--bundle", type=Path, default=Path("models/current"), help="the bundle under examination, with the knowledge inside it"
+    )
+    parser.add_argument("--knowledge", type=Path, metavar="DIR", help="knowledge (a pack) to examine in the place of the bundle's own")
     parser.add_argument("--out", type=Path, default=Path("reports"), help="folder for evaluation.html, .md, .json and diagrams")
     parser.add_argument("--extra", type=Path, nargs="+", action="extend", default=[], metavar="FILE", help="more rows")
     return parser.parse_args(argv)

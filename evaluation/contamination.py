@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.examination import Examination
+from evaluation.examination import SHOWN as MESSAGES
+from evaluation.examination import Examination, Example
 from evaluation.metrics import Measure, share
-from evaluation.rows import TestFile
+from evaluation.rows import Row, TestFile
 from yingda.bundle import TRAINED, file_digest
 from yingda.text.fingerprint import Fingerprints, fingerprints, read_fingerprints
 from yingda.text.normalise import normalise
@@ -37,13 +38,17 @@ _SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """The rows of one file: all, those too short to tell, those of them seen, and the places of longer rows seen."""
+    """The rows of one file: all, those too short to tell, those of them seen, and the longer rows seen."""
 
     name: str
     rows: int
     short: int
     short_seen: int
-    places: tuple[str, ...]
+    seen: tuple[Row, ...]
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        return tuple(row.place for row in self.seen)
 
     @property
     def telling(self) -> int:
@@ -63,7 +68,9 @@ def examine_contamination(bundle: Path, files: Sequence[TestFile], *, further: S
     own, others = ([_count(file, trained) for file in part] for part in (files, further))
     facts = {"fingerprints_sha256": file_digest(bundle / TRAINED), **_facts([*own, *others], trained_texts=len(trained))}
     page = (*_page(own, trained_texts=len(trained)), *_listed(others))
-    return Examination(name=NAME, measures={"contaminated_rows": _share(own)}, facts=facts, page=page)
+    told = [Example(row.place, row.text, "is among the texts that the bundle saw") for file in own for row in file.seen]
+    examples = {"contaminated_rows": tuple(told[:MESSAGES])}
+    return Examination(name=NAME, measures={"contaminated_rows": _share(own)}, facts=facts, page=page, examples=examples)
 
 
 def _unknown() -> Examination:
@@ -84,7 +91,7 @@ def _count(file: TestFile, trained: Fingerprints) -> _Counted:
         rows=len(file.rows),
         short=sum(short),
         short_seen=sum(is_seen and is_short for _, is_seen, is_short in found),
-        places=tuple(row.place for row, is_seen, is_short in found if is_seen and not is_short),
+        seen=tuple(row for row, is_seen, is_short in found if is_seen and not is_short),
     )
 
 

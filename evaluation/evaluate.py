@@ -12,6 +12,7 @@ from evaluation.conversations.examine import examine_conversations
 from evaluation.conversations.examine import workload as conversation_workload
 from evaluation.examination import Examination
 from evaluation.gates import Gate, check
+from evaluation.labels import examine_labels
 from evaluation.material import TEST, Material, Suite
 from evaluation.outcomes import Answerer, Judged, judge
 from evaluation.promised import examine_promise
@@ -26,11 +27,14 @@ from evaluation.suites import SuiteResult, examine
 def evaluate(engine: Answerer, material: Material, gates: Sequence[Gate], *, loop: Loop | None = None) -> Report:
     """Everything that is measured of ``engine``, held against ``gates``; it must have been opened from the bundle of ``material``.
 
+    Its knowledge need not be that which the rows are labelled by: a label that it lacks counts as missed.
+
     ``loop`` is the bare encoder of that bundle, whose speed is the measure of the engine's.
     """
     judged, robustness, conversations, speed = _ask(engine, material, loop)
     results = tuple(found for suite in material.suites for found in _examine(suite, judged[suite.name], engine))
     examinations = (
+        examine_labels(material.own_files, engine.knowledge),
         examine_promise(material.prices, judged[TEST]),
         robustness,
         conversations,

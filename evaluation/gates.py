@@ -10,10 +10,11 @@ from types import MappingProxyType
 
 import yaml
 
-from evaluation import contamination, promised, speed
+from evaluation import contamination, labels, promised, speed
 from evaluation.conversations import examine as conversations
+from evaluation.decidable import surely_missed, too_small
 from evaluation.errors import EvaluationError
-from evaluation.examination import Examination
+from evaluation.examination import Examination, Example
 from evaluation.metrics import Measure
 from evaluation.power import power_statement
 from evaluation.robustness import metrics as robustness
@@ -22,7 +23,7 @@ from evaluation.suites import METRICS, SuiteResult
 SUITES = ("test", "multilingual")
 """Suites of a pack that a gate may name."""
 EXAMINATIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {module.NAME: module.METRICS for module in (promised, robustness, conversations, contamination, speed)}
+    {module.NAME: module.METRICS for module in (labels, promised, robustness, conversations, contamination, speed)}
 )
 """Further examinations that a gate may name: their metrics, each with its definition."""
 
@@ -68,11 +69,27 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """A gate, how it went and why."""
+    """A gate, how it went and why.
+
+    ``margin`` is how far ``value`` keeps the limit, below 0 how far it misses; None where the rows do not tell. ``examples`` are
+    some of the messages that count against the figure.
+    """
 
     gate: Gate
     verdict: Verdict
     detail: str
+    value: float | None = None
+    margin: float | None = None
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What a suite or an examination has to hold against gates."""
+
+    measures: Mapping[str, Measure]
+    examples: Mapping[str, tuple[Example, ...]]
+    missing: str = ""
 
 
 def read_gates(path: Path) -> tuple[Gate, ...]:
@@ -90,9 +107,9 @@ def read_gates(path: Path) -> tuple[Gate, ...]:
 
 def check(gates: Iterable[Gate], results: Sequence[SuiteResult], examinations: Sequence[Examination] = ()) -> tuple[GateResult, ...]:
     """One result a gate, in order."""
-    measures = {found.name: found.measures for found in results} | {found.name: found.measures for found in examinations}
-    reasons = {found.name: found.missing for found in examinations if found.missing}
-    return tuple(_check(gate, measures, reasons) for gate in gates)
+    suites = {found.name: _Found(found.measures, found.against) for found in results}
+    further = {found.name: _Found(found.measures, found.examples, found.missing) for found in examinations}
+    return tuple(_check(gate, {**suites, **further}) for gate in gates)
 
 
 def overall(results: Iterable[GateResult]) -> Verdict:
@@ -102,19 +119,22 @@ def overall(results: Iterable[GateResult]) -> Verdict:
     return next((v for v in (Verdict.FAILED, Verdict.UNDECIDED, Verdict.PASSED) if v in verdicts), Verdict.UNDECIDED)
 
 
-def _check(gate: Gate, measures: Mapping[str, Mapping[str, Measure]], reasons: Mapping[str, str]) -> GateResult:
-    if gate.suite not in measures:
+def _check(gate: Gate, known: Mapping[str, _Found]) -> GateResult:
+    if gate.suite not in known:
         return _no_rows(gate, f"the pack has no suite '{gate.suite}'")
-    measure = measures[gate.suite][gate.metric]
+    found = known[gate.suite]
+    measure, examples = found.measures[gate.metric], found.examples.get(gate.metric, ())
     if measure.value is None:
-        return _no_rows(gate, reasons.get(gate.suite, "no row counts for this metric, so it could not be computed"))
-    if _out_of_reach(gate, measure):
-        detail = f"the set is too small to decide: {measure.n} rows, all of them right, would give {measure.reachable:.3f}"
-        return GateResult(gate, Verdict.UNDECIDED, detail)
-    holds = measure.value >= gate.limit if gate.side is Side.AT_LEAST else measure.value <= gate.limit
-    return GateResult(
-        gate, Verdict.PASSED if holds else Verdict.FAILED, f"{measure.value:.4f} over {measure.n} rows{_power(gate, measure)}"
-    )
+        return _no_rows(gate, found.missing or "no row counts for this metric, so it could not be computed")
+    floor, ceiling = (gate.limit if gate.side is side else None for side in Side)
+    reason = too_small(gate.metric, measure, floor=floor, ceiling=ceiling)
+    if reason is not None and not surely_missed(measure, floor=floor, ceiling=ceiling):
+        return GateResult(gate, Verdict.UNDECIDED, reason, measure.value, examples=examples)
+    margin = measure.value - gate.limit if floor is not None else gate.limit - measure.value
+    detail = f"{measure.value:.4f} over {measure.n} rows"
+    if margin >= 0:
+        return GateResult(gate, Verdict.PASSED, detail, measure.value, margin, examples)
+    return GateResult(gate, Verdict.FAILED, detail + _power(gate, measure), measure.value, margin, examples)
 
 
 def _no_rows(gate: Gate, reason: str) -> GateResult:
@@ -122,13 +142,9 @@ def _no_rows(gate: Gate, reason: str) -> GateResult:
 
 
 def _power(gate: Gate, measure: Measure) -> str:
-    """What the rows can decide, for a gate on a lower bound."""
+    """What the rows can decide, for a gate on a lower bound: whether it failed by the engine or by the number of rows."""
     is_bound = gate.side is Side.AT_LEAST and measure.reachable is not None
     return f"; {power_statement(measure, gate.limit)}" if is_bound else ""
-
-
-def _out_of_reach(gate: Gate, measure: Measure) -> bool:
-    return gate.side is Side.AT_LEAST and measure.reachable is not None and measure.reachable < gate.limit
 
 
 def _gate(fields: object, place: str) -> Gate:

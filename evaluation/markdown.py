@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
 
-from evaluation.examination import Examination
+from evaluation.examination import Examination, Example
 from evaluation.gates import EXAMINATIONS, GateResult, Verdict
 from evaluation.metrics import Measure
 from evaluation.report import Report
@@ -24,6 +26,8 @@ _GLANCE = {
     "mood": "sentiment_macro_f1",
 }
 
+_LONGEST = 40  # characters of a message on the screen
+
 
 def to_markdown(report: Report, *, diagrams: Collection[str] = ()) -> str:
     """The whole report as Markdown; ``diagrams`` names the pictures beside it."""
@@ -35,20 +39,47 @@ def to_markdown(report: Report, *, diagrams: Collection[str] = ()) -> str:
     return "\n".join([*lines, *_definitions(), *_run(report)]) + "\n"
 
 
-def to_screen(report: Report) -> str:
-    """Gates, then the main figures of each suite on one line."""
-    lines = [f"{result.verdict:<9} {result.gate}: {_in_short(result)}" for result in report.gates]
+def to_screen(report: Report, page: Path | None = None) -> str:
+    """One screen: the gates that did not pass, each with its margin and messages to read, the others as a count, then the main
+    figures of each suite on one line, and last the verdict with the path of ``page``."""
+    lines = [line for verdict in (Verdict.FAILED, Verdict.UNDECIDED) for line in _told(report.gates, verdict)]
+    counts = Counter(result.verdict for result in report.gates)
+    passed = f"passed    {counts[Verdict.PASSED]} of {len(report.gates)} gates"
+    lines.append(passed + (f", {counts[Verdict.SKIPPED]} skipped for want of rows" if counts[Verdict.SKIPPED] else ""))
     width = min(44, max(len(result.name) for result in report.suites))
     lines += ["", f"{'suite':<{width}}  rows" + "".join(f"{title:>7}" for title in _GLANCE)]
     for result in report.suites:
         figures = "".join(f"{figure(result.measures[metric]):>7}" for metric in _GLANCE.values())
         lines.append(f"{result.name[-width:]:<{width}} {result.rows:>5}{figures}")
-    return "\n".join([*lines, "", f"{report.verdict} (bundle {report.bundle.version})"]) + "\n"
+    read = "" if page is None else f"; to read: {page}"
+    return "\n".join([*lines, "", f"{report.verdict} (bundle {report.bundle.version}){read}"]) + "\n"
 
 
-def _in_short(result: GateResult) -> str:
-    """The whole detail of a gate that did not pass, the figure alone of one that did."""
-    return result.detail.partition(";")[0] if result.verdict is Verdict.PASSED else result.detail
+def _told(results: Sequence[GateResult], verdict: Verdict) -> Iterator[str]:
+    """The gates with ``verdict``, the widest miss first."""
+    for result in sorted((found for found in results if found.verdict is verdict), key=lambda found: found.margin or 0.0):
+        yield f"{result.verdict:<9} {result.gate}: {_missed(result)}"
+        yield from (f"          {_quoted(example)}" for example in result.examples)
+
+
+def _missed(result: GateResult) -> str:
+    """Figure and margin, then what else there is to say."""
+    if result.margin is None or result.margin >= 0:
+        return result.detail
+    found, mark, more = result.detail.partition(";")
+    return f"{found}, misses by {-100 * result.margin:.2f} points{mark}{more}"
+
+
+def _quoted(example: Example) -> str:
+    """``test-1.jsonl:12 “怎么改地址” order-change expected: …``, without the text where it may not be shown."""
+    text = "" if example.text is None else f" “{_shortened(example.text)}”"
+    return f"{example.place}{text} {example.said}"
+
+
+def _shortened(text: str) -> str:
+    """``text`` on one line, without what would steer a terminal."""
+    line = "".join(character for character in " ".join(text.split()) if character.isprintable())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
 
 
 def _head(report: Report) -> Iterator[str]:
@@ -60,8 +91,12 @@ def _head(report: Report) -> Iterator[str]:
 
 def _gates(report: Report) -> Iterator[str]:
     yield "## Gates\n"
-    rows = ((str(result.gate), result.verdict.value, result.detail) for result in report.gates)
+    rows = ((str(result.gate), result.verdict.value, _missed(result)) for result in report.gates)
     yield from table(("gate", "verdict", "found"), rows)
+    for result in report.gates:
+        if result.verdict in (Verdict.FAILED, Verdict.UNDECIDED) and result.examples:
+            yield f"### {result.gate}\n"
+            yield from table(("where", "text", "what came"), ((each.place, each.text or "", each.said) for each in result.examples))
 
 
 def _measures(report: Report) -> Iterator[str]:

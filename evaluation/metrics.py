@@ -68,6 +68,11 @@ def clopper_pearson_lower(hits: int, n: int) -> float:
     return 0.0 if hits == 0 else float(beta.ppf(1 - ASSURANCE, hits, n - hits + 1))
 
 
+def clopper_pearson_upper(hits: int, n: int) -> float:
+    """Exact upper bound of a proportion, one-sided, 95 %; as ``clopper_pearson_lower``."""
+    return 1.0 - clopper_pearson_lower(n - hits, n)
+
+
 def wilson(hits: float, n: int) -> tuple[float, float]:
     """Two-sided 95 % score interval of a proportion, lower end first; ``hits`` may be a fraction where rows share theirs.
 

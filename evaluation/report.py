@@ -81,13 +81,19 @@ def write_whole(folder: Path, files: Mapping[str, str]) -> None:
 def _gate(result: GateResult) -> dict[str, Any]:
     """A gate's line; the figure of a measured one is told under ``run`` alone."""
     gate = result.gate
-    return {
-        "suite": gate.suite,
-        "metric": gate.metric,
-        gate.side.value: gate.limit,
-        "verdict": result.verdict,
-        "detail": f"measured in this run, see run.{gate.suite}" if gate.measured else result.detail,
-    }
+    value, margin = (None, None) if gate.measured else (result.value, result.margin)
+    return _rounded(
+        {
+            "suite": gate.suite,
+            "metric": gate.metric,
+            gate.side.value: gate.limit,
+            "verdict": result.verdict,
+            "detail": f"measured in this run, see run.{gate.suite}" if gate.measured else result.detail,
+            "value": value,
+            "margin": margin,
+            "examples": [_without_none(asdict(example), "text") for example in result.examples],
+        }
+    )
 
 
 def _suite(result: SuiteResult) -> dict[str, Any]:

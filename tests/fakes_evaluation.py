@@ -118,7 +118,7 @@ class FakeOpener:
 
     engine: FakeEngine
 
-    def __call__(self, bundle: Path, *, pack: Path) -> FakeEngine:
+    def __call__(self, bundle: Path, *, pack: Path | None = None) -> FakeEngine:
         return self.engine
 
 
@@ -138,7 +138,7 @@ def write_pack(root: Path, exams: Mapping[str, Sequence[Mapping[str, object]]]) 
 def write_gates(path: Path) -> Path:
     """The two gates that any pack can be held against; returns ``path``."""
     bound = {"suite": "test", "metric": "match_accuracy_lower_bound", "at_least": 0.95}
-    wrong = {"suite": "test", "metric": "wrong_automatic_answers", "at_most": 0.02}
+    wrong = {"suite": "test", "metric": "wrong_automatic_answers", "at_most": 0.05}  # which 59 rows can show
     _write(path, {"gates": [bound, wrong]})
     return path
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from evaluation.conversations.play import Played, play
 from evaluation.conversations.scenario import Scenario
-from evaluation.examination import Examination
+from evaluation.examination import SHOWN, Examination, Example
 from evaluation.metrics import share
 from evaluation.tables import interval_cell, table
 from yingda.dialogue import Decider
@@ -35,18 +35,29 @@ def examine_conversations(engine: Decider, scenarios: Sequence[Scenario], *, tic
     measures = {
         "conversations_passed": share([not any(turn.wrong for turn in each) for each in played]),
         "turns_passed": share([not turn.wrong for turn in turns]),
-        "handoffs_right": share([not any(w.startswith(("reasons", "outcome")) for w in turn.wrong) for turn in handed]),
+        "handoffs_right": share([not _handed_wrongly(turn) for turn in handed]),
     }
     failures = [turn for turn in turns if turn.wrong]
     facts = {"conversations": len(played), "turns": len(turns), "failures": [_told(turn) for turn in failures]}
     page = [f"{name}: {interval_cell(measure)}" for name, measure in measures.items()]
     missing = "" if scenarios else "the pack has no conversations"
-    return Examination(NAME, measures, facts, ["\n".join(page) + "\n", *_failures(failures)], missing)
+    told = tuple(_example(turn) for turn in failures[:SHOWN])
+    handed_wrongly = tuple(_example(turn) for turn in handed if _handed_wrongly(turn))
+    examples = {"conversations_passed": told, "turns_passed": told, "handoffs_right": handed_wrongly[:SHOWN]}
+    return Examination(NAME, measures, facts, ["\n".join(page) + "\n", *_failures(failures)], missing, examples)
 
 
 def workload(scenarios: Sequence[Scenario]) -> int:
     """Calls of ``tick`` that an examination takes."""
     return sum(len(scenario.turns) for scenario in scenarios)
+
+
+def _handed_wrongly(turn: Played) -> bool:
+    return any(wrong.startswith(("reasons", "outcome")) for wrong in turn.wrong)
+
+
+def _example(turn: Played) -> Example:
+    return Example(f"{turn.scenario} · {turn.number}", turn.text, "; ".join(turn.wrong))
 
 
 def _told(turn: Played) -> dict[str, object]:

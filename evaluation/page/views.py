@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from evaluation.examination import Examination
+from evaluation.examination import Examination, Example
 from evaluation.gates import GateResult, Side, Verdict
 from evaluation.metrics import Measure
 from evaluation.page.words import VERDICTS, Word, extra_word, metric_word, suite_word
@@ -15,6 +15,8 @@ from evaluation.suites import Confusion, Latency, Slice
 FEW_ROWS = 30
 """Parts with fewer rows are marked: their intervals are wide."""
 
+_ORDER = (Verdict.FAILED, Verdict.UNDECIDED, Verdict.SKIPPED, Verdict.PASSED)
+"""What needs a reader comes first."""
 _OPEN = frozenset({Verdict.UNDECIDED, Verdict.SKIPPED})
 
 ERROR_SCALE = 0.25
@@ -32,6 +34,11 @@ class GateView:
     measure: Measure | None
     margin: float | None
     reason: str
+
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """Messages that count against it, to be read where it did not pass."""
+        return () if self.result.verdict is Verdict.PASSED else self.result.examples
 
     @property
     def sign(self) -> str:
@@ -69,10 +76,11 @@ class Column:
 
 
 def gate_views(report: Report, extras: Sequence[Examination]) -> tuple[GateView, ...]:
-    """Every gate of the report, in order."""
+    """Every gate of the report, those that did not pass first."""
     found: dict[str, Mapping[str, Measure]] = {extra.name: extra.measures for extra in extras}
     found |= {suite.name: suite.measures for suite in report.suites}
-    return tuple(_gate_view(result, found.get(result.gate.suite, {}).get(result.gate.metric), set(found)) for result in report.gates)
+    ordered = sorted(report.gates, key=lambda result: _ORDER.index(result.verdict))
+    return tuple(_gate_view(result, found.get(result.gate.suite, {}).get(result.gate.metric), set(found)) for result in ordered)
 
 
 def heat_rows(found: Confusion) -> tuple[HeatRow, ...]:
@@ -101,16 +109,9 @@ def _gate_view(result: GateResult, measure: Measure | None, suites: set[str]) ->
         metric=metric_word(gate.metric),
         verdict=VERDICTS[result.verdict],
         measure=measure,
-        margin=_margin(result, measure),
+        margin=result.margin,
         reason=_reason(gate.suite, measure, suites) if result.verdict in _OPEN else "",
     )
-
-
-def _margin(result: GateResult, measure: Measure | None) -> float | None:
-    if result.verdict in _OPEN or measure is None or measure.value is None:
-        return None
-    over = measure.value - result.gate.limit
-    return over if result.gate.side is Side.AT_LEAST else -over
 
 
 def _reason(suite: str, measure: Measure | None, suites: set[str]) -> str:
@@ -118,7 +119,7 @@ def _reason(suite: str, measure: Measure | None, suites: set[str]) -> str:
         return "资料包里没有这个测试集"
     if measure is None or measure.value is None:
         return "没有计入该指标的消息"
-    return "消息太少，即使全对也证明不了"
+    return "消息太少，不足以判定"
 
 
 def _heat_row(found: Confusion, number: int) -> HeatRow:

@@ -56,6 +56,7 @@ METRIC_WORDS: Mapping[str, Word] = MappingProxyType(
 
 EXTRA_WORDS: Mapping[str, Word] = MappingProxyType(
     {
+        "labels_lacking": Word("知识缺失的标注", "labels lacking", "测试消息中，标注的意图或条目在被评测的知识里找不到的占比，必须为零。"),
         "wrong_accepted": Word("采用后答错率", "wrong accepted", "引擎采用的匹配中答错的占比，即错误预算承诺要守住的上限，越低越好。"),
         "intents_never_matched": Word(
             "从未匹配的意图", "intents never matched", "有标准答案、却没有一条消息被采用匹配的意图占比，越低越好。"
@@ -169,6 +170,7 @@ VALUES: Mapping[str, str] = MappingProxyType(
 
 EXTRAS: Mapping[str, Word] = MappingProxyType(
     {
+        "labels": Word("知识完整性", "labels"),
         "promise": Word("承诺核验", "promise"),
         "robustness": Word("稳健性", "robustness"),
         "conversations": Word("多轮对话", "conversations"),

@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from evaluation.examination import Examination
+from evaluation.examination import SHOWN, Examination, Example
 from evaluation.metrics import Measure, share
 from evaluation.outcomes import Answerer
 from evaluation.robustness import trials
 from evaluation.robustness.cases import Case
 from evaluation.robustness.fate import Failure, Fate, Tally
-from evaluation.robustness.invariance import Invariance, draw, examine_invariance, invariance_workload
+from evaluation.robustness.invariance import Invariance, as_failure, draw, examine_invariance, invariance_workload
 from evaluation.robustness.metrics import NAME
-from evaluation.robustness.page import write_page
+from evaluation.robustness.page import in_turn, write_page
 from evaluation.robustness.perturbations import SEED
 from evaluation.robustness.trials import Trial, try_cases
 from evaluation.rows import Row
@@ -32,7 +32,8 @@ def examine_robustness(engine: Answerer, rows: Sequence[Row], cases: Sequence[Ca
     invariance = examine_invariance(engine, draw(rows, engine.knowledge.taxonomy), tick=tick)
     tried = try_cases(engine, cases, tick=tick)
     measures = _measures(invariance, tried)
-    return Examination(NAME, measures, _facts(invariance, tried), write_page(invariance, tried))
+    page = write_page(invariance, tried)
+    return Examination(NAME, measures, _facts(invariance, tried), page, examples=_examples(invariance, tried))
 
 
 def workload(rows: Sequence[Row], cases: Sequence[Case], taxonomy: Taxonomy) -> int:
@@ -53,6 +54,26 @@ def _measures(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, Me
         "directional_heard": share([trial.fate is Fate.RIGHT for trial in pairs if trial.heard]),
         "minimum_function": share(single),
     }
+
+
+def _examples(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, tuple[Example, ...]]:
+    failed = trials.failures(tried)
+    pairs = {trial.case.id for trial in tried if trial.case.is_directional}
+    accepted = [test for test in invariance.accepted if test.fate is not Fate.RIGHT]
+    against = {
+        "invariance": [as_failure(test) for test in accepted if test.fate is Fate.WRONG],
+        "invariance_kept": [as_failure(test) for test in accepted],
+        "invariance_all": [as_failure(test) for test in invariance.tests if test.fate is Fate.WRONG],
+        "best_kept": [as_failure(test) for test in invariance.tests if not test.after.best_right],
+        "directional": [failure for failure in failed if failure.name in pairs],
+        "directional_heard": [failure for failure in failed if failure.name in pairs],
+        "minimum_function": [failure for failure in failed if failure.name not in pairs],
+    }
+    return {metric: tuple(_example(failure) for failure in in_turn(found)[:SHOWN]) for metric, found in against.items()}
+
+
+def _example(failure: Failure) -> Example:
+    return Example(failure.name, failure.after, f"{failure.kind}, {failure.expected} expected: {failure.came}")
 
 
 def _facts(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, Any]:

@@ -93,7 +93,7 @@ class Invariance:
 
     def failures(self) -> list[Failure]:
         """Every test that failed, in order; where no entry was accepted before, a wrong answer alone is a failure."""
-        return [_failure(test) for test in self.tests if test.fate is Fate.WRONG or (test.was_accepted and test.fate is Fate.SILENT)]
+        return [as_failure(test) for test in self.tests if test.fate is Fate.WRONG or (test.was_accepted and test.fate is Fate.SILENT)]
 
     def _of(self, perturbation: str | None) -> list[Perturbed]:
         return [test for test in self.tests if perturbation in (None, test.perturbation)]
@@ -138,7 +138,8 @@ def _is_suitable(row: Row, taxonomy: Taxonomy) -> bool:
     return intent is None or intent.kind != _SMALL_TALK
 
 
-def _failure(test: Perturbed) -> Failure:
+def as_failure(test: Perturbed) -> Failure:
+    """The texts of ``test``, what was expected and what came."""
     row = test.before.row
     entries = dict.fromkeys([*([] if row.faq is None else [row.faq]), *row.also])
     return Failure(

@@ -1,6 +1,6 @@
 """Changes of a Chinese message that leave open nothing about what it asks; each is a function of the text and a seed.
 
-They are what customers of Chinese shops do to their texts: other width and script, emphasis, emoji, careless
+They are what customers of Chinese shops do to their texts: other width and script, repeated characters, exclamation, emoji, careless
 punctuation, pasted order numbers, politeness, slips of the keyboard and of the pinyin input, and long introductions.
 The idea of label-preserving perturbations is CheckList's (Ribeiro et al., ACL 2020).
 """
@@ -55,10 +55,16 @@ def traditional(text: str, _: Random) -> str:
     return str(_to_traditional().convert(text))
 
 
-def emphasis(text: str, _: Random) -> str:
-    """The last sound drawn out, with three exclamation marks: 怎么还不发货啊啊啊!!!"""
+def drawn_out(text: str, _: Random) -> str:
+    """The last sound drawn out: 怎么还不发货啊啊啊"""
     body = _bare(text)
-    return body + (body[-1] * 2 if body[-1:] in _PARTICLES else "啊啊啊") + "!!!" if body else text
+    return body + (body[-1] * 2 if body[-1] in _PARTICLES else "啊啊啊") + text[len(body) :] if body else text
+
+
+def exclaimed(text: str, _: Random) -> str:
+    """Three exclamation marks at the end: 怎么还不发货!!!"""
+    body = _bare(text)
+    return f"{body}!!!" if body else text
 
 
 def emoji(text: str, random: Random) -> str:
@@ -128,7 +134,7 @@ PERTURBATIONS: Mapping[str, Perturbation] = MappingProxyType(
     {
         function.__name__: function
         for function in (
-            *(width, traditional, emphasis, emoji, marks_removed, marks_doubled, marks_spaced),
+            *(width, traditional, drawn_out, exclaimed, emoji, marks_removed, marks_doubled, marks_spaced),
             *(order_number, polite, swapped, dropped, homophone, story),
         )
     }

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from evaluation.examination import Example
 from evaluation.metrics import Measure
 from evaluation.outcomes import Judged
 from evaluation.suites import answers, intent, least_found, sentiment
+from evaluation.suites.against import against
 from evaluation.suites.calibration import Calibration, calibrations
 from evaluation.suites.confusion import NO_CATEGORIES, Confusion, confusion
 from evaluation.suites.latency import Latency, latency
@@ -44,7 +46,7 @@ METRICS: Mapping[str, Metric] = MappingProxyType({metric.__name__: metric for me
 
 @dataclass(frozen=True, slots=True)
 class SuiteResult:
-    """Everything measured over one suite."""
+    """Everything measured over one suite; ``against`` holds some messages that count against a metric."""
 
     name: str
     rows: int
@@ -54,6 +56,7 @@ class SuiteResult:
     mistakes: tuple[WrongMatch, ...]
     latency: Latency
     confusion: Confusion
+    against: Mapping[str, tuple[Example, ...]]
 
 
 def examine(name: str, judged: Sequence[Judged], *, texts: bool, categories: Mapping[str, str] = NO_CATEGORIES) -> SuiteResult:
@@ -70,4 +73,5 @@ def examine(name: str, judged: Sequence[Judged], *, texts: bool, categories: Map
         mistakes=surest_mistakes(judged, texts=texts),
         latency=latency(judged),
         confusion=confusion(judged, categories),
+        against=against(judged, texts=texts),
     )

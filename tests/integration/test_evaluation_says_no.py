@@ -1,7 +1,8 @@
 """The evaluation says no: the shipped bundle passes every gate, and each way of spoiling it is caught by the gate meant for it.
 
-The encoder is never spoiled, so each message is encoded once for all cases; everything behind the encoder runs anew, over all rows
-of the test set, for the lower bound of match accuracy needs them.
+Each case is a call of `python -m evaluation` with everything as it is there, but for two things that would cost minutes: the encoder
+file is never spoiled, so each message is encoded once for all cases, and speed is not measured, which a remembered encoding would
+make a lie of. Everything behind the encoder runs anew, over all rows of the test set, for the lower bound needs them.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import json
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,14 +21,18 @@ import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
-from evaluation.command import run
+from evaluation.__main__ import main
 from evaluation.conversations.scenario import FOLDER as CONVERSATIONS
-from evaluation.robustness.cases import CASES
-from evaluation.speed import METRICS, open_loop
+from evaluation.conversations.scenario import read_scenarios
+from evaluation.robustness.cases import CASES, read_cases
+from evaluation.speed import NAME as SPEED
+from yingda import assemble
 from yingda import bundle as layout
-from yingda.assemble import open_engine
 from yingda.bundle import open_bundle, write_manifest
+from yingda.domain.conversation import ConversationState
+from yingda.domain.decision import Answer, Outcome
 from yingda.domain.knowledge import DISPLEASED
+from yingda.domain.message import Message
 from yingda.engine import Encoder, Engine
 from yingda.pack import copy_knowledge, read_knowledge
 from yingda.runtime import Encodings
@@ -50,6 +57,8 @@ CORE = {
     "robustness: minimum_function",
     "robustness: directional",
 }
+HEADS = {"intent": 22, "sentiment": 23}
+"""The heads of the encoder's graph, each with a seed."""
 
 
 @dataclass(frozen=True)
@@ -83,25 +92,72 @@ class RememberingEncoder:
 
 
 @dataclass
+class UntrainedHeads:
+    """Intent and sentiment by a random map of the embedding, which is what a head is before training."""
+
+    encoder: Encoder
+
+    def run(self, ids: Sequence[Sequence[int]]) -> Encodings:
+        """As the encoder, but for its heads."""
+        found = self.encoder.run(ids)
+        drawn = {name: self._map(found.embedding, getattr(found, name).shape[1], seed) for name, seed in HEADS.items()}
+        return replace(found, **drawn)
+
+    def _map(self, embedding: Any, labels: int, seed: int) -> Any:
+        weights = np.random.default_rng(seed).standard_normal((embedding.shape[1], labels)).astype(np.float32)
+        return np.stack([row @ weights for row in embedding])
+
+
+@dataclass
+class SilentEngine:
+    """Has nothing to say to a text that is not among ``known``; ``forgets`` its candidates there, too."""
+
+    engine: Engine
+    known: frozenset[str]
+    forgets: bool
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.engine, name)
+
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None, /) -> list[Answer]:
+        """As the engine, or nothing."""
+        answers = zip(messages, self.engine.answer_many(messages, states), strict=True)
+        return [answer if message.text in self.known else self._silent(answer) for message, answer in answers]
+
+    def _silent(self, answer: Answer) -> Answer:
+        candidates = () if self.forgets else answer.candidates
+        return replace(answer, outcome=Outcome.NO_ANSWER, faq=None, accepted=None, candidates=candidates)
+
+
+Change = Callable[[Engine], Any]
+"""Spoils what no file of a bundle can."""
+
+
+@dataclass
 class Bench:
-    """Opens bundles with what their encoder said before; ``root`` has a folder for all that is written."""
+    """`python -m evaluation` with what the encoder said before; ``root`` has a folder for all that is written."""
 
     root: Path
     pack: Path
     encoded: dict[str, dict[tuple[int, ...], Encodings]] = field(default_factory=dict)
 
-    def open_with_pack(self, bundle: Path, *, pack: Path) -> Engine:
-        """The opener of `python -m evaluation`."""
-        return self._remembering(bundle, open_engine(bundle, pack=pack))
+    def loader(self, change: Change) -> Callable[[str], Any]:
+        """Imports what the command imports: engines remember, and no speed is measured."""
 
-    def open_as_served(self, bundle: Path, *, pack: Path) -> Engine:
-        """With the knowledge inside the bundle, as `yingda` serves it where no pack is named."""
-        return self._remembering(bundle, open_engine(bundle))
+        def open_engine(bundle: Path, *, pack: Path | None = None) -> Any:
+            return change(self._remembering(bundle, assemble.open_engine(bundle, pack=pack)))
+
+        fakes = {"yingda.assemble": SimpleNamespace(open_engine=open_engine), "evaluation.speed": SimpleNamespace(open_loop=None)}
+        return lambda name: fakes.get(name) or import_module(name)
 
     def _remembering(self, bundle: Path, engine: Engine) -> Engine:
         digest = open_bundle(bundle).manifest["files"][layout.ENCODER]["sha256"]
-        encoder = RememberingEncoder(engine._model.encoder, self.encoded.setdefault(digest, {}))
-        return Engine(replace(engine._model, encoder=encoder), engine._index, engine.knowledge)
+        return with_encoder(engine, RememberingEncoder(engine._model.encoder, self.encoded.setdefault(digest, {})))
+
+
+def with_encoder(engine: Engine, encoder: Encoder) -> Engine:
+    """``engine`` that reads by ``encoder``."""
+    return Engine(replace(engine._model, encoder=encoder), engine._index, engine.knowledge)
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +170,11 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def examine(bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Found]:
     """Evaluates a bundle (the shipped one unless named) and gives what was found."""
 
-    def _examine(bundle: Path = BUNDLE, *, pack: Path = bench.pack, opener: Any = bench.open_with_pack, loop_opener: Any = None) -> Found:
+    def _examine(bundle: Path = BUNDLE, *, pack: Path = bench.pack, change: Change = lambda engine: engine) -> Found:
         arguments = ["--bundle", str(bundle), "--pack", str(pack), "--out", str(tmp_path / "out")]
-        code = run(arguments, opener=opener, draw=lambda _: {}, loop_opener=loop_opener)
+        code = main(arguments, load=bench.loader(change))
         captured = capsys.readouterr()
-        assert code != 2, captured.err
+        assert "could not run" not in captured.err
         report = json.loads((tmp_path / "out/evaluation.json").read_text("utf-8"))
         return Found(code, captured.out, report, (tmp_path / "out/evaluation.md").read_text("utf-8"))
 
@@ -225,29 +281,37 @@ def draw_linear_view(path: Path) -> None:
 
 
 def assert_refused(found: Found, by: set[str]) -> None:
-    """Exit code 1, and screen and both reports name each gate of ``by`` with the figure that failed it."""
+    """Exit code 1; screen and both reports name each gate of ``by`` with the figure that failed it, its margin and messages to read."""
     assert found.code == 1
     assert found.report["verdict"] == "failed"
     assert by <= found.gates("failed")
     assert "\nfailed (bundle " in found.screen
+    assert "/out/evaluation.html" in found.screen.splitlines()[-1]
     assert found.page.startswith("# Evaluation: failed\n")
+    lines = found.screen.splitlines()
     for gate in found.report["gates"]:
         if f"{gate['suite']}: {gate['metric']}" in by:
             value = {**found.report["suites"], **found.report["examinations"]}[gate["suite"]]["measures"][gate["metric"]]
             why = f"{value['value']:.4f} over {value['n']} rows"
             side, limit = next((side, gate[side]) for side in ("at_least", "at_most") if side in gate)
             name = f"{gate['suite']}: {gate['metric']} {side.replace('_', ' ')} {limit:g}"
+            assert gate["value"] == value["value"]
+            assert gate["margin"] == pytest.approx(-abs(gate["value"] - limit), abs=1e-6)
             assert gate["detail"].startswith(why)
-            assert any(line.startswith("failed") and f"{name}: {why}" in line for line in found.screen.splitlines())
-            assert f"| {name} | failed | {why}" in found.page
+            (number,) = (number for number, line in enumerate(lines) if line.startswith(f"failed    {name}: {why}, misses by "))
+            assert f"| {name} | failed | {why}, misses by " in found.page
+            assert 1 <= len(gate["examples"]) <= 5
+            assert all(lines[number + 1 + place].strip().startswith(told["place"]) for place, told in enumerate(gate["examples"]))
 
 
 def test_the_shipped_bundle_passes_every_gate(examine: Callable[..., Found]) -> None:
-    found = examine(loop_opener=open_loop)
+    found = examine()
 
     gates = {f"{gate['suite']}: {gate['metric']}" for gate in yaml.safe_load(GATES.read_text("utf-8"))["gates"]}
-    assert found.gates("passed") == gates
-    assert found.code == 0
+    unmeasured = {gate for gate in gates if gate.startswith(f"{SPEED}: ")}
+    assert found.gates("passed") == gates - unmeasured
+    assert found.gates("undecided") == unmeasured, "tests/integration/test_shipped_bundle.py measures them"
+    assert found.code == 2
 
 
 def test_shuffled_labels_are_refused_for_wrong_matches(bench: Bench, examine: Callable[..., Found], tmp_path: Path) -> None:
@@ -262,10 +326,11 @@ def test_shuffled_labels_are_refused_for_wrong_matches(bench: Bench, examine: Ca
     assert "test: sentiment_ece" in found.gates("passed"), "the mood kept its label"
 
 
-def test_an_intent_without_entries_is_refused_for_what_is_not_found(bench: Bench, examine: Callable[..., Found], tmp_path: Path) -> None:
-    found = examine(spoil(tmp_path / "bundle", knowledge=forget_intent), opener=bench.open_as_served)
+def test_an_intent_without_entries_is_refused_for_what_is_not_found(examine: Callable[..., Found], tmp_path: Path) -> None:
+    found = examine(spoil(tmp_path / "bundle", knowledge=forget_intent))
 
-    assert_refused(found, by={"test: least_found_intent"})
+    assert_refused(found, by={"labels: labels_lacking", "test: least_found_intent"})
+    assert "labelled modify-address, which the knowledge lacks" in found.screen
     # the engine says that it does not know these messages, so no promise about its answers is broken
     assert {"test: match_accuracy_lower_bound", "test: wrong_automatic_answers"} <= found.gates("passed")
 
@@ -289,13 +354,13 @@ def test_a_spoiled_calibration_is_refused_for_it(
 
 
 def test_untrained_heads_are_refused_though_they_answer_nothing_wrongly(examine: Callable[..., Found], tmp_path: Path) -> None:
-    found = examine(spoil(tmp_path / "bundle", FAQ_VECTORS=draw_class_vectors, LINEAR_WEIGHTS=draw_linear_view))
+    bundle = spoil(tmp_path / "bundle", FAQ_VECTORS=draw_class_vectors, LINEAR_WEIGHTS=draw_linear_view)
+    found = examine(bundle, change=lambda engine: with_encoder(engine, UntrainedHeads(engine._model.encoder)))
 
     assert_refused(found, by=CORE)
+    assert found.gates("failed") & {"test: displeased_recall", "test: sentiment_ece"}
     # who never answers is never wrong: without the floors above, such a bundle would not be refused
     assert "test: wrong_automatic_answers" in found.gates("passed")
-    unshown = {"test: match_accuracy_lower_bound", "robustness: invariance", "robustness: invariance_all"}
-    assert found.gates("undecided") <= unshown | {f"speed: {name}" for name in METRICS}
 
 
 def test_leaked_test_rows_are_refused_for_contamination(examine: Callable[..., Found], tmp_path: Path) -> None:
@@ -309,3 +374,32 @@ def test_leaked_test_rows_are_refused_for_contamination(examine: Callable[..., F
     assert_refused(found, by={"contamination: contaminated_rows"})
     assert found.gates("failed") == {"contamination: contaminated_rows"}
     assert "- test-1.jsonl, " in found.page and "`test-1.jsonl:" in found.page
+
+
+@pytest.mark.parametrize(
+    ("forgets", "by", "kept"),
+    [
+        (False, {"robustness: invariance_kept"}, {"robustness: best_kept"}),
+        (True, {"robustness: invariance_kept", "robustness: best_kept"}, set[str]()),
+    ],
+)
+def test_silence_at_every_change_of_wording_is_refused(
+    forgets: bool, by: set[str], kept: set[str], examine: Callable[..., Found], bench: Bench
+) -> None:
+    known = frozenset(written(bench.pack))
+
+    found = examine(change=lambda engine: SilentEngine(engine, known, forgets))
+
+    assert_refused(found, by=by)
+    assert found.gates("failed") == by
+    assert {"robustness: invariance", "robustness: invariance_all"} | kept <= found.gates("passed"), "silence misleads nobody"
+
+
+def written(pack: Path) -> Iterator[str]:
+    """Every text that the pack itself asks, without perturbation."""
+    for path in exams(pack):
+        yield from (json.loads(line)["text"] for line in path.read_text("utf-8").splitlines())
+    for case in read_cases(pack / CASES, read_knowledge(pack)):
+        yield from case.texts
+    for file in read_scenarios(pack, read_knowledge(pack)):
+        yield from (turn.text for scenario in file.scenarios for turn in scenario.turns)

@@ -20,7 +20,14 @@ from yingda.pack import read_knowledge
 ROOT = Path(__file__).parents[2]
 BUNDLE, PACK = ROOT / "models/current", ROOT / "data/packs/retail"
 
-LEAST = {"invariance": 0.99, "invariance_all": 0.99, "invariance_kept": 0.75, "best_kept": 0.9, "directional": 0.6, "minimum_function": 0.6}
+LEAST = {
+    "invariance": 0.99,
+    "invariance_all": 0.99,
+    "invariance_kept": 0.75,
+    "best_kept": 0.92,
+    "directional": 0.6,
+    "minimum_function": 0.6,
+}
 """Below these a change has broken something: each lies some points under what the bundle reaches."""
 
 _NO_WORD = re.compile(r"[\W_]+")

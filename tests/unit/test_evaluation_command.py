@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +15,7 @@ import pytest
 from evaluation.command import run
 from tests.fakes_evaluation import FakeEngine, FakeOpener, Said, exam, knows, write_gates, write_pack, write_rows
 from yingda.domain.errors import BundleError
+from yingda.pack import read_knowledge
 
 ROWS = exam(90)
 FOREIGN: list[dict[str, object]] = [{"text": "when?", "intent": "SHIP", "faq": "ship-when", "sentiment": "neutral", "lang": "en"}]
@@ -46,7 +47,8 @@ def test_an_engine_that_is_right_passes(pack: Path, tmp_path: Path, capsys: pyte
     assert command(pack, tmp_path / "out") == 0
 
     captured = capsys.readouterr()
-    assert "passed (bundle 2026.1)" in captured.out
+    assert captured.out.splitlines()[0] == "passed    2 of 2 gates"
+    assert captured.out.endswith(f"passed (bundle 2026.1); to read: {tmp_path / 'out/evaluation.html'}\n")
     assert captured.out.count("\n") < 25
     assert "messages" in captured.err
 
@@ -55,8 +57,28 @@ def test_shuffled_labels_fail_the_gate(tmp_path: Path, capsys: pytest.CaptureFix
     pack = write_pack(tmp_path / "pack", {"test-1.jsonl": shuffled_labels(ROWS)})
 
     assert command(pack, tmp_path / "out", engine=knows(ROWS)) == 1
-    assert "failed" in capsys.readouterr().out
+    screen = capsys.readouterr().out
     assert report(tmp_path / "out")["verdict"] == "failed"
+    gates = report(tmp_path / "out")["gates"]
+    assert {gate["verdict"] for gate in gates} == {"failed"}
+    wide = min(gates, key=lambda gate: gate["margin"])
+    lines = screen.splitlines()
+    assert lines[0].startswith(f"failed    test: {wide['metric']} ")
+    assert f"misses by {-100 * wide['margin']:.2f} points" in lines[0]
+    quoted = [line.strip() for line in lines[1:6]]
+    assert quoted == [f"{each['place']} “{each['text']}” {each['said']}" for each in wide["examples"]]
+    assert all(line.startswith("test-1.jsonl:") and " expected: answered, " in line for line in quoted)
+
+
+def test_a_long_message_is_one_short_line_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [row | {"text": f"{row['text']}\x1b[31m\n" + "长" * 100} for row in ROWS]
+    pack = write_pack(tmp_path / "pack", {"test-1.jsonl": rows})
+
+    assert command(pack, tmp_path / "out", engine=FakeEngine(otherwise=Said(entry="coupon-use"))) == 1
+
+    quoted = [line for line in capsys.readouterr().out.splitlines() if "test-1.jsonl:" in line]
+    assert len(quoted) == 10
+    assert all("长…”" in line and "\x1b" not in line for line in quoted)
 
 
 def test_a_set_too_small_to_decide_is_neither_passed_nor_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,6 +86,45 @@ def test_a_set_too_small_to_decide_is_neither_passed_nor_failed(tmp_path: Path, 
 
     assert command(pack, tmp_path / "out") == 2
     assert "too small to decide" in capsys.readouterr().out
+
+
+@dataclass
+class Shelf:
+    """Opens the same engine whatever it is asked for, and remembers with which knowledge."""
+
+    engine: FakeEngine
+    asked: list[Path | None] = field(default_factory=list)
+
+    def __call__(self, bundle: Path, *, pack: Path | None = None) -> FakeEngine:
+        self.asked.append(pack)
+        return self.engine
+
+
+def test_the_bundles_own_knowledge_is_examined_unless_another_is_named(pack: Path, tmp_path: Path) -> None:
+    shelf, gates = Shelf(knows(ROWS)), write_gates(tmp_path / "gates.yaml")
+    words = ["--pack", str(pack), "--bundle", "models/fake", "--out", str(tmp_path / "out")]
+
+    run(words, opener=shelf, gates=gates, draw=lambda _: {})
+    run([*words, "--knowledge", "edited"], opener=shelf, gates=gates, draw=lambda _: {})
+
+    assert shelf.asked == [None, Path("edited")]
+
+
+def test_labels_that_the_examined_knowledge_lacks_are_missed_and_not_refused(
+    pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = read_knowledge(pack)
+    engine = replace(knows(ROWS), knowledge=replace(known, faq={name: known.faq[name] for name in ("ship-when", "cancel-how")}))
+    gates = tmp_path / "gates.yaml"
+    gates.write_text("gates: [{suite: labels, metric: labels_lacking, at_most: 0}]", encoding="utf-8")
+
+    code = run(["--pack", str(pack), "--out", str(tmp_path / "out")], opener=FakeOpener(engine), gates=gates, draw=lambda _: {})
+
+    assert code == 1
+    assert report(tmp_path / "out")["examinations"]["labels"]["lacking"] == {"coupon-use": 30}
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "failed    labels: labels_lacking at most 0: 0.3333 over 90 rows, misses by 33.33 points"
+    assert lines[1] == "          test-1.jsonl:3 “第2个问题” labelled coupon-use, which the knowledge lacks"
 
 
 def test_the_report_names_everything_it_depends_on(pack: Path, tmp_path: Path) -> None:
@@ -132,7 +193,7 @@ def test_two_further_files_of_one_name_are_refused(pack: Path, tmp_path: Path, c
 
 
 def test_a_missing_bundle_is_one_message(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def opener(bundle: Path, *, pack: Path) -> FakeEngine:
+    def opener(bundle: Path, *, pack: Path | None = None) -> FakeEngine:
         raise BundleError(f"{bundle}: there is no bundle; build one")
 
     code = run(["--pack", str(pack), "--bundle", "nowhere", "--out", str(tmp_path / "out")], opener=opener)

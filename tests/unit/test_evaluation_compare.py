@@ -115,7 +115,7 @@ def test_a_candidate_that_covers_more_by_answering_wrongly_is_kept(pack: Path, t
     assert command(pack, tmp_path / "out", champion, FakeEngine(wrong)) == 1
 
     reasons = " ".join(report(tmp_path / "out")["reasons"])
-    assert "the candidate failed test: wrong_automatic_answers at most 0.02" in reasons
+    assert "the candidate failed test: wrong_automatic_answers at most 0.05" in reasons
     assert "worse: wrong_automatic_answers 0.000 -> 0.250" in reasons
 
 
@@ -281,7 +281,7 @@ def test_a_gate_that_the_candidate_alone_is_asked_stands_on_the_page(pack: Path,
     candidate = tmp_path / "b"
     candidate.mkdir()
     write_fingerprints(candidate / TRAINED, ["与测试无关的一句话"])
-    gates, leak = tmp_path / "gates.yaml", "{suite: contamination, metric: contaminated_rows, at_most: 0}"
+    gates, leak = tmp_path / "gates.yaml", "{suite: contamination, metric: contaminated_rows, at_most: 0.03}"
     gates.write_text(f"gates:\n  - {{suite: test, metric: coverage, at_least: 0.5}}\n  - {leak}\n", encoding="utf-8")
     known = read_knowledge(pack)
     shelf = FakeShelf({name: replace(knows(ROWS), knowledge=known) for name in ("a", "b")})

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import evaluation
+from evaluation.decidable import FEWEST, too_small
 from evaluation.errors import EvaluationError
+from evaluation.examination import SHOWN, Examination, Example
 from evaluation.gates import Gate, Side, Verdict, check, overall, read_gates
+from evaluation.metrics import Measure, clopper_pearson_lower, wilson
 from evaluation.outcomes import Judged
-from evaluation.suites import SuiteResult, examine
+from evaluation.suites import METRICS, SuiteResult, examine
 from tests.fakes_evaluation import make_judged, make_row
 from yingda.domain.decision import Outcome
+from yingda.domain.knowledge import Sentiment
+
+GATES = Path(evaluation.__file__).with_name("gates.yaml")
 
 BOUND = Gate("test", "match_accuracy_lower_bound", Side.AT_LEAST, 0.95)
 WRONG = Gate("test", "wrong_automatic_answers", Side.AT_MOST, 0.02)
@@ -34,8 +41,8 @@ def test_enough_right_matches_pass() -> None:
 def test_the_limit_itself_passes() -> None:
     wrong = make_judged(make_row(faq="cancel-how"))
 
-    assert verdict(WRONG, wrong, *[make_judged()] * 49) is Verdict.PASSED
-    assert verdict(WRONG, wrong, *[make_judged()] * 48) is Verdict.FAILED
+    assert verdict(WRONG, *[wrong] * 4, *[make_judged()] * 196) is Verdict.PASSED
+    assert verdict(WRONG, *[wrong] * 4, *[make_judged()] * 195) is Verdict.FAILED
 
 
 def test_wrong_matches_fail() -> None:
@@ -73,14 +80,116 @@ def test_an_optional_gate_without_rows_is_skipped() -> None:
     assert verdict(absent, make_judged()) is Verdict.SKIPPED
     assert verdict(replace(BOUND, optional=True), refused) is Verdict.SKIPPED
     assert verdict(replace(BOUND, optional=True), *[make_judged()] * 58) is Verdict.UNDECIDED
-    assert overall(check([absent, WRONG], results(make_judged()))) is Verdict.PASSED
+    assert overall(check([absent, WRONG], results(*[make_judged()] * 149))) is Verdict.PASSED
 
 
-def test_a_gate_on_a_bound_says_what_its_rows_can_decide() -> None:
-    found = check([BOUND, WRONG], results(*[make_judged()] * 59))
+def test_a_gate_that_failed_on_a_bound_says_what_its_rows_can_decide() -> None:
+    wrong = make_judged(make_row(faq="cancel-how"))
+    passed = check([BOUND], results(*[make_judged()] * 59))[0]
+    missed = check([BOUND], results(*[wrong] * 6, *[make_judged()] * 94))[0]
 
-    assert found[0].detail.startswith("0.9505 over 59 rows; over 59 rows an engine must be right 99.7% of the time")
-    assert found[1].detail == "0.0000 over 59 rows"
+    assert passed.detail == "0.9505 over 59 rows"
+    assert missed.detail.startswith("0.8850 over 100 rows; over 100 rows an engine must be right 99.2% of the time")
+
+
+def displeased(*, seen: int, unseen: int) -> list[Judged]:
+    row = make_row("气死我了", sentiment=Sentiment.ANGRY, place="test-1.jsonl:7")
+    return [make_judged(row, sentiment=Sentiment.NEGATIVE)] * seen + [make_judged(row, sentiment=Sentiment.NEUTRAL)] * unseen
+
+
+@pytest.mark.parametrize(
+    ("floor", "seen", "unseen", "expected"),
+    [
+        (0.75, 1, 0, Verdict.UNDECIDED),  # one of one shows 5 %
+        (0.75, 0, 1, Verdict.UNDECIDED),  # none of one leaves 95 %
+        (0.75, 5, 0, Verdict.UNDECIDED),  # five of five show 54.9 %
+        (0.75, 3, 2, Verdict.UNDECIDED),
+        (0.75, 0, 5, Verdict.FAILED),  # none of five leaves 45.1 %: no luck saves that
+        (0.75, 12, 0, Verdict.PASSED),  # twelve of twelve show 77.9 %
+        (0.75, 8, 4, Verdict.FAILED),
+        (0.79, 12, 0, Verdict.UNDECIDED),
+        (0.5, 5, 0, Verdict.PASSED),
+        (1.0, 12, 0, Verdict.UNDECIDED),
+        (0.0, 0, 1, Verdict.PASSED),
+    ],
+)
+def test_a_floor_is_decided_where_a_perfect_score_could_show_it(floor: float, seen: int, unseen: int, expected: Verdict) -> None:
+    gate = Gate("test", "displeased_recall", Side.AT_LEAST, floor)
+
+    assert verdict(gate, *displeased(seen=seen, unseen=unseen)) is expected
+
+
+@pytest.mark.parametrize(
+    ("ceiling", "right", "wrong", "expected"),
+    [
+        (0.02, 1, 0, Verdict.UNDECIDED),
+        (0.02, 0, 1, Verdict.FAILED),  # one of one is at least 5 %
+        (0.02, 5, 0, Verdict.UNDECIDED),
+        (0.02, 12, 0, Verdict.UNDECIDED),
+        (0.02, 11, 1, Verdict.UNDECIDED),  # one of twelve is at least 0.4 %
+        (0.02, 10, 2, Verdict.FAILED),  # two of twelve are at least 3 %
+        (0.3, 12, 0, Verdict.PASSED),
+        (0.3, 5, 0, Verdict.UNDECIDED),
+        (0.02, 148, 0, Verdict.UNDECIDED),
+        (0.02, 149, 0, Verdict.PASSED),
+    ],
+)
+def test_a_ceiling_is_decided_where_a_perfect_score_could_show_it(ceiling: float, right: int, wrong: int, expected: Verdict) -> None:
+    gate = Gate("test", "wrong_automatic_answers", Side.AT_MOST, ceiling)
+    bad = make_judged(make_row(faq="cancel-how"))
+
+    assert verdict(gate, *[make_judged()] * right, *[bad] * wrong) is expected
+
+
+@pytest.mark.parametrize("metric", [name for name in FEWEST if name in METRICS])
+def test_a_figure_that_is_no_share_states_the_rows_it_needs(metric: str) -> None:
+    gate, fewest = Gate("test", metric, Side.AT_MOST, 1.0), FEWEST[metric]
+
+    found = check([gate], results(*[make_judged()] * (fewest - 1)))[0]
+    assert (found.verdict, found.margin) == (Verdict.UNDECIDED, None)
+    assert f"{fewest - 1} rows, and {metric} needs at least {fewest}" in found.detail
+    for rows in (1, 5, 12):
+        assert verdict(gate, *[make_judged()] * rows) is Verdict.UNDECIDED
+    assert verdict(gate, *[make_judged()] * fewest) is Verdict.PASSED
+
+
+@pytest.mark.parametrize("gate", [gate for gate in read_gates(GATES) if gate.suite != "labels"], ids=str)  # which counts, not samples
+@pytest.mark.parametrize("rows", [1, 3])
+def test_no_shipped_gate_passes_on_a_handful_of_rows(gate: Gate, rows: int) -> None:
+    perfect = Measure(1.0, rows, *wilson(rows, rows)) if gate.side is Side.AT_LEAST else Measure(0.0, rows, *wilson(0, rows))
+    if gate.metric == "match_accuracy_lower_bound":
+        perfect = Measure(clopper_pearson_lower(rows, rows), rows, reachable=clopper_pearson_lower(rows, rows))
+    (found,) = check([gate], [], [Examination(gate.suite, {gate.metric: perfect}, {}, ())])
+
+    assert found.verdict is Verdict.UNDECIDED or gate.metric == "least_found_intent"  # which needs ten rows to be measured
+
+
+def test_the_committed_report_has_rows_enough_for_every_gate() -> None:
+    report = json.loads((GATES.parents[1] / "reports/current/evaluation.json").read_text("utf-8"))
+    measures = {
+        name: found["measures"] for name, found in {**report["suites"], **report["examinations"], "speed": report["run"]["speed"]}.items()
+    }
+    for gate in read_gates(GATES):
+        if gate.suite in measures:
+            fields = measures[gate.suite][gate.metric]
+            floor, ceiling = (gate.limit if gate.side is side else None for side in Side)
+            assert too_small(gate.metric, Measure(**fields), floor=floor, ceiling=ceiling) is None, gate
+
+
+def test_a_gate_tells_by_how_much_and_on_which_messages_it_failed() -> None:
+    gate = Gate("test", "displeased_recall", Side.AT_LEAST, 0.75)
+    found = check([gate], results(*displeased(seen=10, unseen=30)))[0]
+
+    assert found.value == 0.25
+    assert found.margin == -0.5
+    assert found.examples == (Example("test-1.jsonl:7", "气死我了", "angry taken for neutral (0.90)"),) * SHOWN
+
+
+def test_messages_that_may_not_leave_their_file_are_named_by_place_alone() -> None:
+    judged = displeased(seen=10, unseen=30)
+    found = check([Gate("test", "displeased_recall", Side.AT_LEAST, 0.75)], [examine("test", judged, texts=False)])[0]
+
+    assert {(example.place, example.text) for example in found.examples} == {("test-1.jsonl:7", None)}
 
 
 def test_a_failed_gate_outweighs_an_undecided_one() -> None:
@@ -90,7 +199,7 @@ def test_a_failed_gate_outweighs_an_undecided_one() -> None:
 
 
 def test_the_shipped_gates_hold_the_promise() -> None:
-    gates = read_gates(Path(evaluation.__file__).with_name("gates.yaml"))
+    gates = read_gates(GATES)
 
     assert {BOUND, WRONG} <= set(gates)
 

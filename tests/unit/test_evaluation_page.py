@@ -32,7 +32,7 @@ SVG = (
     '<use xlink:href="http://evil.example/a.svg"/><text style="font-family: Arial; fill: #333333">a &lt; b</text></svg>'
 )
 VOID = {"meta", "br", "wbr"}
-RELEASE = (Gate("test", "coverage", Side.AT_LEAST, 0.9), Gate("test", "wrong_automatic_answers", Side.AT_MOST, 0.5))
+RELEASE = (Gate("test", "wrong_automatic_answers", Side.AT_MOST, 0.5), Gate("test", "coverage", Side.AT_LEAST, 0.9))
 
 
 class Page(HTMLParser):
@@ -68,10 +68,11 @@ class Page(HTMLParser):
 
 
 def suite(name: str = "test", *, text: str = "多久发货") -> SuiteResult:
-    right = [make_judged(make_row(category="ORDER", style="plain")) for _ in range(6)]
+    right = [make_judged(make_row(category="ORDER", style="plain")) for _ in range(27)]
     wrong = make_judged(make_row(text, category="ORDER", style="typo"), entry="cancel-how", intent="CANCEL", milliseconds=9.0)
     held = make_judged(make_row(category="ORDER", style="typo"), accepted=False, outcome=Outcome.CLARIFY)
-    return examine(name, [*right, wrong, held], texts=True, categories={"CANCEL": "SALES"})
+    unheard = [make_judged(make_row("改个地址", category="ORDER", style="plain"), accepted=False, outcome=Outcome.CLARIFY)] * 3
+    return examine(name, [*right, wrong, held, *unheard], texts=True, categories={"CANCEL": "SALES"})
 
 
 def report(*suites: SuiteResult, gates: Sequence[Gate] = RELEASE) -> Report:
@@ -103,8 +104,25 @@ def test_each_gate_says_its_limit_what_was_found_and_by_how_much_it_misses() -> 
     assert "未通过 failed" in text
     assert "≥ 90.00%" in text and "87.50%" in text
     assert "未通过，还差 2.50 个百分点 failed, misses by 2.50 points" in text
-    assert "通过，余量 37.50 个百分点 passed, 37.50 points to spare" in text
+    assert "通过，余量 46.88 个百分点 passed, 46.88 points to spare" in text
     assert "test: coverage at least 0.9" in text
+
+
+def test_failed_gates_come_first_with_messages_to_read_and_passed_ones_are_folded() -> None:
+    html = to_html(report(), diagrams={})
+    text = Page(html).text
+
+    failed, folded = text.index("misses by 2.50 points"), text.index("通过的门槛 gates passed 1 / 2")
+    assert failed < text.index("例如 e.g. 多久发货 test-1.jsonl:1: ship-when expected: clarify, best ship-when (0.99)") < folded
+    assert folded < text.index("46.88 points to spare")
+    assert "<details>\n<summary>通过的门槛" in html
+
+
+def test_where_every_gate_passed_they_are_all_shown() -> None:
+    html = to_html(report(gates=[Gate("test", "coverage", Side.AT_LEAST, 0.5)]), diagrams={})
+
+    assert "<details open>\n<summary>通过的门槛" in html
+    assert "例如" not in html
 
 
 @pytest.mark.parametrize(
@@ -133,10 +151,9 @@ def test_the_examinations_of_the_report_are_shown() -> None:
 
 
 def test_a_gate_may_name_the_measure_of_an_examination() -> None:
-    results = check([Gate("test", "coverage", Side.AT_LEAST, 0.5)], [suite()])
-    moved = tuple(replace(result, gate=replace(result.gate, suite="robustness", metric="kept")) for result in results)
+    results = check([Gate("robustness", "kept", Side.AT_LEAST, 0.5)], [], [extra()])
 
-    (view,) = gate_views(replace(report(), gates=moved), [extra()])
+    (view,) = gate_views(replace(report(), gates=results), [extra()])
 
     assert view.suite.zh == "稳健性"
     assert view.margin == pytest.approx(0.25)

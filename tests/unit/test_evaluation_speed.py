@@ -124,7 +124,7 @@ def test_without_a_bare_encoder_the_gate_is_undecided_and_says_why() -> None:
 
 
 def test_the_gate_counts_and_its_figure_stands_in_the_run_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    rows = exam(90)
+    rows = exam(100)
     pack = write_pack(tmp_path / "pack", {"test-1.jsonl": rows})
     gates = tmp_path / "gates.yaml"
     # no engine that does more than its encoder keeps all of its throughput, and none keeps nothing
