@@ -67,7 +67,7 @@ def lived(records: KnowledgeStore) -> list[tuple[datetime, Said]]:
 def test_every_moment_is_found_again_by_what_it_said(records: KnowledgeStore) -> None:
     moments = lived(records)
 
-    assert len({tuple(sorted(each.items())) for _, each in moments}) >= 6
+    assert len({tuple(sorted(each.items())) for _, each in moments}) == 5
     for at, then in moments:
         found = records.then(at, lambda snapshot, then=then: said(snapshot) == then)  # type: ignore[misc]
         assert found is not None and said(found) == then

@@ -8,7 +8,7 @@ from datetime import datetime
 from threading import Lock
 from typing import Protocol
 
-from yingda.domain.conversation import ConversationState
+from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import Answer
 from yingda.domain.errors import BundleError, PackError
 from yingda.domain.message import Message
@@ -87,14 +87,15 @@ class AsThen:
     def __init__(self, today: Decider, which: Mapping[str, str], open_engine: Callable[[str], Decider]) -> None:
         self._today, self._which, self._open = today, which, open_engine
 
-    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState]) -> list[Answer]:
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None) -> list[Answer]:
         """One answer for each message of the conversation whose state stands in the same place."""
+        known = [NEW] * len(messages) if states is None else states
         places: dict[str | None, list[int]] = {}
         for place, message in enumerate(messages):
             places.setdefault(self._which.get(message.message_id or ""), []).append(place)
         found: dict[int, Answer] = {}
         for digest, some in places.items():
             decider = self._today if digest is None else self._open(digest)
-            answers = decider.answer_many([messages[place] for place in some], [states[place] for place in some])
+            answers = decider.answer_many([messages[place] for place in some], [known[place] for place in some])
             found |= zip(some, answers, strict=True)
         return [found[place] for place in range(len(messages))]
