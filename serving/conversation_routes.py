@@ -16,6 +16,7 @@ from serving.body import StrictRoute
 from serving.context import context_of
 from serving.errors import FieldError, ProblemError, validation_problem
 from serving.keys import Scope
+from serving.knowledge_work import DeskDependency
 from serving.routes import ServiceDependency, as_json, problems
 from serving.service import Engine, Service
 from yingda.decide.counterfactual import Flip
@@ -111,19 +112,28 @@ async def release_conversation(conversation_id: str, body: schemas.ReleaseReques
     responses=_READ,
     dependencies=[needs(Scope.ANSWER)],
 )
-async def read_decision(answer_id: str, service: ServiceDependency) -> Response:
-    """The decision with its scores, keywords, rules, thresholds and versions, and the smallest changes that would flip it."""
-    return as_json(await service.take_turn(partial(_decision, answer_id, service.engine)))
+async def read_decision(answer_id: str, service: ServiceDependency, desk: DeskDependency) -> Response:
+    """The decision with its scores, keywords, rules, thresholds and versions, and the smallest changes that would flip it.
 
-
-def _decision(answer_id: str, engine: Engine, memory: Memory) -> schemas.DecisionResponse:
-    # Imported here: it brings the model runtime, which printing the contract does not need.
-    from yingda.replay.explain import explain_turn
-
-    turn = memory.turn(answer_id)
+    Once other knowledge was published, that of then is put together again from the store (`basis` is `rebuilt`).
+    """
+    turn = await service.look_up(lambda memory: memory.turn(answer_id))
     if turn is None:
         raise _not_found("answer")
-    why, facts = explain_turn(engine, memory, turn), turn.facts
+    engine, facts = service.engine, turn.facts
+    then = None
+    if (facts.bundle, facts.knowledge) != (engine.identity.sha256, engine.knowledge.digest):
+        # put together on a thread of its own, so that no message waits for it
+        then = await desk.engine_then(facts.bundle, facts.knowledge, turn.at)
+    return as_json(await service.take_turn(partial(_decision, turn, engine, then, desk.keeps_records)))
+
+
+def _decision(turn: StoredTurn, engine: Engine, then: Engine | None, kept: bool, memory: Memory) -> schemas.DecisionResponse:
+    # Imported here: it brings the model runtime, which printing the contract does not need.
+    from yingda.replay.explain import Because, explain_turn
+
+    because = Because.NOT_REPRODUCED if kept else Because.NO_RECORDS
+    why, facts = explain_turn(engine, memory, turn, then=then, because=because), turn.facts
     return schemas.DecisionResponse(
         answer_id=turn.turn_id,
         conversation_id=turn.conversation_id,
@@ -136,6 +146,11 @@ def _decision(answer_id: str, engine: Engine, memory: Memory) -> schemas.Decisio
         rules=[schemas.FiredRuleOut(id=r.id, document=r.document, description=r.description, sets=dict(r.sets)) for r in why.rules],
         thresholds=schemas.ThresholdsOut(**why.thresholds) if why.thresholds else None,
         limits=dict(why.limits) if why.limits else None,
+        basis=why.basis.value,
+        basis_reason=schemas.BasisReasonOut(code=why.because.value, zh=why.because.chinese(), en=why.because.english())
+        if why.because
+        else None,
+        today=schemas.DecidedOut.model_validate(asdict(why.today)) if why.today else None,
         replayed=why.replayed.value,
         would_flip=None if why.would_flip is None else [_flip_out(flip) for flip in why.would_flip],
     )

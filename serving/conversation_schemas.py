@@ -149,6 +149,14 @@ class FlipOut(BaseModel):
     after: DecidedOut
 
 
+class BasisReasonOut(BaseModel):
+    """Why the versions that decided cannot be had."""
+
+    code: Literal["other_bundle", "no_records", "not_reproduced"]
+    zh: str
+    en: str
+
+
 class DecisionResponse(BaseModel):
     """A decision with its evidence, as it was made, and what would have flipped it."""
 
@@ -162,10 +170,18 @@ class DecisionResponse(BaseModel):
     keywords: list[dict[str, Any]] = Field(description="Words of the keyword library found in the message, with the intent they speak for.")
     rules: list[FiredRuleOut] = Field(description="Rows of the operator's rules that fired, in their order.")
     thresholds: ThresholdsOut | None = Field(description="Confidences in force; null once another bundle is in use.")
-    limits: dict[str, int] | None = Field(description="Counts that call a person; null once the knowledge has changed.")
+    limits: dict[str, int] | None = Field(description="Counts that call a person; null where the knowledge of then cannot be had.")
+    basis: Literal["in_use", "rebuilt", "today"] = Field(
+        description="By which versions the decision is explained: those `in_use`, which decided it; those of then, `rebuilt` from the "
+        "records of the store; or those of `today`, where the ones of then cannot be had."
+    )
+    basis_reason: BasisReasonOut | None = Field(description="Why it is `today`'s; null otherwise.")
+    today: DecidedOut | None = Field(
+        description="With the basis `today`: what would be decided now, which `would_flip` is about; null otherwise."
+    )
     replayed: ReplayedWord = Field(
         description="Deciding the stored message once more: `identical` in everything seen; `same_decision` in all but the reply's "
-        "wording and the facts asked for, since names and context values are not stored; `other_versions` are in use; `text_masked`: it "
+        "wording and the facts asked for, since names and context values are not stored; `other_versions`: see `basis`; `text_masked`: it "
         "reads otherwise without the personal data; `differs` for something else that is not stored."
     )
     would_flip: list[FlipOut] | None = Field(

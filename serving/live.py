@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from yingda.store.knowledge.service import KnowledgeStore
 _WAITING = 64
 """Reads or changes that may wait; more are refused at once."""
 _READERS = 2
+_REBUILDS_WAITING = 16
 Held = TypeVar("Held")
 _STATUS = {"not_found": 404, "exists": 409, "not_allowed": 409, "stale_version": 412}
 
@@ -76,6 +78,12 @@ class Following(Protocol):
     def close(self) -> None: ...
 
 
+class Past(Protocol):
+    """Engines over earlier knowledge (``yingda.replay.then.PastEngines``)."""
+
+    def engine(self, digest: str, at: datetime, /) -> Engine | None: ...
+
+
 class HeldEngine:
     """The engine in use where knowledge is that of a pack: it changes with the bundle alone."""
 
@@ -108,11 +116,13 @@ class Desk:
         live: Following | None = None,
         warm: Callable[[Callable[[float], bool]], None] | None = None,
         bundle: BundleWatch | None = None,
+        past: Past | None = None,
     ) -> None:
-        self.clock, self.bundle = clock, bundle
+        self.clock, self.bundle, self.past = clock, bundle, past
         self._records, self._live, self._prepare = records, live, warm
         self._stop, self._warming = Event(), self._warmer(None)
         self._readers, self._writer = (Workers(threads=threads, max_queue=_WAITING) for threads in (_READERS, 1))
+        self._rebuilder = Workers(threads=1, max_queue=_REBUILDS_WAITING)
 
     @property
     def engine(self) -> Engine | None:
@@ -143,6 +153,22 @@ class Desk:
             self._warming.join()
         self._readers.close()
         self._writer.close()
+        self._rebuilder.close()
+
+    @property
+    def keeps_records(self) -> bool:
+        """Whether earlier versions of the knowledge are kept at all."""
+        return isinstance(self._records, KnowledgeStore)
+
+    async def engine_then(self, bundle: str | None, knowledge: str | None, at: datetime) -> Engine | None:
+        """The engine of that bundle over the knowledge of that digest, in use at the time ``at``; None where it cannot be had.
+
+        It is built on a thread of its own, one at a time; raises ProblemError where too many wait for one, or the store fails.
+        """
+        past, used = self.past, self.engine
+        if past is None or used is None or knowledge is None or bundle != used.identity.sha256:
+            return None
+        return await self._rebuilder.run(partial(_told, lambda each: each.engine(knowledge, at), past), size=1)
 
     def show(self, records: FixedRecords) -> None:
         """Show the records of another pack from now on."""
@@ -190,8 +216,11 @@ def _fixed(knowledge: Knowledge, clock: Callable[[], datetime]) -> FixedRecords:
 def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[], datetime]) -> Desk:
     """The knowledge in the store of ``settings``, seeded where it is empty, and an engine that follows it; raises YingdaError."""
     # Imported here: printing the contract needs no model runtime.
-    from yingda.assemble import engine_builder, open_parts, prepare_store
+    from yingda.assemble import Opened, engine_builder, open_parts, prepare_store
+    from yingda.engine import Engine as RealEngine
     from yingda.live import open_shop, warm
+    from yingda.pack.exchange.shop import digest_of, knowledge_of
+    from yingda.replay.then import PastEngines
     from yingda.store.base import open_store
 
     stamp = stamp_of(settings.bundle)
@@ -209,12 +238,23 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     )
     tell_news(log, shop.records, base, source=str(settings.pack or settings.bundle / "knowledge"))
 
+    def past_over(opened: Opened) -> PastEngines:
+        plain = replace(opened, cache_size=0)
+
+        def build(snapshot: KnowledgeSnapshot) -> RealEngine:
+            used = shop.live.engine
+            former = used if used.identity.sha256 == plain.model.identity.sha256 else None
+            return plain.engine(knowledge_of(plain.knowledge, snapshot), former=former)
+
+        return PastEngines(shop.records, digest_of=partial(digest_of, plain.knowledge), build=build)
+
     # It must not hold on to ``parts``: a model that was replaced is to be forgotten.
     def load(folder: Path) -> ModelIdentity:
         fresh = open_parts(folder, pack=settings.pack, cache_size=settings.cache_entries)
         check_taxonomy(folder, fresh.knowledge, base)
         engine = shop.live.adopt(engine_builder(fresh), ready=Engine.warm_up)
         shop.vectors.follow(fresh.embed)
+        desk.past = past_over(fresh)
         return engine.identity
 
     watch = BundleWatch(settings.bundle, load, identity=parts.model.identity, stamp=stamp, clock=clock, log=log)
@@ -222,7 +262,8 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     def prepare(rest: Callable[[float], bool]) -> None:
         warm(shop.vectors, shop.records, clock(), rest=rest)
 
-    return Desk(shop.records, clock=clock, live=shop.live, warm=prepare, bundle=watch)
+    desk = Desk(shop.records, clock=clock, live=shop.live, warm=prepare, bundle=watch, past=past_over(parts))
+    return desk
 
 
 def held_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[], datetime]) -> Desk:

@@ -77,7 +77,10 @@ async def start(body: schemas.RolloutStart, service: ServiceDependency) -> Respo
     dependencies=[needs(Scope.OPS)],
 )
 async def advance(body: schemas.RolloutAdvance, service: ServiceDependency) -> Response:
-    """To gray, to full, or to other shares; only a person does this. A release that its guardrail took back stays back (409)."""
+    """To gray, to full, or to other shares; only a person does this. A release that its guardrail took back stays back (409).
+
+    From shadow straight to full is refused (409) unless `force` is true: nothing would compare the release with its reference.
+    """
 
     def move(rollouts: Rollouts) -> PlanRevision:
         return rollouts.advance(
@@ -89,6 +92,7 @@ async def advance(body: schemas.RolloutAdvance, service: ServiceDependency) -> R
             channels=body.channels,
             tiers=body.tiers,
             number=body.revision,
+            force=body.force,
         )
 
     return await _changed(service, move)

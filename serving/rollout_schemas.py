@@ -47,6 +47,7 @@ class RolloutAdvance(Signed):
     channels: dict[ChannelName, Share | None] = Field(default_factory=dict, description="Shares that change; null takes one away.")
     tiers: dict[TierName, Share | None] = Field(default_factory=dict, description="Shares that change; null takes one away.")
     revision: int | None = Field(default=None, ge=1, description="The revision you saw: another one in force is not overwritten (409).")
+    force: bool = Field(default=False, description="From shadow straight to full, without gray and its guardrails; the history says so.")
 
 
 class RolloutPlanOut(BaseModel):

@@ -35,13 +35,15 @@ def render(engine: Any, answer: Answer, turn_id: str) -> dict[str, Any]:
     return answer_out(answer, knowledge=engine.knowledge, model=engine.identity, answer_id=turn_id)
 
 
-def hold(engine: Engine, memory: Memory, talks: Mapping[str, Sequence[str]] = TALKS, *, tier: Tier | None = None) -> None:
-    """Have the conversations, side by side, a message a minute."""
+def hold(
+    engine: Engine, memory: Memory, talks: Mapping[str, Sequence[str]] = TALKS, *, tier: Tier | None = None, start: datetime = START
+) -> None:
+    """Have the conversations, side by side, a message a minute from ``start`` on; ids differ by the day of ``start``."""
     numbers = count(1)
-    dialogue = Dialogue(memory, render=render, record=turn_record, new_id=lambda: f"01K{next(numbers):023d}")
+    dialogue = Dialogue(memory, render=render, record=turn_record, new_id=lambda: f"01K{(start - START).days:03d}{next(numbers):020d}")
     customer = Customer("u-1", tier=tier) if tier else None
     for minute in range(max(map(len, talks.values()))):
-        at = START + timedelta(minutes=minute)
+        at = start + timedelta(minutes=minute)
         for name, texts in talks.items():
             if minute < len(texts) and texts[minute] == "RELEASE":
                 memory.release(name, by="agent", at=at)

@@ -134,6 +134,18 @@ def test_operators_see_the_plan_its_history_and_the_guardrails_but_not_the_salt(
     assert "salt" not in str(history)
 
 
+def test_full_straight_from_shadow_is_refused_unless_forced_and_the_history_says_so(client: TestClient) -> None:
+    post(client, "start", release="2026.12")
+
+    refused = post(client, "advance", stage="full")
+    forced = post(client, "advance", stage="full", force=True)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "rollout_refused")
+    assert (forced.status_code, forced.json()["stage"]) == (200, "full")
+    history = client.get("/v1/rollout/history").json()["revisions"]
+    assert [each["reason"] for each in history] == ["新版本", "跳过灰度 gray skipped: 新版本"]
+
+
 @pytest.mark.parametrize(
     ("what", "fields", "status", "code"),
     [

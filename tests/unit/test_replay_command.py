@@ -79,15 +79,19 @@ def test_the_same_configuration_changes_nothing(bundle: Path, turns: Path, capsy
     assert json.loads(capsys.readouterr().out)["change"]["changed"] == 0
 
 
-def test_the_same_configuration_verifies(bundle: Path, turns: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["--verify", "--turns", turns, "--bundle", bundle]) == 0
+def test_what_compared_nothing_is_not_verified(bundle: Path, turns: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--verify", "--turns", turns, "--bundle", bundle, "--json", tmp_path / "v.json"]) == 2
 
-    assert capsys.readouterr().out.startswith("一致 identical: 4 条消息重放两次")
+    out = capsys.readouterr().out
+    assert out.startswith("未验证 NOT VERIFIED: ")
+    assert "两次重放相同 both replays agree: 4 条消息重放两次" in out and "一致 identical" not in out
+    found = json.loads((tmp_path / "v.json").read_text("utf-8"))
+    assert (found["verified"], found["compared"], found["unstable"]) == (False, 0, [])
 
 
 def test_a_time_chooses_the_turns(bundle: Path, turns: Path, capsys: pytest.CaptureFixture[str]) -> None:
     window = ["--since", "2026-11-02T00:00:00+08:00", "--until", "2026-11-04T00:00:00+08:00"]
-    assert run(["--verify", "--turns", turns, "--bundle", bundle, *window]) == 0
+    assert run(["--verify", "--turns", turns, "--bundle", bundle, *window]) == 2
 
     assert "2 条消息重放两次" in capsys.readouterr().out
 

@@ -19,7 +19,7 @@ from yingda.domain.conversation import NEW, ConversationState, released
 from yingda.domain.decision import Answer
 from yingda.domain.message import Customer, Message, Tier
 from yingda.engine import Engine
-from yingda.replay.explain import Explained, Replayed, explain_turn, flips_of
+from yingda.replay.explain import Basis, Because, Explained, Replayed, explain_turn, flips_of
 from yingda.replay.variants import with_rules
 from yingda.store.memory import VolatileMemory
 from yingda.store.records import Masked, StoredTurn
@@ -93,14 +93,37 @@ def test_a_rule_that_fired_is_named_with_what_it_sets_and_would_flip() -> None:
     assert names(found)["tier"].after.reasons == ()
 
 
-def test_other_knowledge_tells_what_was_stored_and_guesses_nothing() -> None:
+def test_other_knowledge_tells_what_was_stored_and_what_today_would_decide() -> None:
     found = explained("calm", 2, tier=Tier.VIP, by=tiny_engine(without_entry(replace(tiny_knowledge(), digest="other"), "hello")))
 
     assert found.replayed is Replayed.OTHER_VERSIONS
-    assert found.would_flip is None
+    assert (found.basis, found.because) == (Basis.TODAY, Because.NOT_REPRODUCED)
+    assert found.today is not None and found.today.outcome == "answered", "the rule for VIP customers is gone"
+    assert found.would_flip and all(flip.before == found.today for flip in found.would_flip)
     assert found.limits is None
     assert found.thresholds is not None
     assert [(rule.id, rule.document) for rule in found.rules] == [("vip-first", None)]
+
+
+def test_the_knowledge_of_then_explains_what_it_decided_whatever_is_in_use_now() -> None:
+    memory, now = talked(Tier.VIP), tiny_engine(without_entry(replace(tiny_knowledge(), digest="other"), "hello"))
+    turn = memory.turns("calm")[2]
+
+    found = explain_turn(now, memory, turn, then=engine())
+
+    assert found == replace(explain_turn(engine(), memory, turn), basis=Basis.REBUILT)
+    assert found.replayed is Replayed.IDENTICAL and found.because is None
+
+
+def test_another_bundle_is_said_to_be_the_reason() -> None:
+    memory = talked()
+    turn = memory.turns("calm")[2]
+    other = replace(turn, facts=replace(turn.facts, bundle="f" * 64))
+
+    found = explain_turn(engine(), memory, other, then=engine())
+
+    assert (found.basis, found.because, found.replayed) == (Basis.TODAY, Because.OTHER_BUNDLE, Replayed.OTHER_VERSIONS)
+    assert all("模型包" in each.chinese() or "知识" in each.chinese() for each in Because)
 
 
 def test_a_name_that_is_not_stored_changes_the_wording_alone() -> None:

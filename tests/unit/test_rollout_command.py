@@ -46,6 +46,19 @@ def test_a_release_is_moved_on_and_stopped_and_all_is_recorded(url: str, capsys:
     assert "重复提问率" in capsys.readouterr().out
 
 
+def test_gray_is_skipped_by_force_alone(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    who = ("--by", "王店长", "--reason", "试用")
+    rollout(url, "start", "2026.12", *who)
+
+    with pytest.raises(SystemExit):
+        rollout(url, "advance", "--stage", "full", *who)
+    rollout(url, "advance", "--stage", "full", "--force", *who)
+
+    said = capsys.readouterr()
+    assert "full skips gray and its guardrails" in said.err
+    assert "2026.12: full (share 10 %; else human)  by 王店长: 跳过灰度 gray skipped: 试用" in said.out
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -136,6 +136,15 @@ def test_a_person_moves_a_release_on() -> None:
     assert advance(GRAY, by="w", reason="r", stage=Stage.FULL).stage is Stage.FULL
 
 
+def test_from_shadow_to_full_skips_the_guardrails_and_needs_force() -> None:
+    shadow = replace(GRAY, stage=Stage.SHADOW)
+
+    with pytest.raises(RolloutError, match="full skips gray and its guardrails; advance it to gray first, or use force"):
+        advance(shadow, by="w", reason="r", stage=Stage.FULL)
+    assert advance(shadow, by="w", reason="r", stage=Stage.FULL, force=True).stage is Stage.FULL
+    assert advance(shadow, by="w", reason="r", stage=Stage.GRAY).stage is Stage.GRAY
+
+
 def test_a_share_of_a_channel_or_tier_is_set_and_taken_away_and_the_others_stay() -> None:
     plan = replace(GRAY, channels={Channel.PHONE: 0.0, Channel.EMAIL: 0.5})
 

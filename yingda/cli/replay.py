@@ -18,8 +18,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from yingda.assemble import open_engine
+from yingda.assemble import open_engine, open_parts
 from yingda.cli.audit import on_record
+from yingda.cli.replay_base import Base, base_of, with_earlier
 from yingda.cli.replay_open import OPENERS, Opener
 from yingda.cli.replay_show import as_tables, verification_lines
 from yingda.domain.takeover import Reason
@@ -28,7 +29,8 @@ from yingda.replay.checkpoint import Checkpoint, left
 from yingda.replay.history import past_turns
 from yingda.replay.records import PastTurn, ReplayError, read_turns
 from yingda.replay.report import SERVED, Costs, Difference, compare
-from yingda.replay.run import Chunk, Deciders, Run, Step, replay_here, replay_with_workers, turns_of
+from yingda.replay.run import Chunk, Decider, Deciders, Run, Step, replay_here, replay_with_workers, turns_of
+from yingda.replay.then import AsThen
 from yingda.replay.variants import sharing_readings
 from yingda.replay.verify import AGAIN, CURRENT, verify
 from yingda.store.base import open_store
@@ -39,14 +41,7 @@ CHANGED = "changed"
 DEFAULT_BUNDLE = "models/current"
 DEFAULT_STORE = "sqlite:///var/yingda.db"
 INTERRUPTED = 130
-
-
-@dataclass(frozen=True, slots=True)
-class Base:
-    """The configuration of today: bundle folder, and pack folder where it is not the bundle's own."""
-
-    bundle: Path
-    pack: Path | None
+NOTHING_COMPARED = 2
 
 
 def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser], *, openers: Mapping[str, Opener] = OPENERS) -> None:
@@ -63,8 +58,8 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser], *,
     parser.add_argument("--since", type=_time, help="first day or time, such as 2026-11-01 or 2026-11-01T09:00:00+08:00")
     parser.add_argument("--until", type=_time, help="day or time before which turns are read")
     parser.add_argument("--bundle", type=Path, default=Path(os.environ.get("YINGDA_BUNDLE") or DEFAULT_BUNDLE), help="bundle of today")
-    pack = os.environ.get("YINGDA_PACK")
-    parser.add_argument("--pack", type=Path, default=Path(pack) if pack else None, help="pack of today; the bundle's own copy by default")
+    parser.add_argument("--pack", type=Path, help="pack of today, in place of what the store publishes or the bundle holds")
+    parser.add_argument("--as-of", type=_time, metavar="TIME", help="what the store had published then as today's knowledge")
     parser.add_argument("--checkpoint", type=Path, help="file to go on from after an interruption")
     parser.add_argument(
         "--json", type=Path, dest="json_path", metavar="FILE", help="write the whole difference as JSON; - is standard output"
@@ -80,9 +75,9 @@ def replay_command(args: argparse.Namespace, *, openers: Mapping[str, Opener]) -
     run = Run.of(_read(args))
     if not run.turns:
         raise ReplayError("no turns in that time; choose an earlier --since, or name the store with --store")
-    base = Base(args.bundle, args.pack)
+    Opening(Base(args.bundle, args.pack), args.changed, openers).check()
+    base = _base(args, run)
     opening = Opening(base, args.changed, openers)
-    opening.check()
     try:
         steps = list(_steps(args, run, opening))
     except KeyboardInterrupt:
@@ -91,8 +86,19 @@ def replay_command(args: argparse.Namespace, *, openers: Mapping[str, Opener]) -
         )
         sys.stderr.write(f"yingda: interrupted{kept}\n")
         raise SystemExit(INTERRUPTED) from None
-    differs = _verified(args, steps, base) if args.verify else _compared(args, steps)
-    raise SystemExit(1 if differs else 0)
+    raise SystemExit(_verified(args, steps, base) if args.verify else int(_compared(args, steps)))
+
+
+def _base(args: argparse.Namespace, run: Run) -> Base:
+    """Today's configuration: that of a service with this bundle and store, unless a pack or a file of turns is named."""
+    store = None if args.turns or args.pack else args.store
+    if args.as_of and store is None:
+        raise ReplayError("--as-of is about what the store publishes; leave --turns and --pack out")
+    beneath = os.environ.get("YINGDA_PACK")
+    base = base_of(args.bundle, args.pack or (Path(beneath) if beneath else None), store, as_of=args.as_of)
+    if not args.verify or store is None:
+        return base
+    return with_earlier(base, store, (turn for chunk in run.chunks for conversation in chunk for turn in conversation))
 
 
 @dataclass(frozen=True)
@@ -107,9 +113,10 @@ class Opening:
         return Opening, (self.base, self.changed, dict(self.openers))
 
     def __call__(self) -> Deciders:
-        today = open_engine(self.base.bundle, pack=self.base.pack)
+        today = self.base.today()
         if self.changed is None:
-            return {CURRENT: today, AGAIN: today}  # without a cache: the second time is to be computed, not remembered
+            decider: Decider = AsThen(today, self.base.which, self.base.then(today).engine) if self.base.which else today
+            return {CURRENT: decider, AGAIN: decider}  # without a cache: the second time is to be computed, not remembered
         return sharing_readings({CURRENT: today, CHANGED: self._open_changed(today, self.changed)})
 
     def check(self) -> None:
@@ -123,14 +130,14 @@ class Opening:
 
     def _open_changed(self, today: Engine, path: Path) -> Engine:
         if (path / "manifest.json").is_file():
-            return open_engine(path, pack=self.base.pack)
+            return self.base.over(open_parts(path, pack=self.base.pack))
         if path.is_dir():
             return open_engine(self.base.bundle, pack=path)
         return self.openers[path.suffix.lower()](today, path)
 
     def names(self) -> dict[str, str]:
         """By configuration, a digest of the files it is read from, so that a checkpoint notices a change."""
-        today = _digest([self.base.bundle / "manifest.json", *([self.base.pack] if self.base.pack else [])])
+        today = _digest([self.base.bundle / "manifest.json", *([self.base.pack] if self.base.pack else [])], self.base.versions())
         if self.changed is None:
             return {CURRENT: today, AGAIN: today}
         manifest = self.changed / "manifest.json"
@@ -141,8 +148,8 @@ def _is_folder(path: Path) -> bool:
     return (path / "manifest.json").is_file() or (path / "taxonomy.yaml").is_file()
 
 
-def _digest(paths: Sequence[Path]) -> str:
-    digest = sha256()
+def _digest(paths: Sequence[Path], versions: Sequence[str] = ()) -> str:
+    digest = sha256("\n".join(versions).encode())
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.is_file():
@@ -197,14 +204,16 @@ def _compared(args: argparse.Namespace, steps: Sequence[Step]) -> bool:
     return change.changed > 0
 
 
-def _verified(args: argparse.Namespace, steps: Sequence[Step], base: Base) -> bool:
-    today = open_engine(base.bundle, pack=base.pack)
-    found = verify(steps, bundle=today.identity.sha256, knowledge=today.knowledge.digest)
+def _verified(args: argparse.Namespace, steps: Sequence[Step], base: Base) -> int:
+    """The exit code: what compared nothing is not verified."""
+    found = verify(steps, bundle=base.parts.model.identity.sha256, knowledge=base.knowledge().digest, earlier=base.earlier)
     if args.json_path:
         _write_json(args.json_path, found.fields())
     if str(args.json_path) != "-":
         sys.stdout.writelines(f"{line}\n" for line in verification_lines(found))
-    return not found.holds
+    if not found.holds:
+        return 1
+    return 0 if found.compared else NOTHING_COMPARED
 
 
 def _write(args: argparse.Namespace, record: dict[str, Any], shown: Sequence[Difference]) -> None:

@@ -28,8 +28,15 @@ def as_tables(difference: Difference, *, mask: Callable[[str], str]) -> Iterator
 
 def verification_lines(found: Verification) -> Iterator[str]:
     """What a verification says, a line each; ids of turns and no texts."""
-    verdict = "一致 identical" if found.holds else "不一致 differs"
+    if found.holds and not found.compared:
+        yield "未验证 NOT VERIFIED: 没有一条消息可与当时比较 nothing could be compared with what was served"
+        yield "这些消息不是由这个模型包及其知识决定的 none was decided by this bundle and knowledge; see --bundle, --store and --pack"
+        verdict = "两次重放相同 both replays agree"
+    else:
+        verdict = "一致 identical" if found.holds else "不一致 differs"
     yield f"{verdict}: {found.turns} 条消息重放两次 turns replayed twice, {found.compared} 条与当时比较 compared with what was served"
+    if found.rebuilt:
+        yield f"其中 {found.rebuilt} 条按当时的知识 of these, by the knowledge in force then: {found.rebuilt}"
     for name, ids in (("两次重放不同 unstable", found.unstable), ("与当时不同 differs from served", found.deviating)):
         if ids:
             yield f"{name} {len(ids)}: {', '.join(ids[:10])}{' …' if len(ids) > 10 else ''}"

@@ -40,6 +40,7 @@ def add_rollout(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     start.add_argument("--reference", choices=("human", "control"), default="human", help="who answers the others (human)")
     advance = _add(actions, "advance", "move the release on: to gray, to full, or to other shares", advance_command)
     advance.add_argument("--stage", choices=("gray", "full"), help="the next stage; as it is by default")
+    advance.add_argument("--force", action="store_true", help="from shadow straight to full, without gray and its guardrails")
     stop = _add(actions, "stop", "take the release back to shadow, for the next message", stop_command)
     for parser in (start, advance):
         parser.add_argument("--share", type=float, help=f"fraction of the customers in gray, in [0, 1] ({DEFAULT_SHARE} at first)")
@@ -102,7 +103,14 @@ def advance_command(args: argparse.Namespace) -> None:
         raise RolloutError("nothing would change; name --stage, --share, --channel or --tier")
     with _opened(args.store) as rollouts, on_record(args.store, "rollout.advance", "rollout"):
         moved = rollouts.advance(
-            by=args.by, reason=args.reason, at=datetime.now(UTC), stage=stage, share=args.share, channels=channels, tiers=tiers
+            by=args.by,
+            reason=args.reason,
+            at=datetime.now(UTC),
+            stage=stage,
+            share=args.share,
+            channels=channels,
+            tiers=tiers,
+            force=args.force,
         )
         _write(_line(moved))
 

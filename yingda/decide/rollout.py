@@ -18,6 +18,9 @@ from yingda.domain.rollout import DEFAULT_SHARE, Arm, Placement, PlanRevision, R
 
 _FIELDS = ("release", "salt", "stage", "share", "channels", "tiers", "reference", "reason")
 
+SKIPPED = "跳过灰度 gray skipped: "
+"""Begins the reason of a plan that goes from shadow straight to full."""
+
 _Code = TypeVar("_Code", bound=StrEnum)
 
 
@@ -76,12 +79,18 @@ def advance(
     share: float | None = None,
     channels: Mapping[Channel, float | None] | None = None,
     tiers: Mapping[Tier, float | None] | None = None,
+    force: bool = False,
 ) -> RolloutPlan:
     """The plan as a person moves it: ``by`` is the person, ``reason`` is why; raises RolloutError without them.
 
-    ``channels`` and ``tiers`` hold the shares that change; None takes a share of its own away again.
+    From shadow to full is refused without ``force``: guardrails judge by a reference, and at full there is
+    none. ``channels`` and ``tiers`` hold the shares that change; None takes a share of its own away again.
     """
     _signed(by, reason)
+    if skips_gray(plan, stage) and not force:
+        raise RolloutError(
+            f"release '{plan.release}' is in shadow, and full skips gray and its guardrails; advance it to gray first, or use force"
+        )
     moved = replace(
         plan,
         stage=plan.stage if stage is None else stage,
@@ -90,6 +99,11 @@ def advance(
         tiers=_changed(plan.tiers, tiers),
     )
     return replace(moved, reason=f"{by}: {reason}")
+
+
+def skips_gray(plan: RolloutPlan, stage: Stage | None) -> bool:
+    """True when moving ``plan`` to ``stage`` leaves out the stage in which its release is compared."""
+    return plan.stage is Stage.SHADOW and stage is Stage.FULL
 
 
 def stop(plan: RolloutPlan, *, by: str, reason: str) -> RolloutPlan:

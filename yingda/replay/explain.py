@@ -54,6 +54,44 @@ class Replayed(StrEnum):
     DIFFERS = "differs"
 
 
+class Basis(StrEnum):
+    """By which versions a decision is explained: those ``in_use``, which decided it; those of then, ``rebuilt`` from the
+    store's records; or, where they cannot be had, those of ``today``, which may decide otherwise."""
+
+    IN_USE = "in_use"
+    REBUILT = "rebuilt"
+    TODAY = "today"
+
+
+class Because(StrEnum):
+    """Why the versions that decided cannot be had."""
+
+    OTHER_BUNDLE = "other_bundle"
+    NO_RECORDS = "no_records"
+    NOT_REPRODUCED = "not_reproduced"
+
+    def chinese(self) -> str:
+        """For operators."""
+        return _BECAUSE[self][0]
+
+    def english(self) -> str:
+        """Likewise."""
+        return _BECAUSE[self][1]
+
+
+_BECAUSE = {
+    Because.OTHER_BUNDLE: ("当时用的是另一个模型包", "another bundle decided it"),
+    Because.NO_RECORDS: (
+        "当时的知识来自知识包文件，旧版本没有保存",
+        "the knowledge is that of a pack's files, of which no earlier version is kept",
+    ),
+    Because.NOT_REPRODUCED: (
+        "按知识记录重建不出当时的知识（例如知识包换过）",
+        "the store's records do not give the knowledge of then, for instance because the pack beneath them was changed",
+    ),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class FiredRule:
     """A row of the rules that fired; ``description`` and ``sets`` are known while the knowledge is the one that decided."""
@@ -69,7 +107,9 @@ class Explained:
     """What can be said about a decision besides what was stored.
 
     ``thresholds`` are the confidences in force, known while the bundle is the one that decided; ``limits`` the counts at
-    which the conversation calls a person, known while the knowledge is. ``would_flip`` is None where nothing could be decided again.
+    which the conversation calls a person, known while the knowledge is or can be rebuilt. ``would_flip`` is None where nothing
+    could be decided again. With the basis ``today`` it tells what would flip ``today``, the decision that today's versions make
+    of the stored message, and ``because`` why it is not the one of then.
     """
 
     replayed: Replayed
@@ -77,6 +117,9 @@ class Explained:
     thresholds: Mapping[str, float] | None = None
     limits: Mapping[str, int] | None = None
     would_flip: tuple[Flip, ...] | None = None
+    basis: Basis = Basis.IN_USE
+    because: Because | None = None
+    today: Decided | None = None
 
 
 class Explainable(Decider, Protocol):
@@ -91,8 +134,28 @@ class Explainable(Decider, Protocol):
         """The knowledge in use."""
 
 
-def explain_turn(engine: Explainable, history: History, stored: StoredTurn) -> Explained:
-    """Why ``stored`` was decided as it was, by ``engine`` if it is the one that decided."""
+def explain_turn(
+    engine: Explainable, history: History, stored: StoredTurn, *, then: Explainable | None = None, because: Because = Because.NOT_REPRODUCED
+) -> Explained:
+    """Why ``stored`` was decided as it was: by ``engine``, which is in use, or by ``then``, that of the knowledge of then.
+
+    Where neither decided it, ``engine`` decides it anew, and ``because`` says why there is no ``then``.
+    """
+    if then is not None and decided_by(then, stored):
+        return replace(_explained(then, history, stored), basis=Basis.REBUILT)
+    found = _explained(engine, history, stored)
+    if decided_by(engine, stored):
+        return found
+    other = stored.facts.bundle != engine.identity.sha256
+    return replace(found, basis=Basis.TODAY, because=Because.OTHER_BUNDLE if other else because)
+
+
+def decided_by(engine: Explainable, stored: StoredTurn) -> bool:
+    """True when ``stored`` was decided by these very versions."""
+    return (stored.facts.bundle, stored.facts.knowledge) == (engine.identity.sha256, engine.knowledge.digest)
+
+
+def _explained(engine: Explainable, history: History, stored: StoredTurn) -> Explained:
     same_bundle = stored.facts.bundle == engine.identity.sha256
     same_knowledge = stored.facts.knowledge == engine.knowledge.digest
     known = Explained(
@@ -101,15 +164,16 @@ def explain_turn(engine: Explainable, history: History, stored: StoredTurn) -> E
         thresholds=asdict(parts_of(engine).model.thresholds) if same_bundle and isinstance(engine, Engine) else None,
         limits={name: int(getattr(engine.knowledge.handoff, name)) for name in COUNTERS} if same_knowledge else None,
     )
-    if not (same_bundle and same_knowledge):
-        return known
     try:
         past = past_turn(history, stored)
     except ReplayError:  # an answer in the form of another version
-        return replace(known, replayed=Replayed.DIFFERS)
+        return replace(known, replayed=Replayed.DIFFERS) if same_bundle and same_knowledge else known
     before = past.before or NEW
     before, message = released(before) if past.released else before, past.message()
     (answer,) = engine.answer_many([message], [before])
+    if not (same_bundle and same_knowledge):
+        flipping = flips_of(engine, message, before, answer) if isinstance(engine, Engine) else None
+        return replace(known, would_flip=flipping, today=_told(answer))
     how = _compared(stored, past.served, Seen.of(answer))
     if how not in (Replayed.IDENTICAL, Replayed.SAME_DECISION) or not isinstance(engine, Engine):
         return replace(known, replayed=how)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from yingda.replay.report import identical
@@ -16,13 +16,15 @@ CURRENT, AGAIN = "current", "again"
 class Verification:
     """Turns replayed twice, and ids of those that differ: between the two replays, and from what was served.
 
-    ``compared`` counts the turns that this very bundle and knowledge had decided; the others can differ for good reason.
+    ``compared`` counts the turns that this very bundle had decided with this knowledge, or with earlier knowledge that was
+    put together again for them (``rebuilt`` of them); the others can differ for good reason.
     """
 
     turns: int
     compared: int
     unstable: tuple[str, ...]
     deviating: tuple[str, ...]
+    rebuilt: int = 0
 
     @property
     def holds(self) -> bool:
@@ -31,13 +33,19 @@ class Verification:
 
     def fields(self) -> dict[str, object]:
         """Everything as plain JSON values."""
-        return {"turns": self.turns, "compared": self.compared, "unstable": list(self.unstable), "deviating": list(self.deviating)}
+        ids = {"unstable": list(self.unstable), "deviating": list(self.deviating)}
+        verified = self.holds and self.compared > 0
+        return {"turns": self.turns, "compared": self.compared, "rebuilt": self.rebuilt, "verified": verified, **ids}
 
 
-def verify(steps: Iterable[Step], *, bundle: str, knowledge: str) -> Verification:
-    """What differs when turns are replayed by the configuration with these versions (SHA-256 and digest)."""
-    steps = list(steps)
-    same = [step for step in steps if step.turn.served and (step.turn.bundle, step.turn.knowledge) == (bundle, knowledge)]
+def verify(steps: Iterable[Step], *, bundle: str, knowledge: str, earlier: Collection[str] = ()) -> Verification:
+    """What differs when turns are replayed by the configuration with these versions (SHA-256 and digest).
+
+    ``earlier`` holds digests of knowledge by which the turns that it had decided were replayed.
+    """
+    steps, known = list(steps), {knowledge, *earlier}
+    same = [step for step in steps if step.turn.served and step.turn.bundle == bundle and step.turn.knowledge in known]
+    rebuilt = sum(step.turn.knowledge != knowledge for step in same)
     unstable = tuple(step.turn.turn_id for step in steps if not identical(step.said[CURRENT], step.said[AGAIN]))
     deviating = tuple(step.turn.turn_id for step in same if step.turn.served and not identical(step.turn.served, step.said[CURRENT]))
-    return Verification(len(steps), len(same), unstable, deviating)
+    return Verification(len(steps), len(same), unstable, deviating, rebuilt)

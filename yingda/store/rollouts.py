@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from yingda.decide.guardrail import Guardrail, limits_for, read_guardrail
-from yingda.decide.rollout import advance, next_stage, plan_fields, read_plan, stop
+from yingda.decide.rollout import SKIPPED, advance, next_stage, plan_fields, read_plan, skips_gray, stop
 from yingda.domain.errors import StoreError
 from yingda.domain.message import Channel, Tier
 from yingda.domain.rollout import GUARDRAIL, PlanRevision, RolloutError, RolloutPlan, Stage
@@ -108,21 +108,26 @@ class Rollouts:
         channels: Mapping[Channel, float | None] | None = None,
         tiers: Mapping[Tier, float | None] | None = None,
         number: int | None = None,
+        force: bool = False,
     ) -> PlanRevision:
         """Move the release on as a person wants (see ``decide.rollout.advance``).
 
         ``number`` is the revision that person saw: another one now in force is not overwritten. A release that its
-        guardrail took back stays back, for its counts would take it back again.
+        guardrail took back stays back, for its counts would take it back again. A step that only ``force`` allows says so in the
+        history, before the reason.
         """
 
         def moved(plan: RolloutPlan) -> RolloutPlan:
-            return advance(plan, by=by, reason=reason, stage=stage, share=share, channels=channels, tiers=tiers)
+            return advance(plan, by=by, reason=told(plan), stage=stage, share=share, channels=channels, tiers=tiers, force=force)
 
-        return self._move(moved, by=by, reason=reason, at=at, number=number, onward=stage is not Stage.SHADOW)
+        def told(plan: RolloutPlan) -> str:
+            return SKIPPED + reason if skips_gray(plan, stage) and reason.strip() else reason
+
+        return self._move(moved, by=by, reason=told, at=at, number=number, onward=stage is not Stage.SHADOW)
 
     def stop(self, *, by: str, reason: str, at: datetime) -> PlanRevision:
         """Take the release back to shadow, whatever revision is in force: who stops must not have to read first."""
-        return self._move(lambda plan: stop(plan, by=by, reason=reason), by=by, reason=reason, at=at, number=None, onward=False)
+        return self._move(lambda plan: stop(plan, by=by, reason=reason), by=by, reason=lambda _: reason, at=at, number=None, onward=False)
 
     # ---- what the guardrail does ----
 
@@ -151,14 +156,16 @@ class Rollouts:
                 return None
             return _append(session, head, moved, by=GUARDRAIL, reason=verdict.reason(), at=now, automatic=True)
 
-    def _move(self, move: Move, *, by: str, reason: str, at: datetime, number: int | None, onward: bool) -> PlanRevision:
+    def _move(
+        self, move: Move, *, by: str, reason: Callable[[RolloutPlan], str], at: datetime, number: int | None, onward: bool
+    ) -> PlanRevision:
         with self._changing() as session:
             head = _head_locked(session)
             if number is not None and number != head.number:
                 raise RolloutError(_OVERTAKEN)
             if onward and _was_taken_back(session, head.plan.release):
                 raise RolloutError(f"the guardrail took release '{head.plan.release}' back; start the repaired one under a name of its own")
-            return _append(session, head, move(head.plan), by=by, reason=reason, at=at)
+            return _append(session, head, move(head.plan), by=by, reason=reason(head.plan), at=at)
 
     @contextmanager
     def _changing(self) -> Iterator[Session]:

@@ -51,7 +51,7 @@ class RuleSet:
             (heading.field, columns[heading.field].read) for heading in table.inputs
         )
         self.tells_time = any(columns[heading.field].timed for heading in table.inputs)
-        # a static loader compiles the table once; a decision made from JSON is interpreted, some twenty times slower
+        # a static loader compiles the table once; a decision made from JSON is slower (reports/bench/rules.md)
         self._engine = zen.ZenEngine({"loader": {"type": "static", "content": {_KEY: _model(table)}}})
         self._outcome_of = lru_cache(maxsize=KEPT)(self._first)
 

@@ -65,5 +65,12 @@ def knowledge_of(base: Knowledge, snapshot: KnowledgeSnapshot, *, convert: Mappi
     knowledge = base
     for kind in (kind for kind in convert if kind in snapshot.managed):
         knowledge = convert[kind](knowledge, snapshot.of(kind))
+    return replace(knowledge, digest=digest_of(base, snapshot))
+
+
+def digest_of(base: Knowledge, snapshot: KnowledgeSnapshot) -> str:
+    """The digest of what ``knowledge_of`` makes of them, without making it."""
+    if not snapshot.managed:
+        return base.digest
     told = "".join(f"{id_} {version.digest}\n" for id_, version in sorted(snapshot.records.items()))
-    return replace(knowledge, digest=sha256(f"{base.digest}\n{told}".encode()).hexdigest() if snapshot.managed else base.digest)
+    return sha256(f"{base.digest}\n{told}".encode()).hexdigest()

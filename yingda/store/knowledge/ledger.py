@@ -75,6 +75,13 @@ class Ledger:
         """Likewise, of all other kinds."""
         return self.told(_HEADS.c.kind != str(kind))
 
+    def ever_told(self) -> dict[RecordId, list[Version]]:
+        """Every step that ever decided what customers were told, those covered for good among them; by record, oldest first."""
+        found: dict[RecordId, list[Version]] = {}
+        for version in self._steps(_STEPS.c.status.in_(_TOLD), _STEPS.c.knowledge_version.is_not(None)):
+            found.setdefault(version.id, []).append(version)
+        return found
+
     def managed(self) -> frozenset[RecordKind]:
         """The kinds that have a record, whatever its status."""
         return frozenset(RecordKind(kind) for kind in self._session.scalars(select(RecordRow.kind).distinct()))

@@ -34,6 +34,7 @@ from yingda.store.knowledge.conditions import check_plain, default_title, head_a
 from yingda.store.knowledge.difference import Change, difference
 from yingda.store.knowledge.importing import Plan
 from yingda.store.knowledge.ledger import Ledger
+from yingda.store.knowledge.past import snapshots_near
 from yingda.store.knowledge.plain import Judge
 from yingda.store.knowledge.shop import as_if_told, dated, moments, plan_of, since_of, snapshot_of, with_told
 
@@ -118,6 +119,19 @@ class KnowledgeStore:
         """All that is effective at the time ``at``, and until when, as one moment of the database has it."""
         with self._reading() as ledger:
             return snapshot_of(ledger, at, ledger.told())
+
+    def as_of(self, at: datetime) -> KnowledgeSnapshot:
+        """All that was told at an earlier time, by what had been published until then."""
+        return next(self._near(at), None) or self.snapshot(at)
+
+    def then(self, at: datetime, fits: Callable[[KnowledgeSnapshot], bool]) -> KnowledgeSnapshot | None:
+        """What ``fits`` of all that may have been in use about the time ``at``; None where nothing does."""
+        return next((each for each in self._near(at) if fits(each)), None)
+
+    def _near(self, at: datetime) -> Iterator[KnowledgeSnapshot]:
+        with self._reading() as ledger:
+            told = ledger.ever_told()
+        return snapshots_near(told, at)
 
     # ---- one record ----
 
