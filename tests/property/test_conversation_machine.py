@@ -16,6 +16,7 @@ from yingda.decide.policy import Verdict, decide
 from yingda.domain.conversation import NEW, released
 from yingda.domain.decision import Handoff, Outcome, Reason
 from yingda.domain.handoff import HandoffPolicy
+from yingda.domain.knowledge import Priority
 from yingda.domain.message import Customer, Tier
 
 MESSAGES: Mapping[str, Callable[[], Evidence]] = {
@@ -43,6 +44,9 @@ BY_ITSELF = {
     "danger": Reason.NEEDS_HUMAN,
 }
 SMALL_TALK = {"hello", "thanks", "solved"}
+RISING = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
+GROUPS = {Reason.VIP: "vip", Reason.NEGATIVE_SENTIMENT: "senior", Reason.COMPLAINT: "complaint"}
+"""Groups that the default routes name, the most urgent first."""
 POLICIES = st.builds(
     HandoffPolicy, repeats=st.integers(1, 4), dissatisfied=st.integers(1, 3), undecided=st.integers(1, 3), out_of_scope=st.integers(1, 3)
 )
@@ -113,10 +117,7 @@ class Conversation(RuleBasedStateMachine):
 
     def check(self, name: str, verdict: Verdict) -> None:
         if self.expected is not None:
-            assert verdict.state == replace(self.state, last_at=self.now), "nothing is counted and nothing is lost"
-            is_thanks = name in SMALL_TALK - {"hello"}
-            assert verdict.outcome is (Outcome.ANSWERED if is_thanks else Outcome.HANDOFF)
-            assert is_thanks or verdict.handoff == self.expected
+            self.check_standing(name, verdict, self.expected)
             return
         self.past.add(name)
         reasons = self.reasons(name)
@@ -126,6 +127,23 @@ class Conversation(RuleBasedStateMachine):
         assert verdict.second_response == (name == "unhappy" and not reasons)
         assert not (reasons and name in SMALL_TALK)
         self.expected = verdict.handoff if reasons else None
+
+    def check_standing(self, name: str, verdict: Verdict, before: Handoff) -> None:
+        standing = verdict.state.standing
+        assert standing is not None, "no hand-off is lost"
+        assert replace(verdict.state, standing=None) == replace(self.state, last_at=self.now, standing=None), "nothing is counted"
+        is_thanks = name in SMALL_TALK - {"hello"}
+        assert verdict.outcome is (Outcome.ANSWERED if is_thanks else Outcome.HANDOFF)
+        assert is_thanks or verdict.handoff == standing
+        new = {BY_ITSELF[name]} - {Reason.NEEDS_HUMAN} - {*before.reasons} if name in BY_ITSELF else set()
+        assert set(standing.reasons) == {*before.reasons} | new
+        assert list(standing.reasons) == sorted(standing.reasons, key=list(Reason).index)
+        assert (standing is self.state.standing) == (not new), "what is not new writes nothing new"
+        assert RISING.index(standing.priority) >= RISING.index(before.priority)
+        assert {*standing.notify} >= {*before.notify}
+        assert not new or standing.skill in {before.skill, *(GROUPS.get(reason) for reason in new)}
+        assert set(standing.reasons).isdisjoint(GROUPS) or standing.skill == next(GROUPS[r] for r in GROUPS if r in standing.reasons)
+        self.expected = standing
 
     def reasons(self, name: str) -> set[Reason]:
         counts, said = self.past.counts(), self.past.said[-1][0]

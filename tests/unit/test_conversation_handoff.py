@@ -300,7 +300,7 @@ def test_who_asks_for_a_person_goes_to_the_group_of_the_open_question() -> None:
 
 
 def test_business_stays_with_the_person_and_nothing_is_counted() -> None:
-    handed, *later = talk(HUMAN, SHIP, mumbled(), COMPLAINT)
+    handed, *later = talk(HUMAN, SHIP, mumbled(), said("冒烟了", entry="repair-dangerous"))
 
     assert [verdict.outcome for verdict in later] == [Outcome.HANDOFF] * 3
     assert all(verdict.handoff == handed.handoff for verdict in later)
@@ -308,7 +308,55 @@ def test_business_stays_with_the_person_and_nothing_is_counted() -> None:
 
 
 def test_a_new_cause_while_a_person_has_it_is_told_in_the_explanation() -> None:
-    assert after(HUMAN, COMPLAINT).step.detail == "a hand-off stands; also: a complaint"
+    first, again = talk(HUMAN, COMPLAINT, COMPLAINT)[1:]
+
+    assert first.step.detail == "a hand-off stands; new: a complaint"
+    assert again.step.detail == "a hand-off stands; also: a complaint"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "skill"),
+    [
+        (COMPLAINT, Reason.COMPLAINT, "complaint"),
+        (mumbled("账号被盗了"), Reason.SECURITY, "order"),
+        (mumbled("气死我了", classification=said(sentiment=ANGRY).classification), Reason.NEGATIVE_SENTIMENT, "senior"),
+    ],
+    ids=["complaint", "account theft", "anger"],
+)
+def test_a_new_reason_raises_the_hand_off_that_stands(message: Evidence, reason: Reason, skill: str) -> None:
+    handed, raised, later = talk(said("转人工"), message, SHIP)
+
+    assert handed.handoff.priority is Priority.LOW
+    assert raised.outcome is Outcome.HANDOFF
+    assert raised.handoff.reasons == (Reason.REQUESTED, reason)
+    assert (raised.handoff.skill, raised.handoff.priority) == (skill, Priority.HIGH)
+    assert raised.state.standing == raised.handoff == later.handoff
+
+
+def test_a_less_urgent_reason_is_added_and_moves_nobody() -> None:
+    angry = said("客服骂人", entry="complaint-service", sentiment=ANGRY)
+
+    raised = after(angry, mumbled("给我转人工"))
+
+    assert raised.handoff.reasons == (Reason.REQUESTED, Reason.COMPLAINT, Reason.NEGATIVE_SENTIMENT)
+    assert (raised.handoff.skill, raised.handoff.priority) == ("senior", Priority.HIGH)
+
+
+def test_a_customer_known_as_vip_only_later_goes_to_the_dedicated_group() -> None:
+    raised = after(HUMAN, said("客服骂我", entry="complaint-service", tier=Tier.VIP))
+
+    assert raised.handoff.reasons == (Reason.REQUESTED, Reason.COMPLAINT, Reason.VIP)
+    assert (raised.handoff.skill, raised.handoff.notify) == ("vip", ("supervisor",))
+
+
+def test_the_same_reason_again_leaves_the_very_hand_off_that_stands() -> None:
+    first, again = talk(COMPLAINT, replace(COMPLAINT, intent=replace(COMPLAINT.intent, priority=Priority.HIGH)))
+
+    assert again.state.standing is first.state.standing
+
+
+def test_thanks_that_complain_are_no_thanks() -> None:
+    assert Reason.COMPLAINT in after(HUMAN, said("谢谢，我要投诉", entry="general-thanks")).handoff.reasons
 
 
 def test_a_customer_who_asks_whether_anybody_is_there_is_told_that_a_person_comes() -> None:

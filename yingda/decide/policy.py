@@ -24,7 +24,7 @@ from yingda.decide.conversation import (
 from yingda.decide.evidence import COMPLAINT as COMPLAINT
 from yingda.decide.evidence import HUMAN, PRAISE, SECURITY, UNRESOLVED
 from yingda.decide.evidence import Evidence as Evidence
-from yingda.decide.routing import no_handoff, route
+from yingda.decide.routing import merged, no_handoff, route
 from yingda.decide.routing import triage as triage
 from yingda.decide.wording import Mentions, Topic, wording_of
 from yingda.domain.conversation import ConversationState
@@ -128,12 +128,17 @@ def _together(evidence: Evidence, said: Sequence[Reason], due: Sequence[Reason])
 
 
 def _stay_out(evidence: Evidence, standing: Handoff, turn: Turn, advanced: Advance, rows: Sequence[_Row]) -> Verdict:
-    """A person has the conversation: only thanks and goodbye are answered, and nothing is released."""
-    if turn.kind in SMALL_TALK - {Kind.GREETING} and evidence.accepted is not None:
+    """A person has the conversation: only thanks and goodbye are answered, and nothing is released.
+
+    What calls a person by itself is merged into the hand-off that stands; what an entry needs is not, for a person is there.
+    """
+    called = [row for row in rows if row.reason is not Reason.NEEDS_HUMAN]
+    if turn.kind in SMALL_TALK - {Kind.GREETING} and evidence.accepted is not None and not called:
         return _verdict(evidence, Outcome.ANSWERED, "thanks or goodbye; the hand-off stands", turn, advanced.state)
-    said = _together(evidence, [row.reason for row in rows], ())
-    seen = "; ".join(("a hand-off stands", *(f"also: {row.detail}" for row in rows if row.reason in said)))
-    return _verdict(evidence, Outcome.HANDOFF, seen, turn, advanced.state, standing)
+    handoff = merged(evidence, standing, _together(evidence, [row.reason for row in called], ()))
+    said = (f"{'also' if row.reason in standing.reasons else 'new'}: {row.detail}" for row in called)
+    seen = "; ".join(("a hand-off stands", *said))
+    return _verdict(evidence, Outcome.HANDOFF, seen, turn, replace(advanced.state, standing=handoff), handoff)
 
 
 def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> Verdict:
