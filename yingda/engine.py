@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import chain
 from time import perf_counter
 
 from yingda.cache import Cache, CacheInfo, Digests
 from yingda.decide.context import InContext, Manner, is_fragment, read_in_context, read_together, without_asides
-from yingda.decide.conversation import resumed
-from yingda.decide.policy import Evidence, Verdict, decide, next_best
+from yingda.decide.conversation import resumed, says_again
+from yingda.decide.policy import Evidence, Offer, Verdict, decide, next_best
 from yingda.decide.ruled import apply_rules, rule_input
 from yingda.decide.rules import compile_rules, known_names
 from yingda.decide.wording import SILENT, wording_of
-from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.conversation import NEW, Asked, ConversationState
 from yingda.domain.decision import (
     Acceptance,
     Answer,
@@ -41,6 +42,7 @@ from yingda.retrieve.index import FaqIndex
 from yingda.text.masking import mask
 from yingda.text.normalise import normalise
 from yingda.turn import (
+    OFFERED,
     TOGETHER,
     Reading,
     Turn,
@@ -48,6 +50,8 @@ from yingda.turn import (
     evidence_of,
     language_of,
     match_step,
+    may_be_offered,
+    offerable,
     reply_steps,
     situation_of,
     told_outcome,
@@ -79,6 +83,7 @@ class Engine:
         self._writer = ReplyWriter(knowledge)
         self._reader = Reader(model, index, knowledge, self._wording, cache_size=cache_size)
         self._digests, self._impersonal = Digests(), Cache[bool](cache_size)
+        self._offerable = offerable(knowledge)
         names = known_names(knowledge, skills=knowledge.handoff.skills)
         self._rules = tuple(compile_rules(document.text, known=names) for document in knowledge.rules)
 
@@ -176,7 +181,9 @@ class Engine:
         rest = without_asides(turn.text, self._wording)
         if rest != turn.text:
             return ((rest, Step("context", "read without what the customer takes back")),)
-        if turn.state.question is not None and self._is_fragment(turn):
+        # the same words again are the same question: they complete nothing
+        is_new = not says_again(turn.state.question, turn.text, turn.message.text)
+        if turn.state.question is not None and is_new and self._is_fragment(turn):
             return ((read_together(turn.state.question.text, turn.text), TOGETHER),)
         return ()
 
@@ -195,11 +202,19 @@ class Engine:
         """
         read = turn.state.tried if step is TOGETHER else ()
         candidates = tuple(each for each in reading.rows[row].candidates if each.id not in read)
-        if not candidates or candidates[0].confidence < min(self._model.thresholds.match, turn.candidates[0].confidence):
+        match = self._model.thresholds.match
+        if not candidates or candidates[0].confidence < min(match, turn.candidates[0].confidence):
+            return turn
+        if step is TOGETHER and candidates[0].confidence < match and self._names_a_matter(turn):
             return turn
         own, both = turn.classification, self._classify(turn.message, reading, row, top_k=RANKED)
         mixed = replace(both, sentiment=own.sentiment, entities=own.entities, language=own.language, timing=own.timing.then(both.timing))
         return replace(turn, reading=reading, row=row, classification=mixed, candidates=candidates, again=step)
+
+    def _names_a_matter(self, turn: Turn) -> bool:
+        """True where the message's own intent is sure, and has entries to ask about."""
+        found = turn.classification
+        return found.decision is Acceptance.ACCEPT and found.intent.code in self._offerable
 
     def _answer(self, turn: Turn) -> Answer:
         start = perf_counter()
@@ -269,6 +284,9 @@ class Engine:
             fragment=turn.again is TOGETHER or turn.context.manner in (Manner.FACTS, Manner.CHOICE),
             only_facts=turn.context.manner is Manner.ONLY_FACTS,
             mentions=turn.mentions,
+            # what only the open question brings in is no intent of the message itself
+            askable=turn.again is not TOGETHER and turn.classification.intent.code in self._offerable,
+            resumable=topic in self._offerable,
         )
 
     def _masked(self, text: str) -> str:
@@ -305,13 +323,33 @@ class Engine:
 
     def _offered(self, turn: Turn, candidates: Sequence[Candidate], verdict: Verdict) -> tuple[FaqEntry, ...]:
         """Entries to ask the customer about; a second try offers what the open question may have meant besides."""
+        question, faq = turn.state.question, self.knowledge.faq
+        if verdict.offer is Offer.INTENT:
+            own = turn.read.matches.nearest(self._offerable.get(turn.classification.intent.code, ()))
+            return tuple(faq[each] for each in own[:OFFERED])
+        if verdict.offer is Offer.QUESTION and question is not None:
+            return tuple(faq[each] for each in self._around(question, ())[:OFFERED])
         if verdict.situation is not None:
             return ()
-        least = 2
-        if verdict.second_response and turn.state.question is not None:
-            again = self.read([turn.state.question.text]).rows[0].candidates
-            candidates, least = next_best(again, (*verdict.state.tried, *turn.state.offered)), 0
-        return worth_offering(self.knowledge, candidates, least=least)
+        if not verdict.second_response:
+            return worth_offering(self.knowledge, candidates, least=2)
+        if question is None:
+            return worth_offering(self.knowledge, candidates, least=0)
+        seen = (*verdict.state.tried, *turn.state.offered)
+        likely = worth_offering(self.knowledge, next_best(self.read([question.text]).rows[0].candidates, seen), least=0)
+        found = dict.fromkeys((*(entry.id for entry in likely), *self._around(question, seen)))
+        return tuple(faq[each] for each in found)[:OFFERED]
+
+    def _around(self, question: Asked, seen: Collection[str]) -> list[str]:
+        """What the open question may be about: its own entry, others of the intent, then of the category, the most similar first."""
+        entry = self.knowledge.faq.get(question.about)
+        intent = self.knowledge.taxonomy.intents.get(entry.intent if entry else question.about)
+        if intent is None:
+            return []
+        matches = self.read([question.text]).rows[0].matches
+        near = (matches.nearest(self._offerable.get(code, ())) for code in (intent.code, intent.category))
+        own = [entry.id] if entry and may_be_offered(self.knowledge, entry) else []
+        return [each for each in dict.fromkeys(chain(own, *near)) if each not in seen]
 
     def _missing(self, turn: Turn, outcome: Outcome, entry: FaqEntry | None) -> tuple[str, ...]:
         if entry is None or outcome not in (Outcome.ANSWERED, Outcome.HANDOFF):

@@ -35,8 +35,11 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "complaint": lambda: mumbled("我要投诉"),
     "angry ship": lambda: said("怎么还不发货", entry="ship-when", sentiment=ANGRY),
     "danger": lambda: said("冒烟了", entry="repair-dangerous"),
+    "cancel": lambda: replace(said("取消的事", intent="ORDER_CANCEL"), askable=True),
+    "ship's words": lambda: mumbled("什么时候发货！"),
 }
 ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
+ABOUT["cancel"] = "ORDER_CANCEL"
 BY_ITSELF = {
     "person": Reason.REQUESTED,
     "complaint": Reason.COMPLAINT,
@@ -58,17 +61,22 @@ class Past:
     def __init__(self) -> None:
         self.said: list[tuple[str, str | None]] = []
         self.question: str | None = None
+        self.words = ""
 
     def add(self, name: str) -> None:
-        about = ABOUT.get(name)
+        about, words = ABOUT.get(name), MESSAGES[name]().message.text.rstrip("！")
         if name == "nearly ship":
             name, about = ("ship", "ship-when") if self.question == "ship-when" else ("mumbled", None)
         elif name == "fragment ship" and self.question != "ship-when":
             name = "ship"
+        if name == "ship's words":
+            is_again = self.words == words and self.counts()["repeats"] > 0
+            name, about = ("ship", self.question) if is_again else ("mumbled", None)
         if about is not None and about != self.question:
             self.said.append(("new", None))
+            self.words = words
         if name == "mumbled" and self.question is None:
-            about = "ORDER_STATUS"
+            about, self.words = "ORDER_STATUS", words
         self.question = about or self.question
         self.said.append((name, about))
 

@@ -10,7 +10,7 @@ import pytest
 from tests.conversation_kit import ANGRY, START, after, intent_of, mumbled, nearly, said, talk
 from yingda.decide.conversation import ROWS, Kind, Turn, advance
 from yingda.decide.evidence import Evidence
-from yingda.decide.policy import decide, next_best
+from yingda.decide.policy import Offer, decide, next_best
 from yingda.domain.conversation import NEW, Asked, ConversationState, released
 from yingda.domain.decision import Candidate, Outcome, Reason
 from yingda.domain.handoff import HandoffPolicy
@@ -68,7 +68,7 @@ def test_a_resembling_message_of_another_intent_is_no_repeat() -> None:
 
 
 def test_a_fragment_read_with_the_question_is_no_repeat() -> None:
-    fragment = replace(SHIP, fragment=True)
+    fragment = replace(said("那多久", entry="ship-when"), fragment=True)
 
     assert after(SHIP, fragment, fragment, fragment).state.repeats == 1
 
@@ -92,6 +92,39 @@ def test_the_open_question_is_kept_without_personal_data() -> None:
     assert question is not None
     assert "138" not in question.text
     assert "〔手机号〕" in question.text
+
+
+@pytest.mark.parametrize("again", ["什么时候发货", "什么时候发货？？", " 什么時候發貨"])
+def test_the_words_of_the_open_question_are_the_same_question_whatever_the_model_makes_of_them(again: str) -> None:
+    row = talk(SHIP, mumbled(again), replace(mumbled(again), fragment=True))
+
+    assert [each.state.repeats for each in row] == [1, 2, 3]
+    assert row[-1].handoff.reasons == (Reason.REPEATED_QUESTION,)
+
+
+def test_words_with_personal_data_are_compared_without_it() -> None:
+    text = "我13812345678的单什么时候发"
+
+    assert after(said(text, entry="ship-when"), mumbled(text)).state.repeats == 2
+
+
+def test_what_nobody_understood_is_no_question_when_it_is_said_again() -> None:
+    assert after(mumbled("那个"), mumbled("那个")).handoff.reasons == (Reason.LOW_CONFIDENCE,)
+
+
+def test_a_sure_intent_that_has_entries_is_asked_about_and_understood() -> None:
+    cancel = replace(said("怎么取消订单", intent="ORDER_CANCEL"), askable=True)
+    shorter = replace(said("取消订单", intent="ORDER_CANCEL"), askable=True)
+
+    first, second, third = talk(cancel, shorter, shorter)
+
+    assert (first.outcome, first.offer, first.state.question) == (Outcome.CLARIFY, Offer.INTENT, Asked("ORDER_CANCEL", "怎么取消订单"))
+    assert (second.outcome, second.state.repeats, second.state.undecided) == (Outcome.CLARIFY, 2, 0)
+    assert third.handoff.reasons == (Reason.REPEATED_QUESTION,)
+
+
+def test_a_sure_intent_does_not_hide_that_the_answer_was_no_use() -> None:
+    assert after(SHIP, replace(said("还是没解决", intent="ORDER_CANCEL"), askable=True)).second_response
 
 
 # ---- dissatisfaction ----

@@ -5,6 +5,7 @@ In a row means: without a new question, and without satisfaction, in between.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,6 +19,7 @@ from yingda.domain.handoff import HandoffPolicy
 from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry
 from yingda.domain.takeover import Reason
 from yingda.text.masking import mask
+from yingda.text.normalise import normalise
 
 SHORT = 30
 """Characters up to which words of (dis)satisfaction make up the message; a longer one has its own matter."""
@@ -27,6 +29,11 @@ LIKELY = 0.5
 
 KEPT = 200
 """Characters of a question that are remembered; a fragment needs no more to be understood."""
+
+
+_MARKS = re.compile(r"[\W_]+")
+_MASKED = "〔"
+"""How a placeholder for personal data begins."""
 
 
 class Kind(StrEnum):
@@ -190,6 +197,9 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
     """What the message is to the conversation; the first rule that holds decides."""
     if evidence.only_facts:
         return Kind.ASIDE
+    # what nobody understood the first time opened the question, but was not counted as one
+    if state.repeats > 0 and says_again(state.question, evidence.text or normalise(evidence.message.text), evidence.message.text):
+        return Kind.SAME_QUESTION
     if evidence.is_surely(THANKS, GREETING):
         return _small_talk(evidence, mentions)
     if is_taken_back(evidence, mentions) or evidence.is_surely(HUMAN):
@@ -204,9 +214,20 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
         return said
     if _seems_same(evidence, state):
         return Kind.SAME_QUESTION
+    if evidence.sure and evidence.askable:
+        return _question(evidence, state)
     if called or not _TRIGGERS.isdisjoint(mentions.denied):
         return Kind.ASIDE
     return Kind.OUT_OF_SCOPE if evidence.is_surely(OUT_OF_SCOPE) and evidence.accepted is None else Kind.UNDECIDED
+
+
+def says_again(question: Asked | None, text: str, raw: str) -> bool:
+    """True when ``raw`` (``text`` normalised) has the wording of the open ``question``, marks aside: whatever it may be else."""
+    if question is None:
+        return False
+    own = normalise(mask(raw)) if _MASKED in question.text else text
+    said, asked = (_MARKS.sub("", each).lower() for each in (own, normalise(question.text)))
+    return bool(asked) and (said == asked or (len(question.text) >= KEPT and said.startswith(asked)))
 
 
 def _small_talk(evidence: Evidence, mentions: Mentions) -> Kind:
@@ -225,9 +246,15 @@ def _feeling(evidence: Evidence, mentions: Mentions) -> Kind | None:
 
 def _question(evidence: Evidence, state: ConversationState) -> Kind:
     same = state.question is not None and state.question.about == about(evidence)
-    if evidence.fragment and same:
+    if evidence.fragment and (same or _keeps_to_the_topic(evidence)):
         return Kind.FRAGMENT
     return Kind.SAME_QUESTION if same or (evidence.accepted is None and _seems_same(evidence, state)) else Kind.NEW_QUESTION
+
+
+def _keeps_to_the_topic(evidence: Evidence) -> bool:
+    """No entry is meant, and the intent is that of the open question."""
+    names_none = evidence.accepted is None and _leaning(evidence) is None
+    return names_none and evidence.topic is not None and evidence.topic.code == evidence.intent.code
 
 
 def _seems_same(evidence: Evidence, state: ConversationState) -> bool:

@@ -37,6 +37,7 @@ class Evidence:
     ``best`` is the entry of the best candidate, ``topic`` the intent of the conversation's open question, where known.
     ``fragment`` says that the message was read together with that question, ``only_facts`` that it holds facts (an order
     number) and nothing else. ``mentions`` is what the policy's words find in ``text``; None where nobody looked yet.
+    ``askable`` says that the message's own intent has entries to ask about, ``resumable`` that the open question has.
     """
 
     message: Message
@@ -55,6 +56,8 @@ class Evidence:
     fragment: bool = False
     only_facts: bool = False
     mentions: Mentions | None = None
+    askable: bool = False
+    resumable: bool = False
 
     @property
     def sure(self) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from yingda.decide.conversation import (
     COUNTERS,
@@ -32,12 +33,20 @@ from yingda.domain.decision import Candidate, Handoff, Outcome, Reason, Step
 from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry
 
 
+class Offer(StrEnum):
+    """Which entries the customer may be asked about."""
+
+    CANDIDATES = "candidates"
+    INTENT = "intent"
+    QUESTION = "question"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Outcome, hand-off, the lines that decided, and the conversation after the message.
 
     ``second_response`` marks the second try after a dissatisfied message (二次响应). ``situation`` names the reply's template where
-    the outcome alone does not.
+    the outcome alone does not, ``offer`` the entries that a question back is about.
     """
 
     outcome: Outcome
@@ -46,6 +55,7 @@ class Verdict:
     state: ConversationState
     second_response: bool = False
     situation: str | None = None
+    offer: Offer = Offer.CANDIDATES
 
     @property
     def step(self) -> Step:
@@ -159,6 +169,12 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
         return replace(verdict, situation="noted")
     if is_worth_asking(evidence, skip=int(is_taken_back(evidence, mentions))):
         return _verdict(evidence, Outcome.CLARIFY, "no match is sure enough, but the best few are worth asking about", turn, state)
+    if turn.kind in QUESTIONS and evidence.sure and evidence.askable:
+        verdict = _verdict(evidence, Outcome.CLARIFY, "the intent is sure and no entry is; asks about the intent's entries", turn, state)
+        return replace(verdict, offer=Offer.INTENT)
+    if turn.kind is Kind.SAME_QUESTION and evidence.resumable:
+        verdict = _verdict(evidence, Outcome.CLARIFY, "the same question, and no entry is sure; asks which is meant", turn, state)
+        return replace(verdict, offer=Offer.QUESTION)
     return _verdict(evidence, Outcome.NO_ANSWER, "nothing fits well enough to answer", turn, state)
 
 
