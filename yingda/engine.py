@@ -9,7 +9,7 @@ from itertools import chain
 from time import perf_counter
 
 from yingda.cache import Cache, CacheInfo, Digests
-from yingda.decide.context import InContext, Manner, is_fragment, read_in_context, read_together, without_asides
+from yingda.decide.context import InContext, Manner, is_fragment, only_points, read_in_context, read_together, without_asides
 from yingda.decide.conversation import resumed, says_again
 from yingda.decide.policy import Evidence, Offer, Verdict, decide, next_best
 from yingda.decide.ruled import apply_rules, rule_input
@@ -170,7 +170,7 @@ class Engine:
         if again := [(place, text, step) for place, turn in enumerate(turns) for text, step in self._other_reading(turn)]:
             reading = self.read([text for _, text, _ in again])
             for row, (place, _, step) in enumerate(again):
-                found[place] = self._reread(turns[place], reading, row, step)
+                found[place] = self._reread(replace(turns[place], fragment=step is TOGETHER), reading, row, step)
         return found
 
     def _other_reading(self, turn: Turn) -> tuple[tuple[str, Step], ...]:
@@ -190,10 +190,11 @@ class Engine:
     def _is_fragment(self, turn: Turn) -> bool:
         """True for a short question without a matter of its own; words of feeling, thanks and idle talk are none."""
         found = turn.classification
+        if not is_fragment(turn.text) or found.sentiment.label in DISPLEASED or turn.mentions != SILENT:
+            return False
         intent = self.knowledge.taxonomy.intents[found.intent.code]
         is_talk = intent.category == _GENERAL and (intent.code != OUT_OF_SCOPE or found.decision is Acceptance.ACCEPT)
-        is_felt = found.sentiment.label in DISPLEASED or turn.mentions != SILENT
-        return is_fragment(turn.text) and not is_talk and not is_felt
+        return not is_talk or only_points(turn.text)
 
     def _reread(self, turn: Turn, reading: Reading, row: int, step: Step) -> Turn:
         """``turn`` as read again, where that decides it or brings better candidates; mood and facts are those of the message alone.
@@ -287,6 +288,7 @@ class Engine:
             # what only the open question brings in is no intent of the message itself
             askable=turn.again is not TOGETHER and turn.classification.intent.code in self._offerable,
             resumable=topic in self._offerable,
+            hanging=turn.fragment,
         )
 
     def _masked(self, text: str) -> str:

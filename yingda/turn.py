@@ -152,7 +152,7 @@ class Turn:
     """A message in its conversation, as far as the model has read it.
 
     ``text`` is the message normalised, ``mentions`` are what the policy's words find in it. ``reading`` is of another text where
-    ``again`` says so.
+    ``again`` says so. ``fragment`` says that it was read together with the open question, whatever came of it.
     """
 
     message: Message
@@ -165,6 +165,7 @@ class Turn:
     context: InContext
     mentions: Mentions = SILENT
     again: Step | None = None
+    fragment: bool = False
 
     @property
     def read(self) -> TextReading:

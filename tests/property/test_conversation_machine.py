@@ -36,6 +36,7 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "angry ship": lambda: said("怎么还不发货", entry="ship-when", sentiment=ANGRY),
     "danger": lambda: said("冒烟了", entry="repair-dangerous"),
     "cancel": lambda: replace(said("取消的事", intent="ORDER_CANCEL"), askable=True),
+    "and then": lambda: replace(mumbled("然后呢"), hanging=True, resumable=True),
     "ship's words": lambda: mumbled("什么时候发货！"),
 }
 ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
@@ -72,6 +73,8 @@ class Past:
         if name == "ship's words":
             is_again = self.words == words and self.counts()["repeats"] > 0
             name, about = ("ship", self.question) if is_again else ("mumbled", None)
+        if name == "and then":
+            name = "mumbled" if self.question is None or self.hangs() else "hanging"
         if about is not None and about != self.question:
             self.said.append(("new", None))
             self.words = words
@@ -79,6 +82,11 @@ class Past:
             about, self.words = "ORDER_STATUS", words
         self.question = about or self.question
         self.said.append((name, about))
+
+    def hangs(self) -> bool:
+        """True where a fragment already hangs in the air."""
+        names = [name for name, _ in self.said]
+        return "hanging" in names[_last(names, {*ABOUT, "solved", "released"}) :]
 
     def counts(self) -> dict[str, int]:
         """Every count from scratch: back to the last new question, satisfaction or release."""
@@ -118,6 +126,7 @@ class Conversation(RuleBasedStateMachine):
         message = MESSAGES[name]()
         message = replace(message, message=replace(message.message, at=self.now, customer=Customer("1", tier=self.tier)))
         evidence = replace(message, state=self.state, policy=self.policy)
+        evidence = replace(evidence, resumable=evidence.resumable and self.state.question is not None and self.past.question is not None)
         verdict = decide(evidence)
         assert decide(evidence) == verdict
         self.check(name, verdict)

@@ -127,6 +127,36 @@ def test_a_sure_intent_does_not_hide_that_the_answer_was_no_use() -> None:
     assert after(SHIP, replace(said("还是没解决", intent="ORDER_CANCEL"), askable=True)).second_response
 
 
+# ---- fragments that nothing decides ----
+
+HANGING = replace(mumbled("然后呢"), hanging=True, resumable=True)
+
+
+def test_a_fragment_that_nothing_decides_is_asked_about_and_counts_only_from_the_second_in_a_row() -> None:
+    first, second, third = talk(SHIP, HANGING, HANGING, HANGING)[1:]
+
+    assert (first.outcome, first.offer, first.situation) == (Outcome.CLARIFY, Offer.QUESTION, "fragment")
+    assert (first.state.undecided, first.state.out_of_scope, first.state.repeats) == (0, 0, 1)
+    assert (second.outcome, second.state.undecided) == (Outcome.CLARIFY, 1)
+    assert third.handoff.reasons == (Reason.LOW_CONFIDENCE,)
+
+
+def test_a_fragment_that_seems_out_of_scope_is_none() -> None:
+    seems = replace(said("可以吗", intent="OUT_OF_SCOPE"), hanging=True, resumable=True)
+
+    assert after(SHIP, seems).state.out_of_scope == 0
+    assert after(SHIP, seems).outcome is Outcome.CLARIFY
+
+
+@pytest.mark.parametrize("between", [RETURN, SHIP, SOLVED, replace(said("那多久", entry="ship-when"), fragment=True)])
+def test_what_is_understood_in_between_lets_a_fragment_hang_again(between: Evidence) -> None:
+    assert after(SHIP, HANGING, between, HANGING).state.undecided == 0
+
+
+def test_a_fragment_without_an_open_question_to_ask_about_is_not_understood() -> None:
+    assert after(replace(HANGING, resumable=False)).state.undecided == 1
+
+
 # ---- dissatisfaction ----
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.fakes_core import THRESHOLDS, tiny_engine, tiny_knowledge
+from yingda.decide.context import only_points
 from yingda.domain.conversation import NEW, Asked, ConversationState
 from yingda.domain.decision import Answer, Candidate, Outcome, Reason
 from yingda.domain.knowledge import FaqEntry, Knowledge
@@ -17,9 +18,9 @@ from yingda.turn import offerable, worth_offering
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
 
-def talk(*texts: str, state: ConversationState = NEW) -> list[Answer]:
-    """The answers of one conversation, a minute apart."""
-    engine, answers = tiny_engine(), []
+def talk(*texts: str, state: ConversationState = NEW, clarify: float = THRESHOLDS.clarify) -> list[Answer]:
+    """The answers of one conversation, a minute apart; ``clarify`` is what makes entries worth asking about."""
+    engine, answers = tiny_engine(thresholds=replace(THRESHOLDS, clarify=clarify)), []
     for minute, text in enumerate(texts):
         answers.append(engine.answer_many([Message(text, at=AT + timedelta(minutes=minute))], [state])[0])
         state = answers[-1].state
@@ -200,6 +201,30 @@ def test_a_fragment_is_read_together_with_the_open_question() -> None:
     assert read.faq.id == "ship-when"
     assert any("together" in step.detail for step in read.explanation)
     assert read.state.repeats == 1, "a fragment is no repetition"
+
+
+@pytest.mark.parametrize("fragment", ["可以吗", "那多久", "然后呢", "and then?"])
+def test_a_fragment_that_nothing_decides_is_asked_about_with_the_open_question(fragment: str) -> None:
+    asked = talk("什么时候发货", fragment, clarify=0.9)[-1]
+
+    assert asked.outcome is Outcome.CLARIFY
+    assert asked.state.offered == ("ship-when", "cancel-how")
+    assert asked.reply.parts.confirm.startswith(("您接着问的", "Which of these"))
+    assert (asked.state.undecided, asked.state.out_of_scope) == (0, 0)
+
+
+def test_what_names_a_matter_that_is_not_the_shops_is_no_fragment() -> None:
+    assert talk("什么时候发货", "那股票呢")[-1].state.out_of_scope == 1
+
+
+@pytest.mark.parametrize("text", ["可以吗", "那多久", "然后呢?", "那怎么办", "为什么", "how long", "and then?"])
+def test_words_that_only_point_name_nothing(text: str) -> None:
+    assert only_points(text)
+
+
+@pytest.mark.parametrize("text", ["今天天气怎么样", "讲个笑话", "你是谁", "发货呢", "???", "", "那么然后接下来到底什么时候可以呢"])
+def test_what_names_something_or_says_nothing_does_not_only_point(text: str) -> None:
+    assert not only_points(text)
 
 
 def test_a_fragment_without_an_open_question_is_asked_about() -> None:

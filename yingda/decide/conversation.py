@@ -46,6 +46,7 @@ class Kind(StrEnum):
     NEW_QUESTION = "new_question"
     SAME_QUESTION = "same_question"
     FRAGMENT = "fragment"
+    HANGING = "hanging"
     OUT_OF_SCOPE = "out_of_scope"
     UNDECIDED = "undecided"
     ASIDE = "aside"
@@ -55,6 +56,9 @@ SMALL_TALK = frozenset({Kind.GREETING, Kind.THANKS, Kind.SATISFIED})
 """Kinds that ask for nothing."""
 
 QUESTIONS = frozenset({Kind.NEW_QUESTION, Kind.SAME_QUESTION})
+
+_UNDERSTOOD = QUESTIONS | {Kind.FRAGMENT, Kind.SATISFIED}
+"""Kinds after which a fragment that cannot be decided is a first one."""
 
 
 _TRIGGERS = frozenset({Topic.PERSON, Topic.COMPLAINT, Topic.SECURITY})
@@ -88,6 +92,7 @@ ROWS: Mapping[Kind, Effects] = MappingProxyType(
         Kind.NEW_QUESTION: Effects(Effect.ONE, Effect.CLEAR, Effect.CLEAR, Effect.CLEAR),
         Kind.SAME_QUESTION: Effects(repeats=Effect.ADD, out_of_scope=Effect.CLEAR, undecided=Effect.CLEAR),
         Kind.FRAGMENT: Effects(out_of_scope=Effect.CLEAR, undecided=Effect.CLEAR),
+        Kind.HANGING: Effects(),
         Kind.OUT_OF_SCOPE: Effects(out_of_scope=Effect.ADD, undecided=Effect.ADD),
         Kind.UNDECIDED: Effects(undecided=Effect.ADD),
         Kind.ASIDE: Effects(),
@@ -140,6 +145,7 @@ def advance(state: ConversationState, turn: Turn, policy: HandoffPolicy) -> Adva
         dissatisfied=counts["dissatisfied"],
         out_of_scope=counts["out_of_scope"],
         undecided=counts["undecided"],
+        hanging=turn.kind is Kind.HANGING or (state.hanging and turn.kind not in _UNDERSTOOD),
     )
     due = tuple(reason for name, reason in COUNTERS.items() if _is_due(name, effects, counts[name], policy))
     # messages that were all out of scope are no want of understanding; a mixture is
@@ -218,6 +224,8 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
         return _question(evidence, state)
     if called or not _TRIGGERS.isdisjoint(mentions.denied):
         return Kind.ASIDE
+    if hangs(evidence):
+        return Kind.UNDECIDED if state.hanging else Kind.HANGING
     return Kind.OUT_OF_SCOPE if evidence.is_surely(OUT_OF_SCOPE) and evidence.accepted is None else Kind.UNDECIDED
 
 
@@ -228,6 +236,11 @@ def says_again(question: Asked | None, text: str, raw: str) -> bool:
     own = normalise(mask(raw)) if _MASKED in question.text else text
     said, asked = (_MARKS.sub("", each).lower() for each in (own, normalise(question.text)))
     return bool(asked) and (said == asked or (len(question.text) >= KEPT and said.startswith(asked)))
+
+
+def hangs(evidence: Evidence) -> bool:
+    """True for a fragment that could not be decided, where the open question has entries to ask about."""
+    return evidence.hanging and evidence.resumable and evidence.accepted is None
 
 
 def _small_talk(evidence: Evidence, mentions: Mentions) -> Kind:

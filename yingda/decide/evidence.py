@@ -37,6 +37,7 @@ class Evidence:
     ``best`` is the entry of the best candidate, ``topic`` the intent of the conversation's open question, where known.
     ``fragment`` says that the message was read together with that question, ``only_facts`` that it holds facts (an order
     number) and nothing else. ``mentions`` is what the policy's words find in ``text``; None where nobody looked yet.
+    ``hanging`` says that it was, or could have been, and is not decided for all that.
     ``askable`` says that the message's own intent has entries to ask about, ``resumable`` that the open question has.
     """
 
@@ -58,6 +59,7 @@ class Evidence:
     mentions: Mentions | None = None
     askable: bool = False
     resumable: bool = False
+    hanging: bool = False
 
     @property
     def sure(self) -> bool:

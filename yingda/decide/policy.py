@@ -17,6 +17,7 @@ from yingda.decide.conversation import (
     Kind,
     Turn,
     advance,
+    hangs,
     is_taken_back,
     is_worth_asking,
     resumed,
@@ -169,6 +170,9 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
         return replace(verdict, situation="noted")
     if is_worth_asking(evidence, skip=int(is_taken_back(evidence, mentions))):
         return _verdict(evidence, Outcome.CLARIFY, "no match is sure enough, but the best few are worth asking about", turn, state)
+    if turn.kind in (Kind.HANGING, Kind.UNDECIDED) and hangs(evidence):
+        verdict = _verdict(evidence, Outcome.CLARIFY, "a fragment that nothing decides; asks about the open question", turn, state)
+        return replace(verdict, situation="fragment", offer=Offer.QUESTION)
     if turn.kind in QUESTIONS and evidence.sure and evidence.askable:
         verdict = _verdict(evidence, Outcome.CLARIFY, "the intent is sure and no entry is; asks about the intent's entries", turn, state)
         return replace(verdict, offer=Offer.INTENT)

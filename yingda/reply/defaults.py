@@ -9,7 +9,7 @@ from yingda.domain.knowledge import ReplyTemplate
 
 AUTOMATIC = (
     *("answered", "answered_missing", "smalltalk", "clarify", "no_answer", "second_response", "ask", "blocked"),
-    *("facts_received", "facts_alone", "noted", "second_response_plain"),
+    *("facts_received", "facts_alone", "noted", "fragment", "second_response_plain"),
 )
 """Outcomes in which nobody but the engine has answered: each must offer a person."""
 WITH_PERSON = ("handoff", "handoff_closed", "handoff_late", "handoff_standing", "smalltalk_standing")
@@ -88,6 +88,16 @@ DEFAULTS: Mapping[str, ReplyTemplate] = MappingProxyType(
             _NOTHING,
             ("不客气，您的事同事正在跟进，请放心。", "You are welcome. An agent is looking after this."),
             _NOTHING,
+            _NOTHING,
+        ),
+        "fragment": _template(
+            _NOTHING,
+            ("您接着问的，是下面哪一件？", "Which of these are you asking about?"),
+            ("{候选问题}", "{候选问题}"),
+            (
+                "把那一句发给我就好；都不是的话，请多说几个字，或者回复“人工”，由真人客服来帮您。",
+                "Send me that line; if it is none of them, please tell me a little more, or reply “agent” to reach a person.",
+            ),
             _NOTHING,
         ),
         "facts_received": _template(
