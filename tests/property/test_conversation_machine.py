@@ -66,12 +66,12 @@ class Past:
 
     def add(self, name: str) -> None:
         about, words = ABOUT.get(name), MESSAGES[name]().message.text.rstrip("！")
+        is_again = self.words == words and self.counts()["repeats"] > 0
         if name == "nearly ship":
             name, about = ("ship", "ship-when") if self.question == "ship-when" else ("mumbled", None)
-        elif name == "fragment ship" and self.question != "ship-when":
-            name = "ship"
+        elif name == "fragment ship" and (self.question != "ship-when" or is_again):
+            name = "ship"  # another question, or the same in the same words
         if name == "ship's words":
-            is_again = self.words == words and self.counts()["repeats"] > 0
             name, about = ("ship", self.question) if is_again else ("mumbled", None)
         if name == "and then":
             name = "mumbled" if self.question is None or self.hangs() else "hanging"

@@ -141,6 +141,13 @@ def test_a_fragment_that_nothing_decides_is_asked_about_and_counts_only_from_the
     assert third.handoff.reasons == (Reason.LOW_CONFIDENCE,)
 
 
+def test_a_fragment_that_only_points_is_no_repeat_whatever_it_resembles() -> None:
+    pointing = replace(nearly("ship-when"), hanging=True, resumable=True, text="那多久")
+
+    assert after(SHIP, pointing).state.repeats == 1
+    assert after(SHIP, replace(pointing, text="多久发货呀")).state.repeats == 2
+
+
 def test_a_fragment_that_seems_out_of_scope_is_none() -> None:
     seems = replace(said("可以吗", intent="OUT_OF_SCOPE"), hanging=True, resumable=True)
 

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from yingda.decide.context import only_points
 from yingda.decide.evidence import COMPLAINT, GREETING, HUMAN, SECURITY, THANKS, UNRESOLVED, Evidence
 from yingda.decide.wording import Mentions, Topic
 from yingda.domain.conversation import NEW, Asked, ConversationState
@@ -274,6 +275,8 @@ def _seems_same(evidence: Evidence, state: ConversationState) -> bool:
     """Not sure enough to answer, but the best candidate is the open question's entry, and the best intent agrees."""
     if state.question is None or evidence.accepted is not None or evidence.fragment or not evidence.candidates:
         return False
+    if evidence.hanging and only_points(evidence.text or evidence.message.text):
+        return False  # it names nothing, so it is like nothing
     agrees = evidence.best is None or evidence.best.intent == evidence.intent.code
     return agrees and evidence.candidates[0].id == state.question.about
 
