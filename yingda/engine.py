@@ -11,7 +11,7 @@ from time import perf_counter
 from yingda.cache import Cache, CacheInfo, Digests
 from yingda.decide.context import InContext, Manner, is_fragment, only_points, read_in_context, read_together, without_asides
 from yingda.decide.conversation import resumed, says_again
-from yingda.decide.policy import Evidence, Offer, Verdict, decide, next_best
+from yingda.decide.policy import KEEP_OFFERED, Evidence, Offer, Verdict, decide, next_best
 from yingda.decide.ruled import apply_rules, rule_input
 from yingda.decide.rules import compile_rules, known_names
 from yingda.decide.wording import SILENT, wording_of
@@ -244,8 +244,9 @@ class Engine:
         )
         reply = self._writer.write(request)
         outcome = told_outcome(verdict.outcome, request, reply)
-        kept = turn.state.offered if evidence.intent.code in SMALL_TALK else ()
-        choices = tuple(each.id for each in offered) if outcome is Outcome.CLARIFY else kept
+        is_aside = verdict.situation in KEEP_OFFERED if outcome is Outcome.CLARIFY else evidence.intent.code in SMALL_TALK
+        asked = tuple(each.id for each in offered) if outcome is Outcome.CLARIFY else ()
+        choices = turn.state.offered if is_aside else asked
         steps = (match_step(turn, candidates[0], self._index), *turn.steps(), *verdict.steps, *reply_steps(reply))
         timing = turn.classification.timing.plus(1000 * (perf_counter() - start))
         return Answer(

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.conversation_kit import ANGRY, START, mumbled, nearly, said
+from tests.conversation_kit import ANGRY, DISPLEASED, START, mumbled, nearly, said
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict, decide
 from yingda.domain.conversation import NEW, released
@@ -37,6 +37,8 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "danger": lambda: said("冒烟了", entry="repair-dangerous"),
     "cancel": lambda: replace(said("取消的事", intent="ORDER_CANCEL"), askable=True),
     "and then": lambda: replace(mumbled("然后呢"), hanging=True, resumable=True),
+    "yes": lambda: mumbled("嗯"),
+    "slow": lambda: said("好慢啊", entry="general-greeting", sentiment=DISPLEASED),
     "ship's words": lambda: mumbled("什么时候发货！"),
 }
 ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
@@ -63,6 +65,7 @@ class Past:
         self.said: list[tuple[str, str | None]] = []
         self.question: str | None = None
         self.words = ""
+        self.answered = False
 
     def add(self, name: str) -> None:
         about, words = ABOUT.get(name), MESSAGES[name]().message.text.rstrip("！")
@@ -73,6 +76,8 @@ class Past:
             name = "ship"  # another question, or the same in the same words
         if name == "ship's words":
             name, about = ("ship", self.question) if is_again else ("mumbled", None)
+        if name == "slow" and self.answered:
+            name = "unhappy"
         if name == "and then":
             name = "mumbled" if self.question is None or self.hangs() else "hanging"
         if about is not None and about != self.question:
@@ -138,10 +143,13 @@ class Conversation(RuleBasedStateMachine):
             return
         self.past.add(name)
         reasons = self.reasons(name)
+        self.past.answered |= verdict.outcome is Outcome.ANSWERED and name not in SMALL_TALK
         assert set(verdict.handoff.reasons) == reasons
         assert list(verdict.handoff.reasons) == sorted(reasons, key=list(Reason).index)
         assert (verdict.outcome is Outcome.HANDOFF) == verdict.handoff.required == bool(reasons)
-        assert verdict.second_response == (name == "unhappy" and not reasons)
+        assert verdict.second_response == (self.past.said[-1][0] == "unhappy" and not reasons)
+        assert name != "yes" or (verdict.outcome, verdict.situation in ("acknowledged", "noted")) == (Outcome.CLARIFY, True)
+        assert name != "slow" or verdict.outcome is not Outcome.ANSWERED
         assert not (reasons and name in SMALL_TALK)
         self.expected = verdict.handoff if reasons else None
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.conversation_kit import ANGRY, START, after, intent_of, mumbled, nearly, said, talk
+from tests.conversation_kit import ANGRY, DISPLEASED, START, after, intent_of, mumbled, nearly, said, talk
 from yingda.decide.conversation import ROWS, Kind, Turn, advance
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Offer, decide, next_best
@@ -269,6 +269,44 @@ def test_asking_back_about_close_entries_of_an_unsure_intent_counts_as_undecided
 def test_what_could_not_be_decided_opens_a_question_only_where_none_is() -> None:
     assert after(mumbled("那个")).state.question == Asked("ORDER_STATUS", "那个")
     assert after(SHIP, mumbled("那个")).state.question == Asked("ship-when", "什么时候发货")
+
+
+# ---- what only acknowledges, and displeasure that looks like a greeting ----
+
+SLOW = said("好慢啊", entry="general-greeting", sentiment=DISPLEASED)
+
+
+@pytest.mark.parametrize("text", ["好", "嗯", "嗯嗯", "哦", "噢", "行", "好的", "ok", "?", "？？", "。。。", "好啊"])
+def test_what_only_acknowledges_gets_a_short_reply_and_counts_nothing(text: str) -> None:
+    first, *later = talk(SHIP, *[mumbled(text)] * 4)
+
+    assert {(each.outcome, each.situation) for each in later} == {(Outcome.CLARIFY, "acknowledged")}
+    assert {replace(each.state, last_at=None) for each in later} == {replace(first.state, last_at=None)}
+
+
+def test_what_only_acknowledges_at_the_start_is_asked_what_it_is_about() -> None:
+    assert after(mumbled("嗯")).situation == "noted"
+
+
+@pytest.mark.parametrize("text", ["好了", "行不行", "好慢", "ok吗", "嗯，怎么退货"])
+def test_what_says_more_is_more_than_an_acknowledgement(text: str) -> None:
+    assert after(SHIP, mumbled(text)).situation != "acknowledged"
+
+
+def test_sure_thanks_stay_thanks() -> None:
+    assert after(SHIP, said("好的", entry="general-thanks")).outcome is Outcome.ANSWERED
+
+
+def test_a_displeased_customer_is_not_greeted_and_after_an_answer_gets_a_second_try() -> None:
+    before, second, third = talk(SLOW, SHIP, SLOW)[0], *talk(SHIP, SLOW, SLOW)[1:]
+
+    assert (before.outcome, before.situation, before.state.undecided) == (Outcome.CLARIFY, "heard", 0)
+    assert (second.outcome, second.second_response) == (Outcome.CLARIFY, True)
+    assert third.handoff.reasons == (Reason.DISSATISFIED,)
+
+
+def test_displeased_thanks_that_say_it_is_solved_are_satisfied() -> None:
+    assert after(SHIP, said("总算解决了", entry="general-thanks", sentiment=DISPLEASED)).state.repeats == 0
 
 
 # ---- by itself ----

@@ -165,6 +165,14 @@ def test_small_talk_keeps_the_questions_offered() -> None:
     assert chosen.faq.id == "ship-when"
 
 
+def test_an_acknowledgement_keeps_the_questions_offered() -> None:
+    seen, chosen = talk("发还是消", "嗯", "1")[1:]
+
+    assert seen.state.undecided == 1, "it adds nothing to the question that was not understood"
+    assert chosen.faq is not None
+    assert chosen.faq.id == "ship-when"
+
+
 def test_a_choice_does_not_count_as_asking_again() -> None:
     assert talk("发还是消", "1", "什么时候发货")[-1].outcome is Outcome.ANSWERED
 

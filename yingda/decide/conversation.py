@@ -25,6 +25,9 @@ from yingda.text.normalise import normalise
 SHORT = 30
 """Characters up to which words of (dis)satisfaction make up the message; a longer one has its own matter."""
 
+BRIEF = 8
+"""Characters up to which displeasure without a matter is about the answer before it."""
+
 LIKELY = 0.5
 """Confidence from which an entry is more likely right than not."""
 
@@ -208,7 +211,9 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
     if state.repeats > 0 and says_again(state.question, evidence.text or normalise(evidence.message.text), evidence.message.text):
         return Kind.SAME_QUESTION
     if evidence.is_surely(THANKS, GREETING):
-        return _small_talk(evidence, mentions)
+        return _displeased(evidence, mentions, state) if evidence.displeased else _small_talk(evidence, mentions)
+    if Topic.ACKNOWLEDGED in mentions.asserted and evidence.accepted is None:
+        return Kind.ASIDE
     if is_taken_back(evidence, mentions) or evidence.is_surely(HUMAN):
         return Kind.ASIDE
     if evidence.is_surely(UNRESOLVED):
@@ -248,6 +253,12 @@ def _small_talk(evidence: Evidence, mentions: Mentions) -> Kind:
     """Thanks that say it is solved are more than thanks; polite words may wrap a complaint about the answer."""
     kind = Kind.THANKS if evidence.intent.code == THANKS else Kind.GREETING
     return _feeling(evidence, mentions) or kind
+
+
+def _displeased(evidence: Evidence, mentions: Mentions, state: ConversationState) -> Kind:
+    """What looks like greeting or thanks and is said in displeasure (好慢啊): about the answer, where there was one."""
+    about_the_answer = bool(state.tried) and len(evidence.text or evidence.message.text) <= BRIEF
+    return _feeling(evidence, mentions) or (Kind.DISSATISFIED if about_the_answer else Kind.ASIDE)
 
 
 def _feeling(evidence: Evidence, mentions: Mentions) -> Kind | None:

@@ -79,6 +79,11 @@ class Evidence:
         return feeling.label in DISPLEASED and feeling.confidence >= self.thresholds.angry
 
     @property
+    def displeased(self) -> bool:
+        """True when the customer is more likely displeased than not, as feelings are told: nothing to greet or thank for."""
+        return self.classification.sentiment.label in DISPLEASED
+
+    @property
     def is_vip(self) -> bool:
         """True for a customer of the highest tier."""
         return self.message.customer is not None and self.message.customer.tier is Tier.VIP

@@ -24,7 +24,7 @@ from yingda.decide.conversation import (
     turn_of,
 )
 from yingda.decide.evidence import COMPLAINT as COMPLAINT
-from yingda.decide.evidence import HUMAN, PRAISE, SECURITY, UNRESOLVED
+from yingda.decide.evidence import GREETING, HUMAN, PRAISE, SECURITY, THANKS, UNRESOLVED
 from yingda.decide.evidence import Evidence as Evidence
 from yingda.decide.routing import merged, no_handoff, route
 from yingda.decide.routing import triage as triage
@@ -32,6 +32,9 @@ from yingda.decide.wording import Mentions, Topic, wording_of
 from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Candidate, Handoff, Outcome, Reason, Step
 from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry
+
+KEEP_OFFERED = frozenset({"acknowledged", "heard"})
+"""Situations in which the questions offered before stay open to be chosen from."""
 
 
 class Offer(StrEnum):
@@ -157,6 +160,9 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
     if turn.kind is Kind.DISSATISFIED:
         verdict = _verdict(evidence, Outcome.CLARIFY, "dissatisfied; a second try with the next best entries", turn, state)
         return replace(verdict, second_response=True)
+    if situation := _aside(evidence, mentions, turn, state):
+        said = "displeased, and names no matter" if situation == "heard" else "only acknowledges"
+        return replace(_verdict(evidence, Outcome.CLARIFY, f"{said}; asks for the matter", turn, state), situation=situation)
     entry = standing_entry(evidence, mentions)
     if entry is not None:
         is_news = turn.kind not in SMALL_TALK and entry.id not in state.tried
@@ -182,9 +188,21 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
     return _verdict(evidence, Outcome.NO_ANSWER, "nothing fits well enough to answer", turn, state)
 
 
+def _aside(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> str | None:
+    """The short reply to what asks for nothing: 嗯 after an answer, 好慢啊 before any."""
+    if turn.kind is not Kind.ASIDE or evidence.only_facts:
+        return None
+    if evidence.displeased and evidence.is_surely(THANKS, GREETING):
+        return "heard"
+    if Topic.ACKNOWLEDGED in mentions.asserted and evidence.accepted is None:
+        return "acknowledged" if state.question is not None or state.tried else "noted"
+    return None
+
+
 def standing_entry(evidence: Evidence, mentions: Mentions) -> FaqEntry | None:
-    """The accepted entry, unless it offers just what the customer does not want."""
-    return None if is_taken_back(evidence, mentions) else evidence.accepted
+    """The accepted entry, unless it offers just what the customer does not want, or greets who is displeased."""
+    greets = evidence.displeased and evidence.intent.code in (THANKS, GREETING)
+    return None if greets or is_taken_back(evidence, mentions) else evidence.accepted
 
 
 def next_best(candidates: Sequence[Candidate], tried: Sequence[str]) -> tuple[Candidate, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yingda.decide.evidence import HUMAN, UNRESOLVED, Evidence
+from yingda.decide.evidence import NO_MATTER, Evidence
 from yingda.domain.knowledge import Priority
 from yingda.domain.takeover import Handoff, Reason
 
@@ -55,7 +55,7 @@ def merged(evidence: Evidence, standing: Handoff, reasons: Sequence[Reason]) -> 
 
 
 def _skill_of(evidence: Evidence, reasons: Sequence[Reason]) -> str:
-    silent = evidence.accepted is None or evidence.intent.code in (HUMAN, UNRESOLVED)
+    silent = evidence.accepted is None or evidence.intent.code in NO_MATTER
     if evidence.topic is not None and silent and _OF_THE_TALK.issuperset(reasons):
         return evidence.topic.skill
     return evidence.intent.skill
