@@ -17,6 +17,7 @@ START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 THRESHOLDS = Thresholds(match=0.7, intent=0.6, ambiguity=0.4, clarify=0.6, angry=0.6)
 UNANSWERABLE = frozenset({"GENERAL_HUMAN", "GENERAL_UNRESOLVED", "ACCOUNT_SECURITY", "OUT_OF_SCOPE", "COMPLAINT_SERVICE"})
 CALM, ANGRY = (SentimentScore(label, 0.9, {label: 0.9}) for label in (Sentiment.NEUTRAL, Sentiment.ANGRY))
+DISPLEASED = SentimentScore(Sentiment.NEGATIVE, 0.4, {Sentiment.NEGATIVE: 0.4})
 
 ENTRY_INTENTS = {
     "ship-when": "ORDER_SHIP_TIME",
@@ -44,7 +45,7 @@ def entry_of(name: str) -> FaqEntry:
 
 
 def said(
-    text: str = "……",
+    text: str = "这件事",
     *,
     entry: str | None = None,
     intent: str | None = None,
@@ -88,7 +89,9 @@ def mumbled(text: str = "那个啥", **changes: object) -> Evidence:
 
 def nearly(entry: str) -> Evidence:
     """Not sure enough to answer, but ``entry`` is the best candidate and the best intent agrees."""
-    return said("……？", intent=ENTRY_INTENTS[entry], sure=False, candidates=(Candidate(entry, 0.45, 0.6), Candidate("another", 0.3, 0.5)))
+    return said(
+        "那件事？", intent=ENTRY_INTENTS[entry], sure=False, candidates=(Candidate(entry, 0.45, 0.6), Candidate("another", 0.3, 0.5))
+    )
 
 
 def talk(*messages: Evidence, state: ConversationState = NEW) -> list[Verdict]:

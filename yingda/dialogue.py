@@ -224,7 +224,7 @@ class Dialogue:
             self._spent(stage, started, perf_counter_ns())
 
     def _opened(self, turn: StoredTurn, told: Told, before: ConversationState, customer: Customer | None) -> HandoffOpened | None:
-        """The hand-off that begins with this turn, with the package for the agent; one that stood already is no new one."""
+        """The hand-off that begins with this turn, or rises by it, with the package for the agent; one that stands as it was is none."""
         answer = told.answer
         if answer is None or not self._calls(turn.conversation_id, answer, told.placement, before):
             return None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import chain
 from time import perf_counter
 
 from yingda.cache import Cache, CacheInfo, Digests
-from yingda.decide.context import InContext, Manner, is_fragment, read_in_context, read_together, without_asides
-from yingda.decide.conversation import resumed
-from yingda.decide.policy import Evidence, Verdict, decide, next_best
+from yingda.decide.context import InContext, Manner, is_fragment, only_points, read_in_context, read_together, without_asides
+from yingda.decide.conversation import resumed, says_again
+from yingda.decide.policy import KEEP_OFFERED, Evidence, Offer, Verdict, decide, next_best
 from yingda.decide.ruled import apply_rules, rule_input
 from yingda.decide.rules import compile_rules, known_names
 from yingda.decide.wording import SILENT, wording_of
-from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.conversation import NEW, Asked, ConversationState
 from yingda.domain.decision import (
     Acceptance,
     Answer,
@@ -41,6 +42,7 @@ from yingda.retrieve.index import FaqIndex
 from yingda.text.masking import mask
 from yingda.text.normalise import normalise
 from yingda.turn import (
+    OFFERED,
     TOGETHER,
     Reading,
     Turn,
@@ -48,6 +50,8 @@ from yingda.turn import (
     evidence_of,
     language_of,
     match_step,
+    may_be_offered,
+    offerable,
     reply_steps,
     situation_of,
     told_outcome,
@@ -79,6 +83,7 @@ class Engine:
         self._writer = ReplyWriter(knowledge)
         self._reader = Reader(model, index, knowledge, self._wording, cache_size=cache_size)
         self._digests, self._impersonal = Digests(), Cache[bool](cache_size)
+        self._offerable = offerable(knowledge)
         names = known_names(knowledge, skills=knowledge.handoff.skills)
         self._rules = tuple(compile_rules(document.text, known=names) for document in knowledge.rules)
 
@@ -168,7 +173,7 @@ class Engine:
         if again := [(place, text, step) for place, turn in enumerate(turns) for text, step in self._other_reading(turn)]:
             reading = self.read([text for _, text, _ in again])
             for row, (place, _, step) in enumerate(again):
-                found[place] = self._reread(turns[place], reading, row, step)
+                found[place] = self._reread(replace(turns[place], fragment=step is TOGETHER), reading, row, step)
         return found
 
     def _other_reading(self, turn: Turn) -> tuple[tuple[str, Step], ...]:
@@ -179,18 +184,21 @@ class Engine:
         rest = without_asides(turn.question, self._wording)
         if rest != turn.question:
             return ((rest, Step("context", "read without what the customer takes back")),)
-        if turn.state.question is not None and self._is_fragment(turn):
+        # the same words again are the same question: they complete nothing
+        is_new = not any(says_again(turn.state.question, each, turn.message.text) for each in (turn.text, turn.question))
+        if turn.state.question is not None and is_new and self._is_fragment(turn):
             return ((read_together(turn.state.question.text, turn.question), TOGETHER),)
         return ()
 
     def _is_fragment(self, turn: Turn) -> bool:
         """True for a short question without a matter of its own; words of feeling, thanks and idle talk are none."""
         found = turn.classification
+        mentions = self._wording.find(turn.question) if turn.read.framed else turn.mentions
+        if not is_fragment(turn.question) or found.sentiment.label in DISPLEASED or mentions != SILENT:
+            return False
         intent = self.knowledge.taxonomy.intents[found.intent.code]
         is_talk = intent.category == _GENERAL and (intent.code != OUT_OF_SCOPE or found.decision is Acceptance.ACCEPT)
-        mentions = self._wording.find(turn.question) if turn.read.framed else turn.mentions
-        is_felt = found.sentiment.label in DISPLEASED or mentions != SILENT
-        return is_fragment(turn.question) and not is_talk and not is_felt
+        return not is_talk or only_points(turn.question)
 
     def _reread(self, turn: Turn, reading: Reading, row: int, step: Step) -> Turn:
         """``turn`` as read again, where that decides it or brings better candidates; mood and facts are those of the message alone.
@@ -199,11 +207,19 @@ class Engine:
         """
         read = turn.state.tried if step is TOGETHER else ()
         candidates = tuple(each for each in reading.rows[row].candidates if each.id not in read)
-        if not candidates or candidates[0].confidence < min(self._model.thresholds.match, turn.candidates[0].confidence):
+        match = self._model.thresholds.match
+        if not candidates or candidates[0].confidence < min(match, turn.candidates[0].confidence):
+            return turn
+        if step is TOGETHER and candidates[0].confidence < match and self._names_a_matter(turn):
             return turn
         own, both = turn.classification, self._classify(turn.message, reading, row, top_k=RANKED)
         mixed = replace(both, sentiment=own.sentiment, entities=own.entities, language=own.language, timing=own.timing.then(both.timing))
         return replace(turn, reading=reading, row=row, classification=mixed, candidates=candidates, again=step)
+
+    def _names_a_matter(self, turn: Turn) -> bool:
+        """True where the message's own intent is sure, and has entries to ask about."""
+        found = turn.classification
+        return found.decision is Acceptance.ACCEPT and found.intent.code in self._offerable
 
     def _answer(self, turn: Turn) -> Answer:
         start = perf_counter()
@@ -232,8 +248,9 @@ class Engine:
         )
         reply = self._writer.write(request)
         outcome = told_outcome(verdict.outcome, request, reply)
-        kept = turn.state.offered if evidence.intent.code in SMALL_TALK else ()
-        choices = tuple(each.id for each in offered) if outcome is Outcome.CLARIFY else kept
+        is_aside = verdict.situation in KEEP_OFFERED if outcome is Outcome.CLARIFY else evidence.intent.code in SMALL_TALK
+        asked = tuple(each.id for each in offered) if outcome is Outcome.CLARIFY else ()
+        choices = turn.state.offered if is_aside else asked
         steps = (match_step(turn, candidates[0], self._index), *turn.steps(), *verdict.steps, *reply_steps(reply))
         timing = turn.classification.timing.plus(1000 * (perf_counter() - start))
         return Answer(
@@ -273,6 +290,10 @@ class Engine:
             fragment=turn.again is TOGETHER or turn.context.manner in (Manner.FACTS, Manner.CHOICE),
             only_facts=turn.context.manner is Manner.ONLY_FACTS,
             mentions=turn.mentions,
+            # what only the open question brings in is no intent of the message itself
+            askable=turn.again is not TOGETHER and turn.classification.intent.code in self._offerable,
+            resumable=topic in self._offerable,
+            hanging=turn.fragment,
         )
 
     def _masked(self, text: str) -> str:
@@ -309,13 +330,33 @@ class Engine:
 
     def _offered(self, turn: Turn, candidates: Sequence[Candidate], verdict: Verdict) -> tuple[FaqEntry, ...]:
         """Entries to ask the customer about; a second try offers what the open question may have meant besides."""
+        question, faq = turn.state.question, self.knowledge.faq
+        if verdict.offer is Offer.INTENT:
+            own = turn.read.matches.nearest(self._offerable.get(turn.classification.intent.code, ()))
+            return tuple(faq[each] for each in own[:OFFERED])
+        if verdict.offer is Offer.QUESTION and question is not None:
+            return tuple(faq[each] for each in self._around(question, ())[:OFFERED])
         if verdict.situation is not None:
             return ()
-        least = 2
-        if verdict.second_response and turn.state.question is not None:
-            again = self.read([turn.state.question.text]).rows[0].candidates
-            candidates, least = next_best(again, (*verdict.state.tried, *turn.state.offered)), 0
-        return worth_offering(self.knowledge, candidates, least=least)
+        if not verdict.second_response:
+            return worth_offering(self.knowledge, candidates, least=2)
+        if question is None:
+            return worth_offering(self.knowledge, candidates, least=0)
+        seen = (*verdict.state.tried, *turn.state.offered)
+        likely = worth_offering(self.knowledge, next_best(self.read([question.text]).rows[0].candidates, seen), least=0)
+        found = dict.fromkeys((*(entry.id for entry in likely), *self._around(question, seen)))
+        return tuple(faq[each] for each in found)[:OFFERED]
+
+    def _around(self, question: Asked, seen: Collection[str]) -> list[str]:
+        """What the open question may be about: its own entry, others of the intent, then of the category, the most similar first."""
+        entry = self.knowledge.faq.get(question.about)
+        intent = self.knowledge.taxonomy.intents.get(entry.intent if entry else question.about)
+        if intent is None:
+            return []
+        matches = self.read([question.text]).rows[0].matches
+        near = (matches.nearest(self._offerable.get(code, ())) for code in (intent.code, intent.category))
+        own = [entry.id] if entry and may_be_offered(self.knowledge, entry) else []
+        return [each for each in dict.fromkeys(chain(own, *near)) if each not in seen]
 
     def _missing(self, turn: Turn, outcome: Outcome, entry: FaqEntry | None) -> tuple[str, ...]:
         if entry is None or outcome not in (Outcome.ANSWERED, Outcome.HANDOFF):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yingda.decide.context import InContext, Manner, tells_no_language
-from yingda.decide.evidence import NO_MATTER
+from yingda.decide.evidence import COMPLAINT, NO_MATTER
 from yingda.decide.policy import Verdict
 from yingda.decide.wording import SILENT, Mentions
 from yingda.domain.conversation import ConversationState
@@ -84,6 +84,12 @@ class Matches:
         found = zip(order.tolist(), self.confidences[order].tolist(), self.views.cosine[self.row][order].tolist(), strict=True)
         return tuple(Candidate(self.space.entries[i], confidence, cosine) for i, confidence, cosine in found)
 
+    def nearest(self, entries: Iterable[str]) -> list[str]:
+        """Those of ``entries`` that are among these, the most similar first."""
+        places = [place for entry in entries if (place := self.space.places.get(entry)) is not None]
+        similar = self.views.cosine[self.row]
+        return [self.space.entries[place] for place in sorted(places, key=lambda place: (-float(similar[place]), place))]
+
     def evidence(self, entry: str) -> EntryEvidence | None:
         """What was seen of ``entry``; None where it is not among these."""
         place = self.space.places.get(entry)
@@ -153,7 +159,7 @@ class Turn:
     """A message in its conversation, as far as the model has read it.
 
     ``text`` is the message normalised, ``mentions`` are what the policy's words find in it. ``reading`` is of another text where
-    ``again`` says so.
+    ``again`` says so. ``fragment`` says that it was read together with the open question, whatever came of it.
     """
 
     message: Message
@@ -166,6 +172,7 @@ class Turn:
     context: InContext
     mentions: Mentions = SILENT
     again: Step | None = None
+    fragment: bool = False
 
     @property
     def read(self) -> TextReading:
@@ -202,10 +209,26 @@ def situation_of(turn: Turn, verdict: Verdict, offered: Sequence[FaqEntry]) -> s
     return "second_response_plain" if verdict.second_response else Outcome.NO_ANSWER.value  # there is nothing to choose from
 
 
+def may_be_offered(knowledge: Knowledge, entry: FaqEntry) -> bool:
+    """False for small talk, and for what choosing it would only hand to a person: complaints, entries that need one."""
+    intent = knowledge.taxonomy.intents[entry.intent]
+    return entry.intent not in NO_MATTER and intent.category != COMPLAINT and intent.answerable and not entry.needs_human
+
+
+def offerable(knowledge: Knowledge) -> Mapping[str, tuple[str, ...]]:
+    """The ids of the entries to ask about, by intent and by category."""
+    found: dict[str, list[str]] = {}
+    for entry in knowledge.faq.values():
+        if may_be_offered(knowledge, entry):
+            for code in {entry.intent, knowledge.taxonomy.intents[entry.intent].category}:
+                found.setdefault(code, []).append(entry.id)
+    return {code: tuple(ids) for code, ids in found.items()}
+
+
 def worth_offering(knowledge: Knowledge, candidates: Sequence[Candidate], *, least: int) -> tuple[FaqEntry, ...]:
-    """Up to three entries to ask the customer about: the best ``least``, and more that are worth it; small talk never is."""
+    """Up to three entries to ask the customer about: the best ``least``, and more that are worth it."""
     entries = ((knowledge.faq[each.id], each.confidence) for each in candidates)
-    shown = [(entry, confidence) for entry, confidence in entries if entry.intent not in NO_MATTER][:OFFERED]
+    shown = [(entry, confidence) for entry, confidence in entries if may_be_offered(knowledge, entry)][:OFFERED]
     return tuple(entry for n, (entry, confidence) in enumerate(shown) if n < least or confidence >= WORTH_OFFERING)
 
 

@@ -10,12 +10,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.conversation_kit import ANGRY, START, mumbled, nearly, said
+from tests.conversation_kit import ANGRY, DISPLEASED, START, mumbled, nearly, said
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict, decide
 from yingda.domain.conversation import NEW, released
 from yingda.domain.decision import Handoff, Outcome, Reason
 from yingda.domain.handoff import HandoffPolicy
+from yingda.domain.knowledge import Priority
 from yingda.domain.message import Customer, Tier
 
 MESSAGES: Mapping[str, Callable[[], Evidence]] = {
@@ -34,8 +35,14 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "complaint": lambda: mumbled("我要投诉"),
     "angry ship": lambda: said("怎么还不发货", entry="ship-when", sentiment=ANGRY),
     "danger": lambda: said("冒烟了", entry="repair-dangerous"),
+    "cancel": lambda: replace(said("取消的事", intent="ORDER_CANCEL"), askable=True),
+    "and then": lambda: replace(mumbled("然后呢"), hanging=True, resumable=True),
+    "yes": lambda: mumbled("嗯"),
+    "slow": lambda: said("好慢啊", entry="general-greeting", sentiment=DISPLEASED),
+    "ship's words": lambda: mumbled("什么时候发货！"),
 }
 ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
+ABOUT["cancel"] = "ORDER_CANCEL"
 BY_ITSELF = {
     "person": Reason.REQUESTED,
     "complaint": Reason.COMPLAINT,
@@ -43,6 +50,9 @@ BY_ITSELF = {
     "danger": Reason.NEEDS_HUMAN,
 }
 SMALL_TALK = {"hello", "thanks", "solved"}
+RISING = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
+GROUPS = {Reason.VIP: "vip", Reason.NEGATIVE_SENTIMENT: "senior", Reason.COMPLAINT: "complaint"}
+"""Groups that the default routes name, the most urgent first."""
 POLICIES = st.builds(
     HandoffPolicy, repeats=st.integers(1, 4), dissatisfied=st.integers(1, 3), undecided=st.integers(1, 3), out_of_scope=st.integers(1, 3)
 )
@@ -54,19 +64,34 @@ class Past:
     def __init__(self) -> None:
         self.said: list[tuple[str, str | None]] = []
         self.question: str | None = None
+        self.words = ""
+        self.answered = False
 
     def add(self, name: str) -> None:
-        about = ABOUT.get(name)
+        about, words = ABOUT.get(name), MESSAGES[name]().message.text.rstrip("！")
+        is_again = self.words == words and self.counts()["repeats"] > 0
         if name == "nearly ship":
             name, about = ("ship", "ship-when") if self.question == "ship-when" else ("mumbled", None)
-        elif name == "fragment ship" and self.question != "ship-when":
-            name = "ship"
+        elif name == "fragment ship" and (self.question != "ship-when" or is_again):
+            name = "ship"  # another question, or the same in the same words
+        if name == "ship's words":
+            name, about = ("ship", self.question) if is_again else ("mumbled", None)
+        if name == "slow" and self.answered:
+            name = "unhappy"
+        if name == "and then":
+            name = "mumbled" if self.question is None or self.hangs() else "hanging"
         if about is not None and about != self.question:
             self.said.append(("new", None))
+            self.words = words
         if name == "mumbled" and self.question is None:
-            about = "ORDER_STATUS"
+            about, self.words = "ORDER_STATUS", words
         self.question = about or self.question
         self.said.append((name, about))
+
+    def hangs(self) -> bool:
+        """True where a fragment already hangs in the air."""
+        names = [name for name, _ in self.said]
+        return "hanging" in names[_last(names, {*ABOUT, "solved", "released"}) :]
 
     def counts(self) -> dict[str, int]:
         """Every count from scratch: back to the last new question, satisfaction or release."""
@@ -106,6 +131,7 @@ class Conversation(RuleBasedStateMachine):
         message = MESSAGES[name]()
         message = replace(message, message=replace(message.message, at=self.now, customer=Customer("1", tier=self.tier)))
         evidence = replace(message, state=self.state, policy=self.policy)
+        evidence = replace(evidence, resumable=evidence.resumable and self.state.question is not None and self.past.question is not None)
         verdict = decide(evidence)
         assert decide(evidence) == verdict
         self.check(name, verdict)
@@ -113,19 +139,36 @@ class Conversation(RuleBasedStateMachine):
 
     def check(self, name: str, verdict: Verdict) -> None:
         if self.expected is not None:
-            assert verdict.state == replace(self.state, last_at=self.now), "nothing is counted and nothing is lost"
-            is_thanks = name in SMALL_TALK - {"hello"}
-            assert verdict.outcome is (Outcome.ANSWERED if is_thanks else Outcome.HANDOFF)
-            assert is_thanks or verdict.handoff == self.expected
+            self.check_standing(name, verdict, self.expected)
             return
         self.past.add(name)
         reasons = self.reasons(name)
+        self.past.answered |= verdict.outcome is Outcome.ANSWERED and name not in SMALL_TALK
         assert set(verdict.handoff.reasons) == reasons
         assert list(verdict.handoff.reasons) == sorted(reasons, key=list(Reason).index)
         assert (verdict.outcome is Outcome.HANDOFF) == verdict.handoff.required == bool(reasons)
-        assert verdict.second_response == (name == "unhappy" and not reasons)
+        assert verdict.second_response == (self.past.said[-1][0] == "unhappy" and not reasons)
+        assert name != "yes" or (verdict.outcome, verdict.situation in ("acknowledged", "noted")) == (Outcome.CLARIFY, True)
+        assert name != "slow" or verdict.outcome is not Outcome.ANSWERED
         assert not (reasons and name in SMALL_TALK)
         self.expected = verdict.handoff if reasons else None
+
+    def check_standing(self, name: str, verdict: Verdict, before: Handoff) -> None:
+        standing = verdict.state.standing
+        assert standing is not None, "no hand-off is lost"
+        assert replace(verdict.state, standing=None) == replace(self.state, last_at=self.now, standing=None), "nothing is counted"
+        is_thanks = name in SMALL_TALK - {"hello"}
+        assert verdict.outcome is (Outcome.ANSWERED if is_thanks else Outcome.HANDOFF)
+        assert is_thanks or verdict.handoff == standing
+        new = {BY_ITSELF[name]} - {Reason.NEEDS_HUMAN} - {*before.reasons} if name in BY_ITSELF else set()
+        assert set(standing.reasons) == {*before.reasons} | new
+        assert list(standing.reasons) == sorted(standing.reasons, key=list(Reason).index)
+        assert (standing is self.state.standing) == (not new), "what is not new writes nothing new"
+        assert RISING.index(standing.priority) >= RISING.index(before.priority)
+        assert {*standing.notify} >= {*before.notify}
+        assert not new or standing.skill in {before.skill, *(GROUPS.get(reason) for reason in new)}
+        assert set(standing.reasons).isdisjoint(GROUPS) or standing.skill == next(GROUPS[r] for r in GROUPS if r in standing.reasons)
+        self.expected = standing
 
     def reasons(self, name: str) -> set[Reason]:
         counts, said = self.past.counts(), self.past.said[-1][0]

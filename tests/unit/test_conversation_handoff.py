@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.conversation_kit import ANGRY, START, after, intent_of, mumbled, nearly, said, talk
+from tests.conversation_kit import ANGRY, DISPLEASED, START, after, intent_of, mumbled, nearly, said, talk
 from yingda.decide.conversation import ROWS, Kind, Turn, advance
 from yingda.decide.evidence import Evidence
-from yingda.decide.policy import decide, next_best
+from yingda.decide.policy import Offer, decide, next_best
 from yingda.domain.conversation import NEW, Asked, ConversationState, released
 from yingda.domain.decision import Candidate, Outcome, Reason
 from yingda.domain.handoff import HandoffPolicy
@@ -68,7 +68,7 @@ def test_a_resembling_message_of_another_intent_is_no_repeat() -> None:
 
 
 def test_a_fragment_read_with_the_question_is_no_repeat() -> None:
-    fragment = replace(SHIP, fragment=True)
+    fragment = replace(said("那多久", entry="ship-when"), fragment=True)
 
     assert after(SHIP, fragment, fragment, fragment).state.repeats == 1
 
@@ -92,6 +92,76 @@ def test_the_open_question_is_kept_without_personal_data() -> None:
     assert question is not None
     assert "138" not in question.text
     assert "〔手机号〕" in question.text
+
+
+@pytest.mark.parametrize("again", ["什么时候发货", "什么时候发货？？", " 什么時候發貨"])
+def test_the_words_of_the_open_question_are_the_same_question_whatever_the_model_makes_of_them(again: str) -> None:
+    row = talk(SHIP, mumbled(again), replace(mumbled(again), fragment=True))
+
+    assert [each.state.repeats for each in row] == [1, 2, 3]
+    assert row[-1].handoff.reasons == (Reason.REPEATED_QUESTION,)
+
+
+def test_words_with_personal_data_are_compared_without_it() -> None:
+    text = "我13812345678的单什么时候发"
+
+    assert after(said(text, entry="ship-when"), mumbled(text)).state.repeats == 2
+
+
+def test_what_nobody_understood_is_no_question_when_it_is_said_again() -> None:
+    assert after(mumbled("那个"), mumbled("那个")).handoff.reasons == (Reason.LOW_CONFIDENCE,)
+
+
+def test_a_sure_intent_that_has_entries_is_asked_about_and_understood() -> None:
+    cancel = replace(said("怎么取消订单", intent="ORDER_CANCEL"), askable=True)
+    shorter = replace(said("取消订单", intent="ORDER_CANCEL"), askable=True)
+
+    first, second, third = talk(cancel, shorter, shorter)
+
+    assert (first.outcome, first.offer, first.state.question) == (Outcome.CLARIFY, Offer.INTENT, Asked("ORDER_CANCEL", "怎么取消订单"))
+    assert (second.outcome, second.state.repeats, second.state.undecided) == (Outcome.CLARIFY, 2, 0)
+    assert third.handoff.reasons == (Reason.REPEATED_QUESTION,)
+
+
+def test_a_sure_intent_does_not_hide_that_the_answer_was_no_use() -> None:
+    assert after(SHIP, replace(said("还是没解决", intent="ORDER_CANCEL"), askable=True)).second_response
+
+
+# ---- fragments that nothing decides ----
+
+HANGING = replace(mumbled("然后呢"), hanging=True, resumable=True)
+
+
+def test_a_fragment_that_nothing_decides_is_asked_about_and_counts_only_from_the_second_in_a_row() -> None:
+    first, second, third = talk(SHIP, HANGING, HANGING, HANGING)[1:]
+
+    assert (first.outcome, first.offer, first.situation) == (Outcome.CLARIFY, Offer.QUESTION, "fragment")
+    assert (first.state.undecided, first.state.out_of_scope, first.state.repeats) == (0, 0, 1)
+    assert (second.outcome, second.state.undecided) == (Outcome.CLARIFY, 1)
+    assert third.handoff.reasons == (Reason.LOW_CONFIDENCE,)
+
+
+def test_a_fragment_that_only_points_is_no_repeat_whatever_it_resembles() -> None:
+    pointing = replace(nearly("ship-when"), hanging=True, resumable=True, text="那多久")
+
+    assert after(SHIP, pointing).state.repeats == 1
+    assert after(SHIP, replace(pointing, text="多久发货呀")).state.repeats == 2
+
+
+def test_a_fragment_that_seems_out_of_scope_is_none() -> None:
+    seems = replace(said("可以吗", intent="OUT_OF_SCOPE"), hanging=True, resumable=True)
+
+    assert after(SHIP, seems).state.out_of_scope == 0
+    assert after(SHIP, seems).outcome is Outcome.CLARIFY
+
+
+@pytest.mark.parametrize("between", [RETURN, SHIP, SOLVED, replace(said("那多久", entry="ship-when"), fragment=True)])
+def test_what_is_understood_in_between_lets_a_fragment_hang_again(between: Evidence) -> None:
+    assert after(SHIP, HANGING, between, HANGING).state.undecided == 0
+
+
+def test_a_fragment_without_an_open_question_to_ask_about_is_not_understood() -> None:
+    assert after(replace(HANGING, resumable=False)).state.undecided == 1
 
 
 # ---- dissatisfaction ----
@@ -201,6 +271,44 @@ def test_what_could_not_be_decided_opens_a_question_only_where_none_is() -> None
     assert after(SHIP, mumbled("那个")).state.question == Asked("ship-when", "什么时候发货")
 
 
+# ---- what only acknowledges, and displeasure that looks like a greeting ----
+
+SLOW = said("好慢啊", entry="general-greeting", sentiment=DISPLEASED)
+
+
+@pytest.mark.parametrize("text", ["好", "嗯", "嗯嗯", "哦", "噢", "行", "好的", "ok", "?", "？？", "。。。", "好啊"])
+def test_what_only_acknowledges_gets_a_short_reply_and_counts_nothing(text: str) -> None:
+    first, *later = talk(SHIP, *[mumbled(text)] * 4)
+
+    assert {(each.outcome, each.situation) for each in later} == {(Outcome.CLARIFY, "acknowledged")}
+    assert {replace(each.state, last_at=None) for each in later} == {replace(first.state, last_at=None)}
+
+
+def test_what_only_acknowledges_at_the_start_is_asked_what_it_is_about() -> None:
+    assert after(mumbled("嗯")).situation == "noted"
+
+
+@pytest.mark.parametrize("text", ["好了", "行不行", "好慢", "ok吗", "嗯，怎么退货"])
+def test_what_says_more_is_more_than_an_acknowledgement(text: str) -> None:
+    assert after(SHIP, mumbled(text)).situation != "acknowledged"
+
+
+def test_sure_thanks_stay_thanks() -> None:
+    assert after(SHIP, said("好的", entry="general-thanks")).outcome is Outcome.ANSWERED
+
+
+def test_a_displeased_customer_is_not_greeted_and_after_an_answer_gets_a_second_try() -> None:
+    before, second, third = talk(SLOW, SHIP, SLOW)[0], *talk(SHIP, SLOW, SLOW)[1:]
+
+    assert (before.outcome, before.situation, before.state.undecided) == (Outcome.CLARIFY, "heard", 0)
+    assert (second.outcome, second.second_response) == (Outcome.CLARIFY, True)
+    assert third.handoff.reasons == (Reason.DISSATISFIED,)
+
+
+def test_displeased_thanks_that_say_it_is_solved_are_satisfied() -> None:
+    assert after(SHIP, said("总算解决了", entry="general-thanks", sentiment=DISPLEASED)).state.repeats == 0
+
+
 # ---- by itself ----
 
 
@@ -300,7 +408,7 @@ def test_who_asks_for_a_person_goes_to_the_group_of_the_open_question() -> None:
 
 
 def test_business_stays_with_the_person_and_nothing_is_counted() -> None:
-    handed, *later = talk(HUMAN, SHIP, mumbled(), COMPLAINT)
+    handed, *later = talk(HUMAN, SHIP, mumbled(), said("冒烟了", entry="repair-dangerous"))
 
     assert [verdict.outcome for verdict in later] == [Outcome.HANDOFF] * 3
     assert all(verdict.handoff == handed.handoff for verdict in later)
@@ -308,7 +416,55 @@ def test_business_stays_with_the_person_and_nothing_is_counted() -> None:
 
 
 def test_a_new_cause_while_a_person_has_it_is_told_in_the_explanation() -> None:
-    assert after(HUMAN, COMPLAINT).step.detail == "a hand-off stands; also: a complaint"
+    first, again = talk(HUMAN, COMPLAINT, COMPLAINT)[1:]
+
+    assert first.step.detail == "a hand-off stands; new: a complaint"
+    assert again.step.detail == "a hand-off stands; also: a complaint"
+
+
+@pytest.mark.parametrize(
+    ("message", "reason", "skill"),
+    [
+        (COMPLAINT, Reason.COMPLAINT, "complaint"),
+        (mumbled("账号被盗了"), Reason.SECURITY, "order"),
+        (mumbled("气死我了", classification=said(sentiment=ANGRY).classification), Reason.NEGATIVE_SENTIMENT, "senior"),
+    ],
+    ids=["complaint", "account theft", "anger"],
+)
+def test_a_new_reason_raises_the_hand_off_that_stands(message: Evidence, reason: Reason, skill: str) -> None:
+    handed, raised, later = talk(said("转人工"), message, SHIP)
+
+    assert handed.handoff.priority is Priority.LOW
+    assert raised.outcome is Outcome.HANDOFF
+    assert raised.handoff.reasons == (Reason.REQUESTED, reason)
+    assert (raised.handoff.skill, raised.handoff.priority) == (skill, Priority.HIGH)
+    assert raised.state.standing == raised.handoff == later.handoff
+
+
+def test_a_less_urgent_reason_is_added_and_moves_nobody() -> None:
+    angry = said("客服骂人", entry="complaint-service", sentiment=ANGRY)
+
+    raised = after(angry, mumbled("给我转人工"))
+
+    assert raised.handoff.reasons == (Reason.REQUESTED, Reason.COMPLAINT, Reason.NEGATIVE_SENTIMENT)
+    assert (raised.handoff.skill, raised.handoff.priority) == ("senior", Priority.HIGH)
+
+
+def test_a_customer_known_as_vip_only_later_goes_to_the_dedicated_group() -> None:
+    raised = after(HUMAN, said("客服骂我", entry="complaint-service", tier=Tier.VIP))
+
+    assert raised.handoff.reasons == (Reason.REQUESTED, Reason.COMPLAINT, Reason.VIP)
+    assert (raised.handoff.skill, raised.handoff.notify) == ("vip", ("supervisor",))
+
+
+def test_the_same_reason_again_leaves_the_very_hand_off_that_stands() -> None:
+    first, again = talk(COMPLAINT, replace(COMPLAINT, intent=replace(COMPLAINT.intent, priority=Priority.HIGH)))
+
+    assert again.state.standing is first.state.standing
+
+
+def test_thanks_that_complain_are_no_thanks() -> None:
+    assert Reason.COMPLAINT in after(HUMAN, said("谢谢，我要投诉", entry="general-thanks")).handoff.reasons
 
 
 def test_a_customer_who_asks_whether_anybody_is_there_is_told_that_a_person_comes() -> None:

@@ -14,10 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import PERSON, FakeEngine
+from tests.fakes_core import tiny_engine
 from yingda.dialogue import Dialogue, Request, ReusedError, Told, scope_of, turn_record
 from yingda.domain.decision import Answer
 from yingda.domain.errors import StoreError
 from yingda.domain.message import Customer, Message
+from yingda.domain.takeover import Reason
 from yingda.store.memory import NotStored, VolatileMemory
 from yingda.store.records import Conflict, HandoffOpened, StoredTurn
 
@@ -202,6 +204,32 @@ def test_a_hand_off_is_opened_once_however_many_messages_follow() -> None:
         talk.take(FakeEngine(), [ask(text)])
 
     assert len(memory.handoffs("c")) == 1
+
+
+def test_a_hand_off_that_rises_is_told_and_gives_the_agent_a_renewed_package() -> None:
+    memory, engine = VolatileMemory(), tiny_engine()
+    talk = dialogue(memory)
+
+    for number, text in enumerate(("转人工", "什么时候发货", "我要投诉", "我要投诉", "什么时候发货")):
+        talk.take(engine, [ask(text, message_id=str(number))])
+        talk.take(engine, [ask(text, message_id=str(number))])
+
+    first, renewed = memory.handoffs("c")
+    assert (first.opened.reasons, renewed.opened.reasons) == ((Reason.REQUESTED,), (Reason.REQUESTED, Reason.COMPLAINT))
+    assert [turn["text_masked"] for turn in renewed.opened.package["transcript"]] == ["转人工", "什么时候发货", "我要投诉"]
+    assert [len(turn.facts.reasons) for turn in memory.turns("c")] == [1, 1, 2, 2, 2]
+
+
+def test_a_release_ends_a_hand_off_with_all_it_rose_by() -> None:
+    memory, engine = VolatileMemory(), tiny_engine()
+    talk = dialogue(memory)
+    for text in ("转人工", "我要投诉"):
+        talk.take(engine, [ask(text)])
+
+    memory.release("c", by="agent", at=AT)
+
+    assert all(each.released_at == AT for each in memory.handoffs("c"))
+    assert memory.recall("c")[0].standing is None
 
 
 def test_the_agent_is_given_the_conversation_masked() -> None:

@@ -7,18 +7,20 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.fakes_core import tiny_engine, tiny_knowledge
+from tests.fakes_core import THRESHOLDS, tiny_engine, tiny_knowledge
+from yingda.decide.context import only_points
 from yingda.domain.conversation import NEW, Asked, ConversationState
-from yingda.domain.decision import Answer, Outcome, Reason
-from yingda.domain.knowledge import FaqEntry
+from yingda.domain.decision import Answer, Candidate, Outcome, Reason
+from yingda.domain.knowledge import FaqEntry, Knowledge
 from yingda.domain.message import Message
+from yingda.turn import offerable, worth_offering
 
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
 
-def talk(*texts: str, state: ConversationState = NEW) -> list[Answer]:
-    """The answers of one conversation, a minute apart."""
-    engine, answers = tiny_engine(), []
+def talk(*texts: str, state: ConversationState = NEW, clarify: float = THRESHOLDS.clarify) -> list[Answer]:
+    """The answers of one conversation, a minute apart; ``clarify`` is what makes entries worth asking about."""
+    engine, answers = tiny_engine(thresholds=replace(THRESHOLDS, clarify=clarify)), []
     for minute, text in enumerate(texts):
         answers.append(engine.answer_many([Message(text, at=AT + timedelta(minutes=minute))], [state])[0])
         state = answers[-1].state
@@ -41,6 +43,54 @@ def test_messages_without_a_state_know_nothing_of_each_other() -> None:
 def test_there_must_be_a_state_for_every_message() -> None:
     with pytest.raises(ValueError, match="zip"):
         tiny_engine().answer_many([Message("发"), Message("消")], [NEW])
+
+
+def more_knowledge() -> Knowledge:
+    """The tiny shop with two more entries about dispatch, one of which needs a person, and one more about orders."""
+    knowledge = tiny_knowledge()
+    ship = knowledge.faq["ship-when"]
+    more = {"ship-late": "发晚了", "ship-lost": "发丢了", "ship-gift": "发赠品"}
+    entries = {id_: replace(ship, id=id_, question={"zh": text}, similar={}, needs_human=id_ == "ship-lost") for id_, text in more.items()}
+    return replace(knowledge, faq={**knowledge.faq, **entries})
+
+
+def test_a_question_said_again_in_the_same_words_is_repeated_and_completes_nothing() -> None:
+    answers = talk("可以吗", "可以吗？", state=ConversationState(question=Asked("ship-when", "可以吗"), repeats=1))
+
+    assert all("together" not in step.detail for each in answers for step in each.explanation)
+    assert answers[-1].handoff.reasons == (Reason.REPEATED_QUESTION,)
+
+
+def test_a_sure_intent_without_a_sure_entry_is_asked_about_with_its_entries() -> None:
+    engine = tiny_engine(more_knowledge(), thresholds=replace(THRESHOLDS, match=0.99, clarify=3.0))
+
+    asked = engine.answer(Message("发"))
+
+    assert asked.outcome is Outcome.CLARIFY
+    assert set(asked.state.offered) == {"ship-when", "ship-late", "ship-gift"}
+    assert (asked.state.undecided, asked.state.repeats) == (0, 1)
+
+
+def test_a_second_try_offers_the_other_entries_of_the_intent_and_then_of_the_category() -> None:
+    engine = tiny_engine(more_knowledge())
+    state = ConversationState(question=Asked("ship-when", "什么时候发货"), repeats=1, tried=("ship-when",))
+
+    again = engine.answer_many([Message("没解决", at=AT)], [state])[0]
+
+    assert again.second_response
+    assert set(again.state.offered[:2]) == {"ship-late", "ship-gift"}
+    assert again.state.offered[2:] == ("cancel-how",)
+
+
+def test_what_only_hands_to_a_person_is_never_offered() -> None:
+    knowledge = more_knowledge()
+
+    offered = worth_offering(
+        knowledge, [Candidate(each, 0.3, 0.3) for each in ("security-lock", "ship-lost", "hello", "ship-when")], least=2
+    )
+
+    assert [entry.id for entry in offered] == ["ship-when"]
+    assert {id_ for ids in offerable(knowledge).values() for id_ in ids}.isdisjoint({"security-lock", "ship-lost", "hello"})
 
 
 def test_the_customer_chooses_one_of_the_questions_offered() -> None:
@@ -115,6 +165,14 @@ def test_small_talk_keeps_the_questions_offered() -> None:
     assert chosen.faq.id == "ship-when"
 
 
+def test_an_acknowledgement_keeps_the_questions_offered() -> None:
+    seen, chosen = talk("发还是消", "嗯", "1")[1:]
+
+    assert seen.state.undecided == 1, "it adds nothing to the question that was not understood"
+    assert chosen.faq is not None
+    assert chosen.faq.id == "ship-when"
+
+
 def test_a_choice_does_not_count_as_asking_again() -> None:
     assert talk("发还是消", "1", "什么时候发货")[-1].outcome is Outcome.ANSWERED
 
@@ -151,6 +209,30 @@ def test_a_fragment_is_read_together_with_the_open_question() -> None:
     assert read.faq.id == "ship-when"
     assert any("together" in step.detail for step in read.explanation)
     assert read.state.repeats == 1, "a fragment is no repetition"
+
+
+@pytest.mark.parametrize("fragment", ["可以吗", "那多久", "然后呢", "and then?"])
+def test_a_fragment_that_nothing_decides_is_asked_about_with_the_open_question(fragment: str) -> None:
+    asked = talk("什么时候发货", fragment, clarify=0.9)[-1]
+
+    assert asked.outcome is Outcome.CLARIFY
+    assert asked.state.offered == ("ship-when", "cancel-how")
+    assert asked.reply.parts.confirm.startswith(("您接着问的", "Which of these"))
+    assert (asked.state.undecided, asked.state.out_of_scope) == (0, 0)
+
+
+def test_what_names_a_matter_that_is_not_the_shops_is_no_fragment() -> None:
+    assert talk("什么时候发货", "那股票呢")[-1].state.out_of_scope == 1
+
+
+@pytest.mark.parametrize("text", ["可以吗", "那多久", "然后呢?", "那怎么办", "为什么", "how long", "and then?"])
+def test_words_that_only_point_name_nothing(text: str) -> None:
+    assert only_points(text)
+
+
+@pytest.mark.parametrize("text", ["今天天气怎么样", "讲个笑话", "你是谁", "发货呢", "???", "", "那么然后接下来到底什么时候可以呢"])
+def test_what_names_something_or_says_nothing_does_not_only_point(text: str) -> None:
+    assert not only_points(text)
 
 
 def test_a_fragment_without_an_open_question_is_asked_about() -> None:

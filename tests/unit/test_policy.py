@@ -55,7 +55,7 @@ def evidence(
         timing=Timing(0.0, 0.0, 0.0, 0.0),
     )
     return Evidence(
-        message=Message("…", customer=Customer("1", tier=tier) if tier else None),
+        message=Message("这件事", customer=Customer("1", tier=tier) if tier else None),
         classification=classification,
         intent=knowledge.taxonomy.intents[intent],
         accepted=knowledge.faq[entry] if entry else None,

@@ -36,6 +36,13 @@ _LABELS = re.compile(
     r"|收货地址|收件地址|地址|发票|开票|抬头|公司名称|公司全称|单位名称|照片|图片|截图"
     r"|你好|您好|这个|我的|是|为|给你|给您|发你|发您|在这|[\W_]"
 )
+_POINTING = re.compile(
+    r"(?:那么|那|这个|那个|这|它|就|然后|所以|还有|之后|接下来|后面|再|的话|也|都|一般|大概|大约|具体|到底|真的|一共|还|得|需要|需|要|会|能|可以|可|行|好|对|是"
+    r"|不|没|有|多久|多长时间|多少|几天|什么时候|啥时候|怎么|怎样|办|弄|做|咋|为什么|为啥|哪里|哪儿|在|哪个|什么|啥|了|吗|嘛|么|呢|吧|啊|呀|的"
+    r"|\b(?:and|then|so|how|long|much|many|when|why|where|which|what|about|is|it|that|this|can|could|i|do|does|really|next|now|ok)\b|[\W_])+",
+    re.IGNORECASE,
+)
+"""Words that only point at something said before, and ask about it: 可以吗, 那多久, 然后呢."""
 _UNIT = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _CLAUSE = re.compile(r"[^\s,，。!！?？;；~～…]+[\s,，。!！?？;；~～…]*")
@@ -95,6 +102,11 @@ def read_in_context(
 def is_fragment(text: str) -> bool:
     """True when normalised ``text`` is too short to name a matter; bare marks are no fragment."""
     return 0 < len(_UNIT.findall(text)) <= LONGEST_FRAGMENT
+
+
+def only_points(text: str) -> bool:
+    """True for a short normalised ``text`` that asks about something and names nothing: a fragment, whatever else it may look like."""
+    return is_fragment(text) and _POINTING.fullmatch(text) is not None
 
 
 def tells_no_language(text: str) -> bool:

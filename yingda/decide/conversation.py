@@ -5,12 +5,14 @@ In a row means: without a new question, and without satisfaction, in between.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
+from yingda.decide.context import only_points
 from yingda.decide.evidence import COMPLAINT, GREETING, HUMAN, SECURITY, THANKS, UNRESOLVED, Evidence
 from yingda.decide.wording import Mentions, Topic
 from yingda.domain.conversation import NEW, Asked, ConversationState
@@ -18,15 +20,24 @@ from yingda.domain.handoff import HandoffPolicy
 from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry
 from yingda.domain.takeover import Reason
 from yingda.text.masking import mask
+from yingda.text.normalise import normalise
 
 SHORT = 30
 """Characters up to which words of (dis)satisfaction make up the message; a longer one has its own matter."""
+
+BRIEF = 8
+"""Characters up to which displeasure without a matter is about the answer before it."""
 
 LIKELY = 0.5
 """Confidence from which an entry is more likely right than not."""
 
 KEPT = 200
 """Characters of a question that are remembered; a fragment needs no more to be understood."""
+
+
+_MARKS = re.compile(r"[\W_]+")
+_MASKED = "〔"
+"""How a placeholder for personal data begins."""
 
 
 class Kind(StrEnum):
@@ -39,6 +50,7 @@ class Kind(StrEnum):
     NEW_QUESTION = "new_question"
     SAME_QUESTION = "same_question"
     FRAGMENT = "fragment"
+    HANGING = "hanging"
     OUT_OF_SCOPE = "out_of_scope"
     UNDECIDED = "undecided"
     ASIDE = "aside"
@@ -48,6 +60,9 @@ SMALL_TALK = frozenset({Kind.GREETING, Kind.THANKS, Kind.SATISFIED})
 """Kinds that ask for nothing."""
 
 QUESTIONS = frozenset({Kind.NEW_QUESTION, Kind.SAME_QUESTION})
+
+_UNDERSTOOD = QUESTIONS | {Kind.FRAGMENT, Kind.SATISFIED}
+"""Kinds after which a fragment that cannot be decided is a first one."""
 
 
 _TRIGGERS = frozenset({Topic.PERSON, Topic.COMPLAINT, Topic.SECURITY})
@@ -81,6 +96,7 @@ ROWS: Mapping[Kind, Effects] = MappingProxyType(
         Kind.NEW_QUESTION: Effects(Effect.ONE, Effect.CLEAR, Effect.CLEAR, Effect.CLEAR),
         Kind.SAME_QUESTION: Effects(repeats=Effect.ADD, out_of_scope=Effect.CLEAR, undecided=Effect.CLEAR),
         Kind.FRAGMENT: Effects(out_of_scope=Effect.CLEAR, undecided=Effect.CLEAR),
+        Kind.HANGING: Effects(),
         Kind.OUT_OF_SCOPE: Effects(out_of_scope=Effect.ADD, undecided=Effect.ADD),
         Kind.UNDECIDED: Effects(undecided=Effect.ADD),
         Kind.ASIDE: Effects(),
@@ -133,6 +149,7 @@ def advance(state: ConversationState, turn: Turn, policy: HandoffPolicy) -> Adva
         dissatisfied=counts["dissatisfied"],
         out_of_scope=counts["out_of_scope"],
         undecided=counts["undecided"],
+        hanging=turn.kind is Kind.HANGING or (state.hanging and turn.kind not in _UNDERSTOOD),
     )
     due = tuple(reason for name, reason in COUNTERS.items() if _is_due(name, effects, counts[name], policy))
     # messages that were all out of scope are no want of understanding; a mixture is
@@ -190,8 +207,13 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
     """What the message is to the conversation; the first rule that holds decides."""
     if evidence.only_facts:
         return Kind.ASIDE
+    # what nobody understood the first time opened the question, but was not counted as one
+    if state.repeats > 0 and says_again(state.question, evidence.text or normalise(evidence.message.text), evidence.message.text):
+        return Kind.SAME_QUESTION
     if evidence.is_surely(THANKS, GREETING):
-        return _small_talk(evidence, mentions)
+        return _displeased(evidence, mentions, state) if evidence.displeased else _small_talk(evidence, mentions)
+    if Topic.ACKNOWLEDGED in mentions.asserted and evidence.accepted is None:
+        return Kind.ASIDE
     if is_taken_back(evidence, mentions) or evidence.is_surely(HUMAN):
         return Kind.ASIDE
     if evidence.is_surely(UNRESOLVED):
@@ -204,15 +226,39 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
         return said
     if _seems_same(evidence, state):
         return Kind.SAME_QUESTION
+    if evidence.sure and evidence.askable:
+        return _question(evidence, state)
     if called or not _TRIGGERS.isdisjoint(mentions.denied):
         return Kind.ASIDE
+    if hangs(evidence):
+        return Kind.UNDECIDED if state.hanging else Kind.HANGING
     return Kind.OUT_OF_SCOPE if evidence.is_surely(OUT_OF_SCOPE) and evidence.accepted is None else Kind.UNDECIDED
+
+
+def says_again(question: Asked | None, text: str, raw: str) -> bool:
+    """True when ``raw`` (``text`` normalised) has the wording of the open ``question``, marks aside: whatever it may be else."""
+    if question is None:
+        return False
+    own = normalise(mask(raw)) if _MASKED in question.text else text
+    said, asked = (_MARKS.sub("", each).lower() for each in (own, normalise(question.text)))
+    return bool(asked) and (said == asked or (len(question.text) >= KEPT and said.startswith(asked)))
+
+
+def hangs(evidence: Evidence) -> bool:
+    """True for a fragment that could not be decided, where the open question has entries to ask about."""
+    return evidence.hanging and evidence.resumable and evidence.accepted is None
 
 
 def _small_talk(evidence: Evidence, mentions: Mentions) -> Kind:
     """Thanks that say it is solved are more than thanks; polite words may wrap a complaint about the answer."""
     kind = Kind.THANKS if evidence.intent.code == THANKS else Kind.GREETING
     return _feeling(evidence, mentions) or kind
+
+
+def _displeased(evidence: Evidence, mentions: Mentions, state: ConversationState) -> Kind:
+    """What looks like greeting or thanks and is said in displeasure (好慢啊): about the answer, where there was one."""
+    about_the_answer = bool(state.tried) and len(evidence.text or evidence.message.text) <= BRIEF
+    return _feeling(evidence, mentions) or (Kind.DISSATISFIED if about_the_answer else Kind.ASIDE)
 
 
 def _feeling(evidence: Evidence, mentions: Mentions) -> Kind | None:
@@ -225,15 +271,23 @@ def _feeling(evidence: Evidence, mentions: Mentions) -> Kind | None:
 
 def _question(evidence: Evidence, state: ConversationState) -> Kind:
     same = state.question is not None and state.question.about == about(evidence)
-    if evidence.fragment and same:
+    if evidence.fragment and (same or _keeps_to_the_topic(evidence)):
         return Kind.FRAGMENT
     return Kind.SAME_QUESTION if same or (evidence.accepted is None and _seems_same(evidence, state)) else Kind.NEW_QUESTION
+
+
+def _keeps_to_the_topic(evidence: Evidence) -> bool:
+    """No entry is meant, and the intent is that of the open question."""
+    names_none = evidence.accepted is None and _leaning(evidence) is None
+    return names_none and evidence.topic is not None and evidence.topic.code == evidence.intent.code
 
 
 def _seems_same(evidence: Evidence, state: ConversationState) -> bool:
     """Not sure enough to answer, but the best candidate is the open question's entry, and the best intent agrees."""
     if state.question is None or evidence.accepted is not None or evidence.fragment or not evidence.candidates:
         return False
+    if evidence.hanging and only_points(evidence.text or evidence.message.text):
+        return False  # it names nothing, so it is like nothing
     agrees = evidence.best is None or evidence.best.intent == evidence.intent.code
     return agrees and evidence.candidates[0].id == state.question.about
 

@@ -37,6 +37,8 @@ class Evidence:
     ``best`` is the entry of the best candidate, ``topic`` the intent of the conversation's open question, where known.
     ``fragment`` says that the message was read together with that question, ``only_facts`` that it holds facts (an order
     number) and nothing else. ``mentions`` is what the policy's words find in ``text``; None where nobody looked yet.
+    ``hanging`` says that it was, or could have been, and is not decided for all that.
+    ``askable`` says that the message's own intent has entries to ask about, ``resumable`` that the open question has.
     """
 
     message: Message
@@ -55,6 +57,9 @@ class Evidence:
     fragment: bool = False
     only_facts: bool = False
     mentions: Mentions | None = None
+    askable: bool = False
+    resumable: bool = False
+    hanging: bool = False
 
     @property
     def sure(self) -> bool:
@@ -72,6 +77,11 @@ class Evidence:
         """True when the customer is displeased beyond doubt."""
         feeling = self.classification.sentiment
         return feeling.label in DISPLEASED and feeling.confidence >= self.thresholds.angry
+
+    @property
+    def displeased(self) -> bool:
+        """True when the customer is more likely displeased than not, as feelings are told: nothing to greet or thank for."""
+        return self.classification.sentiment.label in DISPLEASED
 
     @property
     def is_vip(self) -> bool:

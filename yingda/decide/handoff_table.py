@@ -34,9 +34,10 @@ _KINDS: Mapping[Kind, str] = MappingProxyType(
         Kind.NEW_QUESTION: "新问题",
         Kind.SAME_QUESTION: "同一个问题再问",
         Kind.FRAGMENT: "对当前问题的补充（单号、那多久到）",
+        Kind.HANGING: "接着问、又听不出问什么（然后呢）：第一次",
         Kind.OUT_OF_SCOPE: "与业务无关",
         Kind.UNDECIDED: "听不懂，只能反问或无答案",
-        Kind.ASIDE: "找人工，或说不用（不用转人工）",
+        Kind.ASIDE: "只应一声（好、嗯、？），找人工，或说不用（不用转人工）",
     }
 )
 _EFFECTS = {Effect.KEEP: "不变", Effect.ADD: "+1", Effect.CLEAR: "清零", Effect.ONE: "从 1 开始"}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 from yingda.decide.conversation import (
     COUNTERS,
@@ -16,20 +17,32 @@ from yingda.decide.conversation import (
     Kind,
     Turn,
     advance,
+    hangs,
     is_taken_back,
     is_worth_asking,
     resumed,
     turn_of,
 )
 from yingda.decide.evidence import COMPLAINT as COMPLAINT
-from yingda.decide.evidence import HUMAN, PRAISE, SECURITY, UNRESOLVED
+from yingda.decide.evidence import GREETING, HUMAN, PRAISE, SECURITY, THANKS, UNRESOLVED
 from yingda.decide.evidence import Evidence as Evidence
-from yingda.decide.routing import no_handoff, route
+from yingda.decide.routing import merged, no_handoff, route
 from yingda.decide.routing import triage as triage
 from yingda.decide.wording import Mentions, Topic, wording_of
 from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Candidate, Handoff, Outcome, Reason, Step
 from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry
+
+KEEP_OFFERED = frozenset({"acknowledged", "heard"})
+"""Situations in which the questions offered before stay open to be chosen from."""
+
+
+class Offer(StrEnum):
+    """Which entries the customer may be asked about."""
+
+    CANDIDATES = "candidates"
+    INTENT = "intent"
+    QUESTION = "question"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +50,7 @@ class Verdict:
     """Outcome, hand-off, the lines that decided, and the conversation after the message.
 
     ``second_response`` marks the second try after a dissatisfied message (二次响应). ``situation`` names the reply's template where
-    the outcome alone does not.
+    the outcome alone does not, ``offer`` the entries that a question back is about.
     """
 
     outcome: Outcome
@@ -46,6 +59,7 @@ class Verdict:
     state: ConversationState
     second_response: bool = False
     situation: str | None = None
+    offer: Offer = Offer.CANDIDATES
 
     @property
     def step(self) -> Step:
@@ -128,12 +142,17 @@ def _together(evidence: Evidence, said: Sequence[Reason], due: Sequence[Reason])
 
 
 def _stay_out(evidence: Evidence, standing: Handoff, turn: Turn, advanced: Advance, rows: Sequence[_Row]) -> Verdict:
-    """A person has the conversation: only thanks and goodbye are answered, and nothing is released."""
-    if turn.kind in SMALL_TALK - {Kind.GREETING} and evidence.accepted is not None:
+    """A person has the conversation: only thanks and goodbye are answered, and nothing is released.
+
+    What calls a person by itself is merged into the hand-off that stands; what an entry needs is not, for a person is there.
+    """
+    called = [row for row in rows if row.reason is not Reason.NEEDS_HUMAN]
+    if turn.kind in SMALL_TALK - {Kind.GREETING} and evidence.accepted is not None and not called:
         return _verdict(evidence, Outcome.ANSWERED, "thanks or goodbye; the hand-off stands", turn, advanced.state)
-    said = _together(evidence, [row.reason for row in rows], ())
-    seen = "; ".join(("a hand-off stands", *(f"also: {row.detail}" for row in rows if row.reason in said)))
-    return _verdict(evidence, Outcome.HANDOFF, seen, turn, advanced.state, standing)
+    handoff = merged(evidence, standing, _together(evidence, [row.reason for row in called], ()))
+    said = (f"{'also' if row.reason in standing.reasons else 'new'}: {row.detail}" for row in called)
+    seen = "; ".join(("a hand-off stands", *said))
+    return _verdict(evidence, Outcome.HANDOFF, seen, turn, replace(advanced.state, standing=handoff), handoff)
 
 
 def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> Verdict:
@@ -141,6 +160,9 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
     if turn.kind is Kind.DISSATISFIED:
         verdict = _verdict(evidence, Outcome.CLARIFY, "dissatisfied; a second try with the next best entries", turn, state)
         return replace(verdict, second_response=True)
+    if situation := _aside(evidence, mentions, turn, state):
+        said = "displeased, and names no matter" if situation == "heard" else "only acknowledges"
+        return replace(_verdict(evidence, Outcome.CLARIFY, f"{said}; asks for the matter", turn, state), situation=situation)
     entry = standing_entry(evidence, mentions)
     if entry is not None:
         is_news = turn.kind not in SMALL_TALK and entry.id not in state.tried
@@ -154,12 +176,33 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
         return replace(verdict, situation="noted")
     if is_worth_asking(evidence, skip=int(is_taken_back(evidence, mentions))):
         return _verdict(evidence, Outcome.CLARIFY, "no match is sure enough, but the best few are worth asking about", turn, state)
+    if turn.kind in (Kind.HANGING, Kind.UNDECIDED) and hangs(evidence):
+        verdict = _verdict(evidence, Outcome.CLARIFY, "a fragment that nothing decides; asks about the open question", turn, state)
+        return replace(verdict, situation="fragment", offer=Offer.QUESTION)
+    if turn.kind in QUESTIONS and evidence.sure and evidence.askable:
+        verdict = _verdict(evidence, Outcome.CLARIFY, "the intent is sure and no entry is; asks about the intent's entries", turn, state)
+        return replace(verdict, offer=Offer.INTENT)
+    if turn.kind is Kind.SAME_QUESTION and evidence.resumable:
+        verdict = _verdict(evidence, Outcome.CLARIFY, "the same question, and no entry is sure; asks which is meant", turn, state)
+        return replace(verdict, offer=Offer.QUESTION)
     return _verdict(evidence, Outcome.NO_ANSWER, "nothing fits well enough to answer", turn, state)
 
 
+def _aside(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> str | None:
+    """The short reply to what asks for nothing: 嗯 after an answer, 好慢啊 before any."""
+    if turn.kind is not Kind.ASIDE or evidence.only_facts:
+        return None
+    if evidence.displeased and evidence.is_surely(THANKS, GREETING):
+        return "heard"
+    if Topic.ACKNOWLEDGED in mentions.asserted and evidence.accepted is None:
+        return "acknowledged" if state.question is not None or state.tried else "noted"
+    return None
+
+
 def standing_entry(evidence: Evidence, mentions: Mentions) -> FaqEntry | None:
-    """The accepted entry, unless it offers just what the customer does not want."""
-    return None if is_taken_back(evidence, mentions) else evidence.accepted
+    """The accepted entry, unless it offers just what the customer does not want, or greets who is displeased."""
+    greets = evidence.displeased and evidence.intent.code in (THANKS, GREETING)
+    return None if greets or is_taken_back(evidence, mentions) else evidence.accepted
 
 
 def next_best(candidates: Sequence[Candidate], tried: Sequence[str]) -> tuple[Candidate, ...]:

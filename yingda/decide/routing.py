@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yingda.decide.evidence import HUMAN, UNRESOLVED, Evidence
+from yingda.decide.evidence import NO_MATTER, Evidence
 from yingda.domain.knowledge import Priority
 from yingda.domain.takeover import Handoff, Reason
 
@@ -32,8 +32,30 @@ def route(evidence: Evidence, reasons: Sequence[Reason]) -> Handoff:
     return Handoff(True, tuple(reasons), skill, priority, notify)
 
 
+def merged(evidence: Evidence, standing: Handoff, reasons: Sequence[Reason]) -> Handoff:
+    """``standing`` with what a later message adds to it; itself where none of its ``reasons`` is new.
+
+    Nothing is taken away and nothing falls: reasons, notices and tags are united, the highest priority counts, and the group
+    changes only where the first route that holds is that of a new reason.
+    """
+    new = tuple(reason for reason in reasons if reason not in standing.reasons)
+    if not new:
+        return standing
+    added, together = route(evidence, new), {*standing.reasons, *new}
+    first = next((found for found in evidence.policy.routes if found.skill and found.reason in together), None)
+    rises = first is not None and first.reason in new
+    return Handoff(
+        True,
+        tuple(reason for reason in Reason if reason in together),
+        added.skill if rises else standing.skill or added.skill,
+        max(standing.priority, added.priority, key=_RISING.index),
+        tuple(dict.fromkeys((*standing.notify, *added.notify))),
+        standing.tags,
+    )
+
+
 def _skill_of(evidence: Evidence, reasons: Sequence[Reason]) -> str:
-    silent = evidence.accepted is None or evidence.intent.code in (HUMAN, UNRESOLVED)
+    silent = evidence.accepted is None or evidence.intent.code in NO_MATTER
     if evidence.topic is not None and silent and _OF_THE_TALK.issuperset(reasons):
         return evidence.topic.skill
     return evidence.intent.skill

@@ -41,23 +41,26 @@ def apply_rules(verdict: Verdict, ruled: RuleOutcome, evidence: Evidence) -> Ver
 
     ``handoff`` calls a person for the reason ``rule``; ``clarify`` asks back where an entry would have been sent. ``answer``
     lifts the need of an entry for a person, and no other reason: what the customer or the conversation calls for stands. A
-    priority is only ever raised, and a group only named where a person takes over.
+    priority is only ever raised, and a group only named where a person takes over. While a hand-off stands, rules add to it only
+    where the message itself did.
     """
     if not ruled.rows:
         return verdict
     step = Step("rule", f"{', '.join(ruled.rows)} fired")
-    if evidence.state.standing is not None:  # a person has the conversation: what was said to them stays said
+    standing = evidence.state.standing
+    if standing is not None and verdict.state.standing == standing:  # a person has the conversation: what was said stays said
         return replace(verdict, steps=(*verdict.steps, step))
-    outcome, handoff = _acted(verdict, ruled, evidence)
+    outcome, handoff = (verdict.outcome, verdict.handoff) if standing else _acted(verdict, ruled, evidence)
+    # who has the conversation keeps it, unless the new reason took it to another group
+    named = ruled.skill if standing is None or standing.skill != handoff.skill else None
     handoff = replace(
         handoff,
         priority=max(handoff.priority, ruled.priority or handoff.priority, key=_RISING.index),
-        skill=(ruled.skill or handoff.skill) if handoff.required else None,
+        skill=(named or handoff.skill) if handoff.required else None,
         notify=tuple(dict.fromkeys((*handoff.notify, *ruled.notify))),
         tags=tuple(dict.fromkeys((*handoff.tags, *ruled.tags))),
     )
-    standing = handoff if handoff.required else None
-    state = replace(verdict.state, standing=standing)
+    state = replace(verdict.state, standing=handoff if handoff.required else None)
     return replace(verdict, outcome=outcome, handoff=handoff, steps=(*verdict.steps, step), state=state)
 
 

@@ -55,6 +55,7 @@ class Topic(StrEnum):
     SECURITY = "security"
     DISSATISFIED = "dissatisfied"
     SATISFIED = "satisfied"
+    ACKNOWLEDGED = "acknowledged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +136,8 @@ class Wording:
         if len(lower) > LONGEST_ALONE:
             return set()
         bare = _FILLING.sub("", lower)
+        if not bare and lower:
+            return {Topic.ACKNOWLEDGED}  # marks and particles alone: ？, 。。。, 哦
         return {topic for topic, pattern in self._alone.items() if pattern.match(bare)}
 
     def _hits(self, lower: str) -> list[_Hit]:

@@ -24,7 +24,8 @@ class ConversationState:
     """What the hand-off policy remembers between two messages; the default is a conversation not yet begun.
 
     ``repeats``: times in a row that ``question`` was asked. ``dissatisfied``, ``out_of_scope`` and ``undecided``: messages
-    of that kind in a row. ``standing``: the hand-off that no person has released. ``facts``: kinds of fact the customer
+    of that kind in a row. ``hanging``: a fragment came that could not be decided, and nothing that was since.
+    ``standing``: the hand-off that no person has released. ``facts``: kinds of fact the customer
     has given (``order_no``). ``offered``: entries the last reply asked the customer to choose from, in order. ``tried``:
     entries sent so far, each once, in order. ``language``: that of the replies. ``last_at``: time of the last message.
     """
@@ -40,6 +41,7 @@ class ConversationState:
     tried: tuple[str, ...] = ()
     language: str | None = None
     last_at: datetime | None = None
+    hanging: bool = False
 
 
 NEW = ConversationState()
@@ -51,4 +53,4 @@ def released(state: ConversationState) -> ConversationState:
 
     Counts that stayed would call a person again at the customer's next word.
     """
-    return replace(state, standing=None, repeats=0, dissatisfied=0, out_of_scope=0, undecided=0)
+    return replace(state, standing=None, repeats=0, dissatisfied=0, out_of_scope=0, undecided=0, hanging=False)

@@ -89,6 +89,7 @@ _SATISFIED = WordList(
     polite=("谢谢", "谢", "多谢", "感谢", "辛苦", "辛苦了", "麻烦", "你", "您", "好的", "嗯", "再见", "拜拜", "thanks", "thank", "bye"),
     vetoes=("但", "不过", "可是", "怎么", "咋", "哪", "多少", "多久", "什么时候", "能不能", "是不是", "如果", "又不", "又坏", "but", "how"),
 )
+_ACKNOWLEDGED = WordList(alone=("好", "好的", "好滴", "好嘞", "嗯", "恩", "行", "噢", "喔", "呃", "额", "ok", "okay", "okk", "oh", "hmm"))
 _NEGATION = Negation(
     refusing=(
         "不用",
@@ -155,6 +156,7 @@ class Words:
     exceptions: tuple[str, ...] = ("人工智能", "人工费", "人工审", "是不是我下的", "特别", "级别", "区别")
     negation: Negation = _NEGATION
     framing: Framing = _FRAMING
+    acknowledged: WordList = _ACKNOWLEDGED
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ MOST = 1000
 
 _DEFAULT = HandoffPolicy()
 _COUNTS = ("repeats", "dissatisfied", "out_of_scope", "undecided")
-_TOPICS = ("person", "complaint", "security", "dissatisfied", "satisfied")
+_BESIDE = ("nouns", "polite")
+"""Lists whose words say nothing by themselves, and may stand in another list too."""
+_TOPICS = ("person", "complaint", "security", "dissatisfied", "satisfied", "acknowledged")
 
 
 def read_handoff(tree: Node, log: MistakeLog, *, skills: Collection[str] | None = None) -> HandoffPolicy:
@@ -138,6 +140,6 @@ def _read_phrases(fields: Fields, name: str, seen: FirstSeen) -> tuple[str, ...]
         if word.text and not any(char.isalnum() for char in plain):
             fields.log.add(word.place, f"an item of '{name}' holds no letter or digit; write a word")
             continue
-        seen.add(word, key=f"{name} {plain}" if name == "nouns" else plain)
+        seen.add(word, key=f"{name} {plain}" if name in _BESIDE else plain)
         found.append(plain)
     return tuple(word for word in found if word)

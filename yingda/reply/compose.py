@@ -92,7 +92,7 @@ def _draft(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
     return _Draft(chosen, ReplyParts(**parts), subject and fill(subject, values), missing, written)
 
 
-_APOLOGETIC = ("smalltalk", "smalltalk_standing", "second_response", "second_response_plain", "blocked")
+_APOLOGETIC = ("smalltalk", "smalltalk_standing", "second_response", "second_response_plain", "blocked", "heard")
 """Outcomes that apologise themselves, or have nothing to apologise for."""
 
 

@@ -9,7 +9,7 @@ from yingda.domain.knowledge import ReplyTemplate
 
 AUTOMATIC = (
     *("answered", "answered_missing", "smalltalk", "clarify", "no_answer", "second_response", "ask", "blocked"),
-    *("facts_received", "facts_alone", "noted", "second_response_plain"),
+    *("facts_received", "facts_alone", "noted", "acknowledged", "heard", "fragment", "second_response_plain"),
 )
 """Outcomes in which nobody but the engine has answered: each must offer a person."""
 WITH_PERSON = ("handoff", "handoff_closed", "handoff_late", "handoff_standing", "smalltalk_standing")
@@ -90,6 +90,13 @@ DEFAULTS: Mapping[str, ReplyTemplate] = MappingProxyType(
             _NOTHING,
             _NOTHING,
         ),
+        "fragment": _template(
+            _NOTHING,
+            ("您接着问的，是下面哪一件？", "Which of these are you asking about?"),
+            ("{候选问题}", "{候选问题}"),
+            ("是哪一件，告诉我就好；都不是的话，请多说几个字。", "Just tell me which; if it is none of them, tell me a little more."),
+            _NOTHING,
+        ),
         "facts_received": _template(
             _NOTHING,
             ("收到，已经记下了。", "Thank you, noted."),
@@ -115,6 +122,20 @@ DEFAULTS: Mapping[str, ReplyTemplate] = MappingProxyType(
             _NOTHING,
             ("好的，您请说，想了解什么？", "All right. What would you like to know?"),
             _AGENT,
+            _NOTHING,
+        ),
+        "acknowledged": _template(
+            _NOTHING,
+            _NOTHING,
+            ("好的，还有想了解的，直接告诉我。", "All right. If there is anything else, just tell me."),
+            _NOTHING,  # the way to a person is added in the words of the channel
+            _NOTHING,
+        ),
+        "heard": _template(
+            _NOTHING,
+            ("给您添麻烦了，实在抱歉。", "We are very sorry for the trouble."),
+            ("您遇到的是哪件事？说一句就行，我马上看。", "What is it about? A few words will do, and I will look at once."),
+            _NOTHING,
             _NOTHING,
         ),
         "ask": _template(
