@@ -11,11 +11,13 @@ from tests.conversation_kit import ANGRY, DISPLEASED, START, after, intent_of, m
 from yingda.decide.conversation import ROWS, Kind, Turn, advance
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Offer, decide, next_best
+from yingda.decide.ruled import apply_rules
 from yingda.domain.conversation import NEW, Asked, ConversationState, released
 from yingda.domain.decision import Candidate, Outcome, Reason
 from yingda.domain.handoff import HandoffPolicy
 from yingda.domain.knowledge import Priority
 from yingda.domain.message import Tier
+from yingda.domain.rules import RuleOutcome
 
 SHIP = said("什么时候发货", entry="ship-when")
 RETURN = said("怎么退货", entry="return-how")
@@ -461,6 +463,19 @@ def test_the_same_reason_again_leaves_the_very_hand_off_that_stands() -> None:
     first, again = talk(COMPLAINT, replace(COMPLAINT, intent=replace(COMPLAINT.intent, priority=Priority.HIGH)))
 
     assert again.state.standing is first.state.standing
+
+
+def test_a_rule_adds_to_a_standing_hand_off_only_with_a_message_that_brings_a_new_reason() -> None:
+    ruled = RuleOutcome(rows=("row",), skill="rule", tags=("urgent",), notify=("boss",), priority=Priority.HIGH)
+    handed = after(said("转人工"))
+    question, complaint = (replace(message, state=handed.state) for message in (SHIP, COMPLAINT))
+
+    plain, raised = (apply_rules(decide(each), ruled, each) for each in (question, complaint))
+
+    assert plain.handoff == handed.handoff
+    assert (raised.handoff.tags, raised.handoff.notify, raised.handoff.skill) == (("urgent",), ("boss",), "rule")
+    assert raised.state.standing == raised.handoff
+    assert raised.handoff.reasons == (Reason.REQUESTED, Reason.COMPLAINT)
 
 
 def test_thanks_that_complain_are_no_thanks() -> None:
