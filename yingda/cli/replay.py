@@ -42,6 +42,7 @@ DEFAULT_BUNDLE = "models/current"
 DEFAULT_STORE = "sqlite:///var/yingda.db"
 INTERRUPTED = 130
 NOTHING_COMPARED = 2
+MOST_WORKERS = 8
 
 
 def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser], *, openers: Mapping[str, Opener] = OPENERS) -> None:
@@ -64,7 +65,9 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser], *,
     parser.add_argument(
         "--json", type=Path, dest="json_path", metavar="FILE", help="write the whole difference as JSON; - is standard output"
     )
-    parser.add_argument("--workers", type=_count, default=1, help="processes (1 by default)")
+    parser.add_argument(
+        "--workers", type=_count, help=f"processes; as many as cores by default, {MOST_WORKERS} at most, where it is worth it"
+    )
     parser.add_argument("--minutes", type=_minutes, default={}, metavar="N[,REASON=N]", help="agent minutes of a hand-off, 6 by default")
     parser.add_argument("--examples", type=_count, default=3, help="turns shown for each kind of change")
     parser.set_defaults(command=partial(replay_command, openers=openers))
@@ -191,9 +194,16 @@ def _steps(args: argparse.Namespace, run: Run, opening: Opening) -> Iterator[Ste
 
 
 def _replayed(args: argparse.Namespace, opening: Opening, chunks: Sequence[Chunk]) -> Iterator[list[Step]]:
-    if args.workers > 1 and turns_of(chunks[0]) and len(chunks) > 1:
-        return replay_with_workers(opening, chunks, workers=min(args.workers, len(chunks)))
+    # each worker opens the configurations, which takes as long as a chunk or two
+    workers = args.workers or min(_cores(), MOST_WORKERS, len(chunks) // 4)
+    if workers > 1 and turns_of(chunks[0]) and len(chunks) > 1:
+        return replay_with_workers(opening, chunks, workers=min(workers, len(chunks)))
     return replay_here(opening(), chunks)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _compared(args: argparse.Namespace, steps: Sequence[Step]) -> bool:

@@ -25,6 +25,9 @@ from yingda.retrieve.index import FaqIndex, build_index, known_vectors
 from yingda.retrieve.space import MatchSpace
 from yingda.text.normalise import normalise
 
+READINGS = 20_000
+"""Texts whose reading an engine of a replay keeps, those that came last; a text that comes again is not read again."""
+
 
 @dataclass(frozen=True, slots=True)
 class EntryMistake:
@@ -51,9 +54,9 @@ class Parts:
     knowledge: Knowledge
     rules: tuple[RuleSet, ...]
 
-    def build(self) -> Engine:
+    def build(self, *, cache_size: int = 0) -> Engine:
         """An engine of these parts."""
-        return Engine(self.model, self.index, self.knowledge)
+        return Engine(self.model, self.index, self.knowledge, cache_size=cache_size)
 
 
 def parts_of(engine: Engine) -> Parts:
@@ -70,13 +73,16 @@ def evidence_of(engine: Engine, message: Message, state: ConversationState) -> E
 
 
 def sharing_readings(engines: Mapping[str, Engine]) -> dict[str, Engine]:
-    """The same engines, such that those of one bundle encode a text once for all of them; for one thread at a time."""
+    """The same engines, such that those of one bundle encode a text once for all of them, and each reads it once.
+
+    For one thread at a time.
+    """
     caches: dict[str, CachedEncoder] = {}
     shared = {}
     for name, engine in engines.items():
         parts = parts_of(engine)
         cache = caches.setdefault(engine.identity.sha256, CachedEncoder(parts.model.encoder))
-        shared[name] = replace(parts, model=replace(parts.model, encoder=cache)).build()
+        shared[name] = replace(parts, model=replace(parts.model, encoder=cache)).build(cache_size=READINGS)
     return shared
 
 
