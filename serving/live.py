@@ -29,7 +29,7 @@ _WAITING = 64
 """Reads or changes that may wait; more are refused at once."""
 _READERS = 2
 Held = TypeVar("Held")
-_STATUS = {"not_found": 404, "exists": 409, "not_allowed": 409, "stale_version": 412}
+_STATUS = {"not_found": 404, "exists": 409, "not_allowed": 409, "nothing_before": 409, "stale_version": 412}
 
 
 class Records(Protocol):

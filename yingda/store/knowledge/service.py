@@ -36,6 +36,7 @@ from yingda.store.knowledge.importing import Plan
 from yingda.store.knowledge.ledger import Ledger
 from yingda.store.knowledge.plain import Judge
 from yingda.store.knowledge.shop import as_if_told, dated, moments, plan_of, since_of, snapshot_of, with_told
+from yingda.store.knowledge.timeline import Outlook, outlook
 
 FindAlike = Callable[[Mapping[str, Payload], Mapping[str, Payload]], tuple[Alike, ...]]
 """FAQ payloads that change and all others, by id; the pairs that ask the same."""
@@ -118,6 +119,13 @@ class KnowledgeStore:
         """All that is effective at the time ``at``, and until when, as one moment of the database has it."""
         with self._reading() as ledger:
             return snapshot_of(ledger, at, ledger.told())
+
+    def outlook(self, version: Version) -> Outlook:
+        """What a publication meets: until when it is told, what else is planned, and what it covers; of a draft, once published."""
+        with self._reading() as ledger:
+            before = [step for step in ledger.history(version.id) if step.revision < version.revision]
+        told = version if version.status is Status.PUBLISHED else replace(version, status=Status.PUBLISHED)
+        return outlook(before, replace(told, effective_from=max(told.effective_from or told.at, told.at)))
 
     # ---- one record ----
 
@@ -242,19 +250,22 @@ class KnowledgeStore:
         def check(id_: RecordId, payload: Payload) -> list[str]:
             return plain_mistakes(id_, payload) or among.check(id_, payload)
 
-        return {kind: plan_of(ledger, kind, sheet, check) for kind, sheet in sheets.items()}
+        at = self._clock()
+        return {kind: plan_of(ledger, kind, sheet, check, at) for kind, sheet in sheets.items()}
 
     def _publish_plans(self, ledger: Ledger, plans: Mapping[RecordKind, Plan], by: Signed, *, two_people: bool | None = None) -> int:
         needed = self._two_people if two_people is None else two_people
-        versions: list[Version] = []
-        for kind, plan in plans.items():
-            versions += self._written(ledger, kind, plan.rows, by, two_people=needed)
-        if not versions:
+        told = [
+            (version, plan.live.get(version.id.key, ()))
+            for kind, plan in plans.items()
+            for version in self._written(ledger, kind, plan.rows, by, two_people=needed)
+        ]
+        if not told:
             return ledger.version()
-        with self._unbroken(ledger, {version.id.kind for version in versions}):
+        with self._unbroken(ledger, {version.id.kind for version, _ in told}):
             number = ledger.advance()
-            # a row has no span of its own, so it covers all that was published before
-            ledger.add([(replace(version, knowledge_version=number), version.revision) for version in versions])
+            steps = [(replace(version, knowledge_version=number), live) for version, live in told]
+            ledger.add([(version, since_of([*live, version], version.at)) for version, live in steps])
         return number
 
     def _written(self, ledger: Ledger, kind: RecordKind, rows: Iterable[ImportRow], by: Signed, *, two_people: bool) -> list[Version]:
