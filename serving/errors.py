@@ -58,6 +58,13 @@ class FieldError(BaseModel):
     detail: str = Field(description="What is wrong and what to send; never the value itself.")
 
 
+class RowError(FieldError):
+    """One bad field of a row of an imported file; there is nothing that a JSON pointer could point to."""
+
+    line: int = Field(description="Where the row begins in the file, from 1.")
+    field: str = Field(description="The bad field, as the file's columns name it; empty for the whole row.")
+
+
 class Problem(BaseModel):
     """An RFC 9457 problem; it never repeats the customer's text."""
 
@@ -91,7 +98,7 @@ class Problem(BaseModel):
     instance: str = Field(description="URN of this occurrence; ends in `request_id`.")
     code: str = Field(description="Stable snake_case name for programs.")
     request_id: str = Field(description="The same id as in the x-request-id header and in the log.")
-    errors: list[FieldError] = Field(description="The bad fields; empty where none can be named.")
+    errors: list[RowError | FieldError] = Field(description="The bad fields or rows; empty where none can be named.")
 
 
 class ProblemError(HTTPException):

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from serving import knowledge_schemas as schemas
 from serving.body import FileRoute, StrictRoute
-from serving.errors import FieldError, ProblemError
+from serving.errors import ProblemError, RowError
 from serving.knowledge_work import MAY_READ, MAY_WRITE, NEW, READ, Author, DeskDependency, alike_out
 from serving.routes import as_json
 from yingda.domain.records import ImportReport, RecordKind, Signed
@@ -118,7 +118,7 @@ def _report_out(report: ImportReport) -> schemas.ImportResponse:
 def _rejected(report: ImportReport) -> ProblemError:
     """Nothing was imported; every broken row with its line and reason, up to MOST_TOLD of them."""
     rows = report.rejected
-    errors = [FieldError(pointer="", code="row_rejected", detail=f"line {row.line}, {row.field or 'row'}: {row.reason}") for row in rows]
+    errors = [RowError(pointer="", code="row_rejected", detail=row.reason, line=row.line, field=row.field) for row in rows]
     detail = f"{len(rows)} mistake(s) in the file and nothing was imported; correct the rows, or send partial=true for the others"
     return ProblemError(422, "import_rejected", detail, errors=errors[:MOST_TOLD])
 

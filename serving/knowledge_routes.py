@@ -27,9 +27,12 @@ from serving.knowledge_work import (
     new_draft,
     page,
     record_out,
+    same_as_path,
     save,
     saved_entry,
     saved_record,
+    stepped,
+    stepped_record,
     tagged,
     take,
     versions_out,
@@ -101,9 +104,10 @@ async def read_faq(id: KeyPath, desk: DeskDependency) -> Response:
     dependencies=MAY_WRITE,
 )
 async def change_faq(
-    id: KeyPath, body: schemas.EntryIn, desk: DeskDependency, author: Author, tags: Tags, draft: DraftFlag = False
+    id: KeyPath, body: schemas.EntryChange, desk: DeskDependency, author: Author, tags: Tags, draft: DraftFlag = False
 ) -> Response:
-    """Publishes the change like a new entry."""
+    """Publishes the change like a new entry; what is planned for later stays planned, unless `replace_planned`."""
+    same_as_path(id=(id, body.id))
     new = entry_draft(id, body)
     return saved_entry(await desk.change(partial(save, new, Signed(author, body.change.reason), draft, tags)))
 
@@ -218,9 +222,10 @@ async def read_record(kind: RecordKind, id: KeyPath, desk: DeskDependency) -> Re
     dependencies=MAY_WRITE,
 )
 async def redraft_record(
-    kind: RecordKind, id: KeyPath, body: schemas.RecordIn, desk: DeskDependency, author: Author, tags: Tags
+    kind: RecordKind, id: KeyPath, body: schemas.RecordChange, desk: DeskDependency, author: Author, tags: Tags
 ) -> Response:
     """Saves a draft; the published version goes on speaking."""
+    same_as_path(kind=(kind, body.kind), id=(id, body.id))
     new = new_draft(RecordId(kind, id), body.payload, body.change)
     return saved_record(await desk.change(partial(save, new, Signed(author, body.change.reason), True, tags)))
 
@@ -271,7 +276,7 @@ async def compare_versions(kind: RecordKind, id: KeyPath, desk: DeskDependency, 
     "/v1/knowledge/{kind}/{id}/{step}",
     operation_id="stepRecord",
     summary="Take a step in a record's life",
-    response_model=schemas.RecordOut,
+    response_model=schemas.SteppedRecord,
     responses=CHANGED,
     dependencies=MAY_WRITE,
 )
@@ -279,5 +284,4 @@ async def step_record(
     kind: RecordKind, id: KeyPath, step: LifeStep, body: schemas.StepIn, desk: DeskDependency, author: Author, tags: Tags
 ) -> Response:
     """draft → review → publish → retire; `return` makes a reviewed version a draft again, `rollback` brings back the one before."""
-    version = await desk.change(partial(take, step, RecordId(kind, id), Signed(author, body.reason), tags))
-    return tagged(record_out(version), version)
+    return stepped_record(await desk.change(partial(stepped, step, RecordId(kind, id), Signed(author, body.reason), tags)))

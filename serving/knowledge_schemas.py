@@ -47,6 +47,9 @@ class ChangeIn(Strict):
     effective_until: Annotated[Moment, Field(strict=False)] | None = Field(
         default=None, description="When it ends, exclusive; never when absent."
     )
+    replace_planned: bool = Field(
+        default=False, description="What is planned to begin in that span does not; otherwise it begins at its time, over this version."
+    )
 
 
 class EntryIn(Strict):
@@ -67,6 +70,13 @@ class NewEntry(EntryIn):
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["ship-when"])]
 
 
+class EntryChange(EntryIn):
+    """What an entry is to say; an entry as it was read may be sent back with its changes."""
+
+    id: Key | None = Field(default=None, description="The same as in the path, where it is there.")
+    version: dict[str, Any] | None = Field(default=None, description="Passed over; If-Match says which state is changed.")
+
+
 class RecordIn(Strict):
     """What a record of any kind says."""
 
@@ -77,6 +87,14 @@ class RecordIn(Strict):
         )
     )
     change: ChangeIn = Field(default_factory=ChangeIn)
+
+
+class RecordChange(RecordIn):
+    """What a record is to say; a record as it was read may be sent back with its changes."""
+
+    kind: RecordKind | None = Field(default=None, description="The same as in the path, where it is there.", strict=False)
+    id: Key | None = Field(default=None, description="The same as in the path, where it is there.")
+    version: dict[str, Any] | None = Field(default=None, description="Passed over; If-Match says which state is changed.")
 
 
 class NewRecord(RecordIn):
@@ -106,7 +124,25 @@ class VersionOut(BaseModel):
     reason: str
     effective_from: datetime | None
     effective_until: datetime | None
+    replace_planned: bool = Field(description="It was to replace what was planned to begin in its span.")
     knowledge_version: int | None = Field(description="Version of all knowledge from this step on; null where customers notice nothing.")
+
+
+class PlannedOut(BaseModel):
+    """A publication that has not begun."""
+
+    name: str
+    revision: int
+    effective_from: datetime | None
+    effective_until: datetime | None
+
+
+class OutlookOut(BaseModel):
+    """What a publication meets; of a draft, what it would meet."""
+
+    until: datetime | None = Field(description="When something else is told, or nothing is; null where that is never so.")
+    planned: list[PlannedOut] = Field(description="What begins at its time, over this version.")
+    covers: list[PlannedOut] = Field(description="What was planned and does not begin, because `replace_planned` was sent.")
 
 
 class AlikeOut(BaseModel):
@@ -135,6 +171,7 @@ class EntryOut(BaseModel):
 class SavedEntry(EntryOut):
     """An entry that was saved; `alike` names entries that ask the same, and those that contradict it."""
 
+    outlook: OutlookOut
     alike: list[AlikeOut]
 
 
@@ -154,9 +191,16 @@ class RecordOut(BaseModel):
     version: VersionOut
 
 
+class SteppedRecord(RecordOut):
+    """A record after a step; `outlook` is null unless the step published it."""
+
+    outlook: OutlookOut | None
+
+
 class SavedRecord(RecordOut):
     """A record that was saved; `warnings` are findings that keep nothing from being published."""
 
+    outlook: OutlookOut
     alike: list[AlikeOut]
     warnings: list[str]
 

@@ -23,6 +23,7 @@ from serving.routes import as_json, problems
 from yingda.domain.records import ANY, Draft, ImportReport, RecordId, RecordKind, Signed, Status, Version
 from yingda.pack.exchange.entries import tidy
 from yingda.store.knowledge.service import KnowledgeStore, Saved
+from yingda.store.knowledge.timeline import Outlook
 
 LOCAL = "local"
 """The author where no keys are configured."""
@@ -99,10 +100,19 @@ Cursor = Annotated[str, Depends(_cursor)]
 # ---- work ----
 
 
-def save(draft: Draft, by: Signed, is_draft: bool, tags: Sequence[str] | None, records: KnowledgeStore) -> Saved:
-    """Save ``draft`` as a draft, or publish it at once; without ``tags`` it must be new."""
+def save(draft: Draft, by: Signed, is_draft: bool, tags: Sequence[str] | None, records: KnowledgeStore) -> tuple[Saved, schemas.OutlookOut]:
+    """Save ``draft`` as a draft, or publish it at once; without ``tags`` it must be new. With it comes what it meets."""
     if_match = None if tags is None else _tag(draft.id, tags, records)
-    return (records.save if is_draft else records.write)(draft, by, if_match=if_match)
+    saved = (records.save if is_draft else records.write)(draft, by, if_match=if_match)
+    return saved, _outlook_out(records.outlook(saved.version))
+
+
+def stepped(
+    step: LifeStep, id_: RecordId, by: Signed, tags: Sequence[str], records: KnowledgeStore
+) -> tuple[Version, schemas.OutlookOut | None]:
+    """Like ``take``, and what the version meets where the step published it."""
+    version = take(step, id_, by, tags, records)
+    return version, _outlook_out(records.outlook(version)) if version.status is Status.PUBLISHED else None
 
 
 def take(step: LifeStep, id_: RecordId, by: Signed, tags: Sequence[str], records: KnowledgeStore) -> Version:
@@ -146,29 +156,46 @@ async def diff_out(desk: Desk, id_: RecordId, before: int, after: int) -> Respon
 # ---- in and out ----
 
 
+def same_as_path(**named: tuple[str, str | None]) -> None:
+    """Refuse a body that names another record than its path; each of ``named`` is what the path and the body say."""
+    wrong = [name for name, (path, body) in named.items() if body not in (None, path)]
+    if wrong:
+        detail = "this differs from the path; send the same or leave it out"
+        raise validation_problem([FieldError(pointer=f"/{name}", code="differs_from_path", detail=detail) for name in wrong])
+
+
 def entry_draft(id_: str, body: schemas.EntryIn) -> Draft:
     """The draft of an entry from what the caller sent."""
-    payload = {**body.model_dump(exclude={"change", "id"}), "id": id_}
+    payload = {**body.model_dump(exclude={"change", "id", "version"}), "id": id_}
     return new_draft(RecordId(RecordKind.FAQ, id_), payload, body.change)
 
 
 def new_draft(id_: RecordId, payload: Mapping[str, Any], change: schemas.ChangeIn) -> Draft:
     """The draft of a record of any kind."""
     told = tidy({"id": id_.key, **payload}) if id_.kind is RecordKind.FAQ else payload
-    return Draft(id_, told, change.name, change.effective_from, change.effective_until)
+    return Draft(id_, told, change.name, change.effective_from, change.effective_until, change.replace_planned)
 
 
-def saved_entry(saved: Saved) -> Response:
+def saved_entry(done: tuple[Saved, schemas.OutlookOut]) -> Response:
     """A saved entry with its ETag, and where it can be read when it is new."""
+    saved, outlook = done
     entry = entry_out(saved.version)
-    return tagged(schemas.SavedEntry(**entry.model_dump(), alike=alike_out(saved)), saved.version, new=f"/v1/faq/{entry.id}")
+    body = schemas.SavedEntry(**entry.model_dump(), outlook=outlook, alike=alike_out(saved))
+    return tagged(body, saved.version, new=f"/v1/faq/{entry.id}")
 
 
-def saved_record(saved: Saved) -> Response:
+def saved_record(done: tuple[Saved, schemas.OutlookOut]) -> Response:
     """A saved record with its ETag."""
+    saved, outlook = done
     record = record_out(saved.version)
-    body = schemas.SavedRecord(**record.model_dump(), alike=alike_out(saved), warnings=list(saved.warnings))
+    body = schemas.SavedRecord(**record.model_dump(), outlook=outlook, alike=alike_out(saved), warnings=list(saved.warnings))
     return tagged(body, saved.version)
+
+
+def stepped_record(done: tuple[Version, schemas.OutlookOut | None]) -> Response:
+    """A record after a step, with its ETag."""
+    version, outlook = done
+    return tagged(schemas.SteppedRecord(**record_out(version).model_dump(), outlook=outlook), version)
 
 
 def tagged(body: BaseModel, version: Version, *, new: str | None = None) -> Response:
@@ -193,6 +220,15 @@ def record_out(version: Version) -> schemas.RecordOut:
 def _version_out(version: Version) -> schemas.VersionOut:
     names = schemas.VersionOut.model_fields
     return schemas.VersionOut(**{name: getattr(version, name) for name in names})
+
+
+def _outlook_out(found: Outlook) -> schemas.OutlookOut:
+    return schemas.OutlookOut(until=found.until, planned=_planned_out(found.planned), covers=_planned_out(found.covers))
+
+
+def _planned_out(versions: Sequence[Version]) -> list[schemas.PlannedOut]:
+    names = schemas.PlannedOut.model_fields
+    return [schemas.PlannedOut(**{name: getattr(version, name) for name in names}) for version in versions]
 
 
 def alike_out(found: Saved | ImportReport) -> list[schemas.AlikeOut]:

@@ -31,7 +31,7 @@ _WAITING = 64
 _READERS = 2
 _REBUILDS_WAITING = 16
 Held = TypeVar("Held")
-_STATUS = {"not_found": 404, "exists": 409, "not_allowed": 409, "stale_version": 412}
+_STATUS = {"not_found": 404, "exists": 409, "not_allowed": 409, "nothing_before": 409, "stale_version": 412}
 
 
 class Records(Protocol):

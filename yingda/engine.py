@@ -36,7 +36,7 @@ from yingda.reader import Model as Model
 from yingda.reader import gather_views as gather_views
 from yingda.reader import judge_views as judge_views
 from yingda.reply.compose import SMALL_TALK, missing_facts
-from yingda.reply.request import ReplyRequest
+from yingda.reply.request import ReplyRequest, is_opening
 from yingda.reply.writer import ReplyWriter
 from yingda.retrieve.index import FaqIndex
 from yingda.text.masking import mask
@@ -245,6 +245,7 @@ class Engine:
             soothing=evidence.upset or not _UPSET.isdisjoint(verdict.handoff.reasons),
             template=ruled.template,
             situation=situation_of(turn, verdict, offered),
+            opening=is_opening(turn.state, turn.message.at),
         )
         reply = self._writer.write(request)
         outcome = told_outcome(verdict.outcome, request, reply)

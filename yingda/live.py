@@ -21,6 +21,7 @@ from yingda.pack.exchange import Form, read_form, write_form
 from yingda.pack.exchange.judge import Among
 from yingda.pack.exchange.kinds import records_of
 from yingda.pack.exchange.shop import knowledge_of as knowledge_of
+from yingda.pack.exchange.syntax import SyntaxCheck
 from yingda.store.base import Store
 from yingda.store.knowledge.alike import Embed, find_alike, wordings_of
 from yingda.store.knowledge.service import KnowledgeStore
@@ -65,6 +66,7 @@ def open_knowledge(
     return KnowledgeStore(
         store,
         judge=partial(Among, base),
+        syntax=SyntaxCheck(base),
         clock=clock,
         two_people=two_people,
         find_alike=partial(_find_alike, embed=embed, values=base.policy.values),

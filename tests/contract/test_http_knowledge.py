@@ -254,3 +254,66 @@ def test_with_two_people_the_author_alone_publishes_nothing(tmp_path: Path) -> N
         told = site.client.post("/v1/knowledge/faq/new-one/publish", json={}, headers=ANY | bearer(anna)).json()["version"]
 
     assert (told["author"], told["reviewer"], told["status"]) == ("anna", "bo", "published")
+
+
+# ---- what is planned, and what was read ----
+
+
+def test_what_was_read_may_be_sent_back(site: Site) -> None:
+    add(site)
+    read = site.client.get("/v1/faq/new-one")
+    back = site.client.put("/v1/faq/new-one", json={**read.json(), "needs_human": True}, headers={"if-match": read.headers["etag"]})
+    assert (back.status_code, back.json()["needs_human"]) == (200, True)
+    record = site.client.get("/v1/knowledge/faq/new-one").json()
+    assert site.client.put("/v1/knowledge/faq/new-one", json=record, headers=ANY).status_code == 200
+
+    for path, body, wrong in (
+        ("/v1/faq/new-one", {**ENTRY, "id": "other"}, ["/id"]),
+        ("/v1/knowledge/faq/new-one", {**record, "kind": "rule", "id": "other"}, ["/kind", "/id"]),
+    ):
+        refused = site.client.put(path, json=body, headers=ANY)
+        assert code(refused) == (422, "validation_failed")
+        assert [(error["pointer"], error["code"]) for error in refused.json()["errors"]] == [(one, "differs_from_path") for one in wrong]
+
+
+def test_what_was_published_once_cannot_be_rolled_back_and_why_is_said(site: Site) -> None:
+    add(site)
+    refused = site.client.post("/v1/faq/new-one/rollback", json={"reason": "wrong"}, headers=ANY)
+
+    assert code(refused) == (409, "nothing_before")
+    assert "nothing was published before" in refused.json()["detail"]
+
+
+def test_a_correction_leaves_what_is_planned_and_says_so(site: Site) -> None:
+    since = "2999-01-01T00:00:00Z"
+    add(site)
+    plan = {**ENTRY, "answer": {"zh": "新规则。"}, "change": {"effective_from": since}}
+    site.client.put("/v1/faq/new-one", json=plan, headers=ANY)
+    corrected = site.client.put("/v1/faq/new-one", json={**ENTRY, "needs_human": True}, headers=ANY).json()
+
+    assert (corrected["outlook"]["until"], corrected["outlook"]["covers"]) == (since, [])
+    assert [(one["name"], one["effective_from"]) for one in corrected["outlook"]["planned"]] == [("V1.1-怎么退单", since)]
+
+    replacing = {**ENTRY, "change": {"replace_planned": True}}
+    drafted = site.client.put("/v1/faq/new-one?draft=true", json=replacing, headers=ANY).json()
+    assert [one["name"] for one in drafted["outlook"]["covers"]] == ["V1.1-怎么退单"]
+    reviewed = site.client.post("/v1/knowledge/faq/new-one/review", json={}, headers=ANY).json()
+    published = site.client.post("/v1/knowledge/faq/new-one/publish", json={}, headers=ANY).json()
+    assert (reviewed["outlook"], published["version"]["replace_planned"]) == (None, True)
+    assert published["outlook"] == {"until": None, "planned": [], "covers": drafted["outlook"]["covers"]}
+
+
+def test_an_export_that_is_imported_again_leaves_what_is_planned(site: Site) -> None:
+    add(site)
+    plan = {**ENTRY, "answer": {"zh": "新规则。"}, "change": {"effective_from": "2999-01-01T00:00:00Z"}}
+    site.client.put("/v1/faq/new-one", json=plan, headers=ANY)
+    csv = site.client.get("/v1/faq/export").content
+    same = site.client.post("/v1/faq/import", content=csv, headers={"content-type": "text/csv"}).json()
+    assert (same["changed"], same["notes"]) == ([], [])
+
+    old, new = ENTRY["answer"]["zh"].encode(), "改了字。".encode()
+    changed = site.client.post("/v1/faq/import", content=csv.replace(old, new), headers={"content-type": "text/csv"}).json()
+    assert changed["changed"] == ["new-one"]
+    assert [(note["field"], note["reason"].split()[0]) for note in changed["notes"]] == [("effective_from", "V1.1")]
+    history = site.client.get("/v1/faq/new-one/versions").json()["items"]
+    assert [step["name"][:4] for step in history] == ["V1.0", "V1.1", "V1.2"]

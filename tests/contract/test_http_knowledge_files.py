@@ -63,7 +63,9 @@ def test_an_import_is_tried_then_done(site: Site) -> None:
 def test_a_broken_row_keeps_the_file_out_unless_partial(site: Site) -> None:
     refused = site.client.post("/v1/faq/import", content=BROKEN.encode(), headers=CSV)
     assert code(refused) == (422, "import_rejected")
-    assert refused.json()["errors"][0]["detail"].startswith("line 3, intent: unknown intent")
+    error = refused.json()["errors"][0]
+    assert (error["line"], error["field"], error["code"]) == (3, "intent", "row_rejected")
+    assert error["detail"].startswith("unknown intent")
     assert site.client.get("/v1/faq/new-one").status_code == 404
     report = site.client.post("/v1/faq/import?partial=true", content=BROKEN.encode(), headers=CSV).json()
 

@@ -16,6 +16,7 @@ from yingda.domain.records import (
     KnowledgeSnapshot,
     NotAllowed,
     NotFound,
+    NothingBefore,
     RecordKind,
     Refused,
     StaleVersion,
@@ -161,7 +162,7 @@ def test_a_rollback_brings_back_a_retired_record(records: KnowledgeStore, clock:
 def test_the_first_version_has_nothing_to_roll_back_to(records: KnowledgeStore) -> None:
     records.write(a_draft(), BOTH)
 
-    with pytest.raises(NotFound, match="no earlier version"):
+    with pytest.raises(NothingBefore, match="nothing was published before"):
         records.roll_back(faq(), ANNA)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.knowledge_kit import START, faq
-from yingda.domain.records import Draft, NotAllowed, NotFound, Signed, Status, Version, VersionName
+from yingda.domain.records import Draft, NotAllowed, NothingBefore, Signed, Status, Version, VersionName
 from yingda.store.knowledge import lifecycle
 from yingda.store.knowledge.lifecycle import TRANSITIONS, Action
 from yingda.store.knowledge.timeline import effective, first_needed, next_change, publications
@@ -37,10 +37,10 @@ class Life(RuleBasedStateMachine):
         assert callable(step)
         try:
             version = step()
+        except NothingBefore:
+            assert action is Action.ROLLBACK
         except NotAllowed as error:
             assert action not in allowed or "somebody other" in str(error)
-        except NotFound:
-            assert action is Action.ROLLBACK
         else:
             assert version.status is allowed[action]
             self.history.append(version)

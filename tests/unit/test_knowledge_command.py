@@ -112,7 +112,7 @@ def test_with_two_people_a_file_needs_a_reviewer(shell: Shell, monkeypatch: pyte
         (("import", "nowhere.doc"), "is unknown; use one of"),
         (("publish", "faq", "nobody"), "there is no such record"),
         (("publish", "faq", "hello"), "cannot publish"),
-        (("rollback", "faq", "hello"), "no earlier version"),
+        (("rollback", "faq", "hello"), "nothing was published before"),
         (("export", "no/such/folder.csv"), "cannot be written"),
         (("list", "faq", "--store", "memory"), "gone when this command ends"),
     ],

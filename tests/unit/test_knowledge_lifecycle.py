@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.knowledge_kit import ANNA, BO, START, a_draft, a_version, faq, hours
-from yingda.domain.records import Draft, NotAllowed, NotFound, Refused, Signed, Status, Version, VersionName
+from yingda.domain.records import Draft, NotAllowed, NothingBefore, Refused, Signed, Status, Version, VersionName
 from yingda.store.knowledge import lifecycle
 from yingda.store.knowledge.difference import difference
 from yingda.store.knowledge.lifecycle import TRANSITIONS, Action
@@ -89,7 +89,7 @@ def test_a_rollback_passes_over_a_text_that_has_ended() -> None:
 
     assert lifecycle.rolled_back(history, ANNA, at=hours(3.5)).payload == {"text": "p2"}
     assert lifecycle.rolled_back(history, ANNA, at=hours(5)).payload == {"text": "p1"}
-    with pytest.raises(NotFound):
+    with pytest.raises(NothingBefore):
         lifecycle.rolled_back(history[1:], ANNA, at=hours(5))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import perf_counter
 
 import pytest
 
@@ -75,19 +74,6 @@ def test_a_hostile_template_is_refused_with_its_reason(text: str, reason: str) -
     reasons = check_template(text, KNOWN)
     assert any(reason in found for found in reasons), reasons
     assert all(found.isprintable() and len(found) < 200 for found in reasons)
-
-
-def test_every_hostile_template_is_refused_within_20_milliseconds() -> None:
-    check_template("{称呼}", KNOWN)
-    for text, _ in HOSTILE:
-        # the shortest of three: another process may take the processor away
-        assert min(_seconds(text) for _ in range(3)) <= 0.02, text[:20]
-
-
-def _seconds(text: str) -> float:
-    start = perf_counter()
-    check_template(text, KNOWN)
-    return perf_counter() - start
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,12 @@ class NotAllowed(KnowledgeError):  # noqa: N818 the words of the HTTP contract
     code = "not_allowed"
 
 
+class NothingBefore(NotAllowed):
+    """Nothing was published before, so there is nothing to go back to."""
+
+    code = "nothing_before"
+
+
 class Refused(KnowledgeError):  # noqa: N818 the words of the HTTP contract
     """A record cannot be saved as it is; ``reasons`` lists every one of them as ``field: what to do``."""
 
@@ -130,6 +136,7 @@ class Draft:
     """What somebody wants a record to say; ``name`` is suggested when None.
 
     It is effective from ``effective_from`` (None: from publishing on) to ``effective_until`` (exclusive; None: for good).
+    What is planned to begin in that span still begins, unless ``replace_planned``.
     """
 
     id: RecordId
@@ -137,6 +144,7 @@ class Draft:
     name: str | None = None
     effective_from: datetime | None = None
     effective_until: datetime | None = None
+    replace_planned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +153,7 @@ class Version:
 
     ``number`` counts the versions and ``name`` names them; ``author`` wrote the payload, ``actor`` took this step ``at``
     that time for that ``reason``. ``knowledge_version`` is set on steps that changed what customers are told; ``undoes``
-    is the revision that a rollback takes back.
+    is the revision that a rollback takes back. With ``replace_planned`` what was to begin in its span does not.
     """
 
     id: RecordId
@@ -164,6 +172,7 @@ class Version:
     effective_until: datetime | None = None
     knowledge_version: int | None = None
     undoes: int | None = None
+    replace_planned: bool = False
 
     @property
     def etag(self) -> str:

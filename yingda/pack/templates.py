@@ -30,6 +30,8 @@ _OUTCOMES = (
     "no_answer",
 )
 _MORE = tuple(DEFAULTS)
+OUTCOMES = frozenset((*_OUTCOMES, *_MORE))
+"""Every outcome that may have a template."""
 _OPTIONAL = ("context_of", "channels", "tone", "soothing", "person", "by_intent")
 _PRONOUNS = ("您", "你")
 _NAME = re.compile(r"[\w\u3400-\u9fff][\w\u3400-\u9fff.·-]{0,63}")

@@ -17,7 +17,7 @@ from yingda.reply.promise import promise_for
 from yingda.reply.request import ReplyRequest as ReplyRequest
 from yingda.reply.values import LISTS, fact_name, fact_of, in_language, own_values, usable, values_for
 from yingda.reply.variables import fill, variables_of
-from yingda.reply.wording import Wording, in_tone, offers_person, person_word, wording
+from yingda.reply.wording import Wording, continued, in_tone, offers_person, person_word, wording
 
 SMALL_TALK = frozenset({"GENERAL_GREETING", "GENERAL_THANKS"})
 
@@ -78,7 +78,7 @@ def _draft(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
     answer = _answer(request)
     lacking = tuple(name for name in variables_of(answer) if name not in values)
     chosen = _wording(request, knowledge, _outcome(request, promise.situation, lacking))
-    texts = chosen.parts()
+    texts = chosen.parts() if request.opening else continued(chosen)
     unfilled = {part: [name for name in variables_of(text) if name not in values and name not in LISTS] for part, text in texts.items()}
     lacking = tuple(dict.fromkeys((*lacking, *(name for names in unfilled.values() for name in names))))
     # the reply asks for what it lacks: a customer must never read a placeholder

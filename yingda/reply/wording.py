@@ -11,12 +11,19 @@ from yingda.domain.knowledge import Intent, ReplyTemplate, TemplateSet
 from yingda.domain.message import Channel
 from yingda.reply.defaults import DEFAULTS, PERSON, SUBJECT
 from yingda.reply.emoji import without_emoji
+from yingda.reply.variables import variables_of
 
 PARTS = tuple(field.name for field in fields(ReplyParts))
 SUBJECT_PART = "subject"
 CHAT = frozenset({Channel.WEB, Channel.APP, Channel.WECHAT})
 """Where an emoji is welcome."""
 
+_BY_ITSELF = frozenset({Channel.EMAIL, Channel.SMS})
+_GREETED = re.compile(r"\{问候\}[，,。.！!、]?\s*")
+_SHOP = "店铺名称"
+"""A greeting that names the shop introduces it, once."""
+_FAREWELLS = frozenset({"answered", "answered_missing"})
+"""Outcomes whose closing is a farewell alone; that of a hand-off says more, that of small talk offers a person."""
 _QUOTES = "“”\"'‘’「」『』"
 
 
@@ -57,6 +64,22 @@ def wording(templates: TemplateSet, intent: Intent, outcome: str, channel: Chann
         (found for found in (ruled, sets.get(intent.code), sets.get(intent.category)) if found and outcome in found.outcomes), None
     )
     return Wording(chosen or templates, templates, outcome, channel, language)
+
+
+def continued(wording: Wording) -> dict[str, str]:
+    """The parts of a reply in the middle of a conversation: nobody is greeted again, and no answer ends with a farewell.
+
+    Letters and short messages keep their form, for each stands by itself.
+    """
+    parts = wording.parts()
+    if wording.channel in _BY_ITSELF:
+        return parts
+    rest = _GREETED.sub("", parts["greeting"])
+    if rest != parts["greeting"]:
+        parts["greeting"] = "" if _SHOP in variables_of(rest) else rest[:1].upper() + rest[1:]
+    if wording.outcome in _FAREWELLS:
+        parts["closing"] = ""
+    return parts
 
 
 def outcome_template(templates: TemplateSet, outcome: str) -> ReplyTemplate | None:

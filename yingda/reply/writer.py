@@ -34,6 +34,7 @@ class _Key:
     soothing: bool
     template: str | None
     situation: str | None
+    opening: bool
     promise: Promise
     scene: tuple[str, str] | None
 
@@ -71,6 +72,7 @@ class ReplyWriter:
             request.soothing,
             request.template,
             request.situation,
+            request.opening,
             promise_for(policy, at, language=request.language),
             scene(local(policy, at)) if at else None,
         )

@@ -6,4 +6,5 @@ from yingda.decide.rules.names import KnownNames as KnownNames
 from yingda.decide.rules.names import known_names as known_names
 from yingda.decide.rules.ruleset import Rule as Rule
 from yingda.decide.rules.ruleset import RuleSet as RuleSet
+from yingda.decide.rules.ruleset import check_syntax as check_syntax
 from yingda.decide.rules.ruleset import compile_rules as compile_rules

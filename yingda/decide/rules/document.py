@@ -80,13 +80,19 @@ class Table:
 
 def read_table(text: str) -> Table:
     """The table of a rule file; raises RuleError with the first thing that is wrong."""
-    top = _fields(_parse(text), _FILE, _TOP)
+    return table_of(_parse(text))
+
+
+def table_of(tree: object) -> Table:
+    """The table of a rule file that was parsed already; raises RuleError likewise."""
+    _check_size(tree)
+    top = _fields(tree, _FILE, _TOP)
     if top.get("contentType", _CONTENT_TYPE) != _CONTENT_TYPE:
         _refuse(_FILE, f"contentType is '{brief(top['contentType'])}'; write {_CONTENT_TYPE}")
     _check_settings(top.get("settings"))
     nodes = [_fields(node, f"node {n}", _NODE, lax=True) for n, node in enumerate(_list(top, "nodes", _FILE), 1)]
     by_kind = _by_kind(nodes)
-    _check_edges([_fields(edge, f"edge {n}", _EDGE) for n, edge in enumerate(_list(top, "edges", _FILE), 1)], by_kind)
+    _check_edges([_fields(edge, f"edge {n}", _EDGE) for n, edge in enumerate(_list(top, "edges", _FILE)[:_ENOUGH], 1)], by_kind)
     return _read_content(by_kind["decisionTableNode"])
 
 
@@ -102,7 +108,6 @@ def _parse(text: str) -> object:
         _refuse(_FILE, f"nested deeper than {MAX_DEPTH} levels; flatten it")
     except ValueError:  # the only one left: int() refuses thousands of digits
         _refuse(_FILE, "a number has too many digits; shorten it")
-    _check_size(tree)
     return tree
 
 
@@ -149,6 +154,8 @@ def _check_settings(settings: object) -> None:
         _refuse("settings", "schemas are not allowed; leave inputSchema and outputSchema empty")
 
 
+_ENOUGH = 3
+"""Edges that are looked at: of three, one is refused."""
 _SCHEMAS = frozenset({"inputSchema", "outputSchema"})
 
 

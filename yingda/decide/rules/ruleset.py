@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,7 +11,7 @@ import zen
 
 from yingda.decide.rules.cells import CellError, Choice, brief, choices_of, values_of, words_of
 from yingda.decide.rules.columns import Column, Kind, Output, input_columns, output_columns
-from yingda.decide.rules.document import Heading, Row, Table, read_table
+from yingda.decide.rules.document import Heading, Row, Table, read_table, table_of
 from yingda.decide.rules.findings import Finding, Judged, examine
 from yingda.decide.rules.names import KnownNames
 from yingda.decide.rules.space import Cells, Space
@@ -95,6 +95,16 @@ def compile_rules(text: str, *, known: KnownNames) -> RuleSet:
             detail = "the rule engine reads this row otherwise than the checks; write its cells in a simpler form"
             raise RuleError([RuleMistake(table.where(table.rows[number]), detail, row.id)])
     return rules
+
+
+def check_syntax(tree: object, *, known: KnownNames) -> None:
+    """Raise RuleError for what is wrong with a parsed rule file whatever keywords and templates the shop has.
+
+    It costs a few milliseconds and runs nothing, so that a hostile file is refused before the shop around it is looked at.
+    """
+    table, outputs = table_of(tree), output_columns(known)
+    outputs = {**outputs, "template": replace(outputs["template"], names=None)}
+    _Reading(table, input_columns(known), outputs, replace(known, keywords=None)).rows()
 
 
 class _Reading:

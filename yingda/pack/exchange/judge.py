@@ -9,12 +9,13 @@ from functools import cached_property
 from yingda.decide.rules import KnownNames, compile_rules, known_names
 from yingda.decide.rules.ruleset import RuleSet
 from yingda.domain.errors import PackError
-from yingda.domain.knowledge import Knowledge, TemplateSet
+from yingda.domain.knowledge import Knowledge, Policy, TemplateSet
 from yingda.domain.records import KnowledgeSnapshot, Payload, RecordId, RecordKind
 from yingda.domain.rules import RuleDocument, RuleError
 from yingda.pack.exchange.entries import check_entry, names_of, node_of
 from yingda.pack.exchange.kinds import DEFAULT, rule_of, templates_of
 from yingda.pack.exchange.shop import CONVERT, knowledge_of
+from yingda.pack.exchange.syntax import line_of
 from yingda.pack.keywords import read_keywords
 from yingda.pack.mistakes import MistakeLog, Place
 from yingda.pack.policy import REPLY_VARIABLES
@@ -80,11 +81,15 @@ class Among:
         """The template set, the pack's own where the records do not fit together, and why they do not."""
         if RecordKind.TEMPLATE not in self._snapshot.managed:
             return self._base.templates, []
-        log, policy = MistakeLog(), {RecordKind.POLICY: CONVERT[RecordKind.POLICY]}
-        held, known = self._snapshot.of(RecordKind.TEMPLATE), knowledge_of(self._base, self._snapshot, convert=policy)
-        found = templates_of(self._base.templates, held, known.policy, log)
+        log, held = MistakeLog(), self._snapshot.of(RecordKind.TEMPLATE)
+        found = templates_of(self._base.templates, held, self._policy, log)
         wrong = _mistakes(log)
         return (self._base.templates if wrong else found), wrong
+
+    @cached_property
+    def _policy(self) -> Policy:
+        """The policy alone, without reading all else that the shop knows."""
+        return knowledge_of(self._base, self._snapshot, convert={RecordKind.POLICY: CONVERT[RecordKind.POLICY]}).policy
 
     # ---- one kind each ----
 
@@ -106,7 +111,7 @@ class Among:
 
     def _template(self, key: str, payload: Payload) -> list[str]:
         log, held = MistakeLog(), dict(self._snapshot.of(RecordKind.TEMPLATE))
-        templates_of(self._base.templates, {**held, key: payload}, self.knowledge.policy, log)
+        templates_of(self._base.templates, {**held, key: payload}, self._policy, log)
         prefix = "" if key == DEFAULT else f"by_intent.{key}."
         reasons = [reason.removeprefix(prefix) for reason in _mistakes(log)]
         if key == DEFAULT and "by_intent" in payload:
@@ -176,13 +181,9 @@ def _refused(document: RuleDocument, names: KnownNames) -> tuple[list[str], list
     try:
         rules: RuleSet = compile_rules(document.text, known=names)
     except RuleError as error:
-        return [_line(mistake.where, mistake.detail) for mistake in error.mistakes], []
-    lines = [(finding.blocks, _line(f"row '{finding.row}'", f"{finding.zh} / {finding.en}")) for finding in rules.findings]
+        return [line_of(mistake.where, mistake.detail) for mistake in error.mistakes], []
+    lines = [(finding.blocks, line_of(f"row '{finding.row}'", f"{finding.zh} / {finding.en}")) for finding in rules.findings]
     return [line for blocks, line in lines if blocks], [line for blocks, line in lines if not blocks]
-
-
-def _line(where: str, detail: str) -> str:
-    return f"{where.replace(': ', ' ')}: {detail}"
 
 
 def _mistakes(log: MistakeLog) -> list[str]:

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 from yingda.domain.records import ANY, Draft, Exists, NotFound, Payload, RecordId, RecordKind, Refused, StaleVersion, Status, Version
 from yingda.store.knowledge.ledger import Ledger
-from yingda.store.knowledge.plain import mistakes_of_key, mistakes_of_shape
+from yingda.store.knowledge.plain import Syntax, mistakes_of_key, mistakes_of_shape
 
 _LONGEST_TITLE = 40
 
 
-def check_plain(draft: Draft) -> None:
+def check_plain(draft: Draft, syntax: Syntax) -> None:
     """Raise Refused unless the payload may be stored at all; done before the lock is taken, for it may be hostile."""
-    reasons = plain_mistakes(draft.id, draft.payload)
+    reasons = plain_mistakes(draft.id, draft.payload) or syntax(draft.id, draft.payload)
     if reasons:
         raise Refused(reasons)
 

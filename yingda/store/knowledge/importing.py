@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from yingda.domain.records import ImportReport, ImportRow, Payload, RejectedRow, Sheet, Status, Version, payload_digest
+from yingda.store.knowledge.timeline import begins, effective, planned
 
 Check = Callable[[str, Payload], list[str]]
 """Key and payload in; what is wrong, each as ``field: what to do``."""
@@ -24,6 +26,7 @@ class Plan:
     rejected: tuple[RejectedRow, ...]
     notes: tuple[RejectedRow, ...]
     over_drafts: tuple[str, ...]
+    live: Mapping[str, Sequence[Version]]
 
     def report(self, *, applied: bool, knowledge_version: int) -> ImportReport:
         """The plan as its reader sees it."""
@@ -39,10 +42,11 @@ class Plan:
         )
 
 
-def plan_import(sheet: Sheet, heads: Mapping[str, Version], live: Mapping[str, Version], check: Check) -> Plan:
-    """What becomes of each row, given every record's ``heads`` and its newest publication still in force or to come (``live``)."""
+def plan_import(sheet: Sheet, heads: Mapping[str, Version], live: Mapping[str, Sequence[Version]], check: Check, at: datetime) -> Plan:
+    """What becomes of each row at the time ``at``, given every record's newest step (``heads``) and what of it speaks then or
+    later (``live``, oldest first). A row that says what is told already leaves the record as it is, with all its times."""
     good, rejected = _sifted(sheet, check)
-    same = [row for row in good if row.key in live and live[row.key].digest == payload_digest(row.payload)]
+    same = [row for row in good if _said(live.get(row.key, ()), row, at)]
     unchanged = frozenset(row.key for row in same)
     rows = tuple(row for row in good if row.key not in unchanged)
     return Plan(
@@ -51,9 +55,25 @@ def plan_import(sheet: Sheet, heads: Mapping[str, Version], live: Mapping[str, V
         changed=tuple(row.key for row in rows if row.key in live),
         unchanged=tuple(row.key for row in same),
         rejected=tuple(sorted(rejected, key=lambda one: (one.line, one.field))),
-        notes=sheet.notes,
+        notes=(*sheet.notes, *(note for row in rows for note in _kept_plans(row, live.get(row.key, ()), at))),
         over_drafts=tuple(row.key for row in rows if row.key in heads and heads[row.key].status in _OPEN),
+        live=live,
     )
+
+
+def _said(live: Sequence[Version], row: ImportRow, at: datetime) -> bool:
+    """True when the record says it now, or is silent until it says it."""
+    speaking = effective(live, at) or next(iter(planned(live, at)), None)
+    return speaking is not None and speaking.digest == payload_digest(row.payload)
+
+
+def _kept_plans(row: ImportRow, live: Sequence[Version], at: datetime) -> list[RejectedRow]:
+    """What is planned for a record that a row changes; it begins at its time all the same."""
+    told = [(version.name.partition("-")[0], begins(version).isoformat(timespec="minutes")) for version in planned(live, at)]
+    return [
+        RejectedRow(row.line, "effective_from", f"{name} is planned from {since} on and stays so; change it by itself")
+        for name, since in told
+    ]
 
 
 def rejections(row: ImportRow, reasons: Iterable[str]) -> list[RejectedRow]:

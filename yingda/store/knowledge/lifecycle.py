@@ -8,8 +8,19 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from yingda.domain.records import Draft, NotAllowed, NotFound, RecordId, Refused, Signed, Status, Version, VersionName, payload_digest
-from yingda.store.knowledge.timeline import effective
+from yingda.domain.records import (
+    Draft,
+    NotAllowed,
+    NothingBefore,
+    RecordId,
+    Refused,
+    Signed,
+    Status,
+    Version,
+    VersionName,
+    payload_digest,
+)
+from yingda.store.knowledge.timeline import begins, effective, publications
 
 
 class Action(StrEnum):
@@ -83,28 +94,41 @@ def retired(head: Version, by: Signed, *, at: datetime) -> Version:
 def rolled_back(history: Sequence[Version], by: Signed, *, at: datetime) -> Version:
     """What was told before, published again as a new version.
 
-    That is the newest publication before the last one whose span holds ``at``; of a retired record, the last one.
+    The last publication, or a planned one that began after it, is taken back, and the one below it whose span holds ``at``
+    speaks again; of a retired record, what spoke last. Raises NothingBefore.
     """
     head = history[-1]
     _next_status(head, Action.ROLLBACK)
     told = [version for version in history if version.status in (Status.PUBLISHED, Status.RETIRED)]
-    before = [version for version in told[:-1] if version.status is Status.PUBLISHED]
+    last = _last_told(told, at)
+    before = [version for version in told if version.status is Status.PUBLISHED and version is not last]
     target = effective(before, at)
-    if target is None:
-        raise NotFound(f"{head.id}: no earlier version is in force; save a new version instead")
+    if last is None or target is None:
+        found = f"nothing before {VersionName.parse((last or head).name)} is in force" if before else "nothing was published before"
+        raise NothingBefore(f"cannot roll back {head.id}: {found}; save a new version, or retire the record")
     name = VersionName.parse(head.name).next()._replace(title=VersionName.parse(target.name).title)
+    step = _step(head, by, Action.ROLLBACK, at)
     return replace(
-        _step(head, by, Action.ROLLBACK, at),
+        step,
         number=head.number + 1,
         name=str(name),
         author=by.author,
         reviewer=target.reviewer,
         payload=target.payload,
         digest=target.digest,
-        effective_from=at,
+        effective_from=step.at,
         effective_until=target.effective_until,
-        undoes=told[-1].revision,
+        undoes=last.revision,
+        replace_planned=False,
     )
+
+
+def _last_told(told: Sequence[Version], at: datetime) -> Version | None:
+    """The step that a rollback takes back: the last one, or what speaks now where it began even later."""
+    if not told or told[-1].status is Status.RETIRED:
+        return told[-1] if told else None
+    speaking = effective(publications(told), at)
+    return speaking if speaking and begins(speaking) > begins(told[-1]) else told[-1]
 
 
 def suggest_name(head: Version | None, title: str) -> str:
@@ -130,12 +154,13 @@ def _written(head: Version | None, draft: Draft, by: Signed, action: Action, *, 
         author=by.author,
         actor=by.author,
         reviewer=None,
-        at=at,
+        at=_after(head, at),
         reason=by.reason,
         payload=draft.payload,
         digest=payload_digest(draft.payload),
         effective_from=draft.effective_from,
         effective_until=draft.effective_until,
+        replace_planned=draft.replace_planned,
     )
 
 
@@ -145,8 +170,20 @@ def _step(head: Version, by: Signed, action: Action, at: datetime) -> Version:
         raise Refused(reasons)
     status = _next_status(head, action)
     return replace(
-        head, revision=head.revision + 1, status=status, actor=by.author, at=at, reason=by.reason, knowledge_version=None, undoes=None
+        head,
+        revision=head.revision + 1,
+        status=status,
+        actor=by.author,
+        at=_after(head, at),
+        reason=by.reason,
+        knowledge_version=None,
+        undoes=None,
     )
+
+
+def _after(head: Version | None, at: datetime) -> datetime:
+    """``at``, or the time of the last step where another worker's clock was ahead: what is published later begins no earlier."""
+    return max(at, head.at) if head else at
 
 
 def _next_status(head: Version | None, action: Action, id_: RecordId | None = None) -> Status:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, Self
 
 from yingda.domain.records import KnowledgeSnapshot, Payload, RecordId, RecordKind
@@ -22,6 +22,9 @@ class Among(Protocol):
         """What no longer works, that did ``before``."""
 
 
+Syntax = Callable[[RecordId, Payload], list[str]]
+"""What is wrong with a payload whatever the shop holds, each as ``field: what to do``; cheap, for it comes before all else."""
+
 Judge = Callable[[KnowledgeSnapshot], Among]
 """A snapshot as a judge of records; it may lack the entries where only the names of the shop matter."""
 
@@ -33,6 +36,12 @@ MAX_VALUES = 20_000
 """Values of one payload; a decision table of 500 rows and 20 columns has half as many."""
 MAX_DIGITS = 15
 """Whole digits of a number that every JSON reader keeps (RFC 8259, section 6: IEEE 754 doubles)."""
+
+_UNSEEN_HERE = "holds an invisible or control character; remove it"
+_PLAIN = (str, int, float, bool, type(None))
+_HOLDS = (Mapping, list, tuple)
+_Place = tuple[object, Any, int, Any]
+"""A name or number, the value it names, its depth, and the place that holds it (None for the payload)."""
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _LONGEST_KEY = 64
@@ -56,51 +65,72 @@ def mistakes_of_shape(payload: Any) -> list[str]:
     if not isinstance(payload, Mapping):
         return ["payload: must be a mapping of fields; write {…}"]
     found: dict[str, None] = {}
+    good_names: set[str] = set()  # the same few come again and again
     characters = values = 0
-    waiting: list[tuple[str, Any, int]] = [("", payload, 1)]
-    while waiting and values <= MAX_VALUES and characters <= MAX_CHARACTERS:
-        path, value, depth = waiting.pop()
+    waiting: list[_Place] = [("", payload, 1, None)]
+    while waiting and values + len(waiting) <= MAX_VALUES and characters <= MAX_CHARACTERS:
+        place = waiting.pop()
+        _, value, depth, _ = place
         values += 1
         characters += len(value) if isinstance(value, str) else 0
-        mistake = _mistake_of(value, depth)
+        mistake = _mistake_of(value, depth, good_names)
         if mistake:
-            found[f"{path or 'payload'}: {mistake}"] = None
+            found[f"{_path(place) or 'payload'}: {mistake}"] = None
             continue
-        for name, item in _items(value):
-            characters += len(name)
-            waiting.append((f"{path}.{name}"[-80:].lstrip("."), item, depth + 1))
-    if values > MAX_VALUES or characters > MAX_CHARACTERS:
+        if type(value) in _PLAIN:
+            continue
+        if isinstance(value, _HOLDS) and values + len(waiting) + len(value) > MAX_VALUES:
+            values = MAX_VALUES + 1
+        else:
+            waiting += [(name, item, depth + 1, place) for name, item in _items(value)]
+            characters += sum(map(len, value)) if isinstance(value, Mapping) else 0
+    if values + len(waiting) > MAX_VALUES or characters > MAX_CHARACTERS:
         return [f"payload: larger than {MAX_CHARACTERS:,} characters or {MAX_VALUES:,} values; split or shorten it"]
     return list(found)
 
 
-def _items(value: Any) -> list[tuple[str, Any]]:
+def _items(value: Any) -> Iterable[tuple[object, Any]]:
     if isinstance(value, Mapping):
-        return list(value.items())
-    return [(str(place), item) for place, item in enumerate(value)] if isinstance(value, list | tuple) else []
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
 
 
-def _mistake_of(value: Any, depth: int) -> str | None:
+def _path(place: _Place) -> str:
+    """Where a value stands, the last 80 characters of it."""
+    names: list[str] = []
+    at: Any = place
+    while at[3] is not None:
+        names.append(str(at[0]))
+        at = at[3]
+    return ".".join(reversed(names))[-80:].lstrip(".")
+
+
+def _mistake_of(value: Any, depth: int, good_names: set[str]) -> str | None:
     if depth > MAX_DEPTH:
         return f"nested deeper than {MAX_DEPTH} levels; flatten it"
+    if type(value) is dict and good_names.issuperset(value):
+        return None  # most values are texts and rows of a table; `match` asks each abstract type first
+    if type(value) is str:
+        return _UNSEEN_HERE if _UNSEEN.search(value) else None
     match value:
         case None | bool():
             return None
         case str():
-            return "holds an invisible or control character; remove it" if _UNSEEN.search(value) else None
+            return _UNSEEN_HERE if _UNSEEN.search(value) else None
         case int() | float():
             finite = abs(value) < 10**MAX_DIGITS  # false for NaN too
             return None if finite else f"must be a finite number of at most {MAX_DIGITS} digits; correct it or write it as text"
         case list() | tuple():
             return None
         case Mapping():
-            return _mistake_of_names(value)
+            return _mistake_of_names(value, good_names)
     return f"holds a {type(value).__name__}, which JSON has not; write a text"
 
 
-def _mistake_of_names(fields: Mapping[Any, Any]) -> str | None:
+def _mistake_of_names(fields: Mapping[Any, Any], good_names: set[str]) -> str | None:
     if not all(isinstance(name, str) for name in fields):
         return "has a field whose name is not a text; put the name in quotes"
     if any(_UNSEEN.search(name) or not name.strip() or len(name) > _LONGEST_KEY for name in fields):
         return f"has a field whose name is blank, invisible or longer than {_LONGEST_KEY} characters; rename it"
+    good_names.update(fields)
     return None

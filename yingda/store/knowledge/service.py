@@ -35,8 +35,9 @@ from yingda.store.knowledge.difference import Change, difference
 from yingda.store.knowledge.importing import Plan
 from yingda.store.knowledge.ledger import Ledger
 from yingda.store.knowledge.past import snapshots_near
-from yingda.store.knowledge.plain import Judge
+from yingda.store.knowledge.plain import Judge, Syntax
 from yingda.store.knowledge.shop import as_if_told, dated, moments, plan_of, since_of, snapshot_of, with_told
+from yingda.store.knowledge.timeline import Outlook, outlook
 
 FindAlike = Callable[[Mapping[str, Payload], Mapping[str, Payload]], tuple[Alike, ...]]
 """FAQ payloads that change and all others, by id; the pairs that ask the same."""
@@ -54,7 +55,8 @@ class Saved:
 class KnowledgeStore:
     """Records of all kinds; threads and processes may share the database.
 
-    ``judge`` says what a payload must be among the others, and what a step would break. With ``two_people`` nothing is
+    ``syntax`` says what is wrong with a payload by itself, before anything is read; ``judge`` what it must be among the others,
+    and what a step would break. With ``two_people`` nothing is
     published that its author alone has seen. Every method raises StoreError when the database fails.
     """
 
@@ -63,11 +65,12 @@ class KnowledgeStore:
         store: Store,
         *,
         judge: Judge,
+        syntax: Syntax = lambda _, __: [],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         two_people: bool = False,
         find_alike: FindAlike | None = None,
     ) -> None:
-        self._store, self._judge, self._clock = store, judge, clock
+        self._store, self._judge, self._syntax, self._clock = store, judge, syntax, clock
         self._two_people, self._find_alike = two_people, find_alike
 
     # ---- reading ----
@@ -133,6 +136,13 @@ class KnowledgeStore:
             told = ledger.ever_told()
         return snapshots_near(told, at)
 
+    def outlook(self, version: Version) -> Outlook:
+        """What a publication meets: until when it is told, what else is planned, and what it covers; of a draft, once published."""
+        with self._reading() as ledger:
+            before = [step for step in ledger.history(version.id) if step.revision < version.revision]
+        told = version if version.status is Status.PUBLISHED else replace(version, status=Status.PUBLISHED)
+        return outlook(before, replace(told, effective_from=max(told.effective_from or told.at, told.at)))
+
     # ---- one record ----
 
     def save(self, draft: Draft, by: Signed, *, if_match: str | None = None) -> Saved:
@@ -140,7 +150,7 @@ class KnowledgeStore:
 
         Raises Refused, Exists (a record is there and no ETag was given) and StaleVersion.
         """
-        check_plain(draft)
+        check_plain(draft, self._syntax)
         with self._writing() as ledger:
             head = head_under(ledger.head(draft.id), draft.id, if_match)
             version = lifecycle.saved(head, draft, by, at=self._clock(), title=default_title(draft))
@@ -150,7 +160,7 @@ class KnowledgeStore:
 
     def write(self, draft: Draft, by: Signed, *, if_match: str | None = None) -> Saved:
         """Save, review (``by.reviewer``) and publish in one step; raises what ``save`` raises, and NotAllowed."""
-        check_plain(draft)
+        check_plain(draft, self._syntax)
         with self._writing() as ledger:
             head = head_under(ledger.head(draft.id), draft.id, if_match)
             version = lifecycle.written(head, draft, by, at=self._clock(), title=default_title(draft), two_people=self._two_people)
@@ -249,26 +259,32 @@ class KnowledgeStore:
         now = self._names(ledger)
         rows = [(kind, row) for kind, sheet in sheets.items() for row in sheet.rows if kind is not RecordKind.FAQ]
         plain = {
-            RecordId(kind, row.key): as_if_told(kind, row) for kind, row in rows if not plain_mistakes(RecordId(kind, row.key), row.payload)
+            RecordId(kind, row.key): as_if_told(kind, row) for kind, row in rows if not self._mistakes(RecordId(kind, row.key), row.payload)
         }
         among = self._judge(with_told(now, plain))
 
         def check(id_: RecordId, payload: Payload) -> list[str]:
-            return plain_mistakes(id_, payload) or among.check(id_, payload)
+            return self._mistakes(id_, payload) or among.check(id_, payload)
 
-        return {kind: plan_of(ledger, kind, sheet, check) for kind, sheet in sheets.items()}
+        at = self._clock()
+        return {kind: plan_of(ledger, kind, sheet, check, at) for kind, sheet in sheets.items()}
+
+    def _mistakes(self, id_: RecordId, payload: Payload) -> list[str]:
+        return plain_mistakes(id_, payload) or self._syntax(id_, payload)
 
     def _publish_plans(self, ledger: Ledger, plans: Mapping[RecordKind, Plan], by: Signed, *, two_people: bool | None = None) -> int:
         needed = self._two_people if two_people is None else two_people
-        versions: list[Version] = []
-        for kind, plan in plans.items():
-            versions += self._written(ledger, kind, plan.rows, by, two_people=needed)
-        if not versions:
+        told = [
+            (version, plan.live.get(version.id.key, ()))
+            for kind, plan in plans.items()
+            for version in self._written(ledger, kind, plan.rows, by, two_people=needed)
+        ]
+        if not told:
             return ledger.version()
-        with self._unbroken(ledger, {version.id.kind for version in versions}):
+        with self._unbroken(ledger, {version.id.kind for version, _ in told}):
             number = ledger.advance()
-            # a row has no span of its own, so it covers all that was published before
-            ledger.add([(replace(version, knowledge_version=number), version.revision) for version in versions])
+            steps = [(replace(version, knowledge_version=number), live) for version, live in told]
+            ledger.add([(version, since_of([*live, version], version.at)) for version, live in steps])
         return number
 
     def _written(self, ledger: Ledger, kind: RecordKind, rows: Iterable[ImportRow], by: Signed, *, two_people: bool) -> list[Version]:

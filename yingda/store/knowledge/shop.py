@@ -10,7 +10,7 @@ from types import MappingProxyType
 from yingda.domain.records import ImportRow, KnowledgeSnapshot, Payload, RecordId, RecordKind, Sheet, Status, Version, payload_digest
 from yingda.store.knowledge.importing import Plan, plan_import
 from yingda.store.knowledge.ledger import Ledger
-from yingda.store.knowledge.timeline import effective, first_needed, next_change, publications
+from yingda.store.knowledge.timeline import effective, first_needed, is_over, next_change, publications
 
 MOMENTS = 24
 """Times to come at which a change is checked; a shop that plans more of them is checked at the nearest."""
@@ -49,11 +49,11 @@ def as_if_told(kind: RecordKind, row: ImportRow) -> Version:
     return Version(RecordId(kind, row.key), 1, 1, "", Status.PUBLISHED, "", "", None, at, "", row.payload, digest)
 
 
-def plan_of(ledger: Ledger, kind: RecordKind, sheet: Sheet, check: Callable[[RecordId, Payload], list[str]]) -> Plan:
-    """What becomes of each row of a sheet, beside what is told now."""
+def plan_of(ledger: Ledger, kind: RecordKind, sheet: Sheet, check: Callable[[RecordId, Payload], list[str]], at: datetime) -> Plan:
+    """What becomes of each row of a sheet, beside what is told at the time ``at`` and later."""
     told = {id_.key: publications(steps) for id_, steps in ledger.told_of_kind(kind).items()}
-    live = {key: steps[-1] for key, steps in told.items() if steps}
-    return plan_import(sheet, ledger.heads(kind), live, lambda key, payload: check(RecordId(kind, key), payload))
+    live = {key: found for key, steps in told.items() if (found := [one for one in steps if not is_over(one, at)])}
+    return plan_import(sheet, ledger.heads(kind), live, lambda key, payload: check(RecordId(kind, key), payload), at)
 
 
 def since_of(history: list[Version], at: datetime) -> int | None:

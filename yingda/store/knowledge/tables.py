@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Text
+from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Text, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from yingda.store.base import Base, Identifier, UtcDateTime
@@ -54,3 +54,4 @@ class RevisionRow(Base):
     effective_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     knowledge_version: Mapped[int | None]
     undoes: Mapped[int | None]
+    replace_planned: Mapped[bool] = mapped_column(server_default=false())
