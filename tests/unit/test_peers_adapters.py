@@ -113,7 +113,7 @@ def test_alone_and_in_a_batch_a_peer_says_the_same(lessons: Lessons, tmp_path: P
 
 def test_yingda_answers_through_its_engine(lessons: Lessons, tmp_path: Path) -> None:
     engine = tiny_engine()
-    peer = fitted(EnginePeer(lambda bundle, *, pack: engine, bundle=Path("b"), pack=Path("p")), lessons, tmp_path)
+    peer = fitted(EnginePeer(lambda bundle, *, pack=None: engine, bundle=Path("b"), pack=Path("p")), lessons, tmp_path)
     (found,) = peer.answer(["发"])
 
     assert (found.entry, found.intent) == ("ship-when", "ORDER_SHIP_TIME")
