@@ -104,14 +104,14 @@ class AwayMemory(VolatileMemory):
 
     def health(self) -> StoreHealth | None:
         since = datetime(2026, 11, 11, 12, tzinfo=UTC)
-        return StoreHealth(down_since=since, code="store_full", waiting=3, unsaved=2, lost=1, drained=7)
+        return StoreHealth(down_since=since, code="store_full", waiting=3, unsaved=2, lost=1, drained=7, damaged=1)
 
 
 def test_readiness_tells_that_the_store_is_away_and_stays_ready() -> None:
     with open_site(memory=AwayMemory()) as site:
         response = site.client.get("/readyz")
     assert response.status_code == 200
-    away = {"down_since": "2026-11-11T12:00:00Z", "code": "store_full", "waiting": 3, "unsaved": 2, "lost": 1}
+    away = {"down_since": "2026-11-11T12:00:00Z", "code": "store_full", "waiting": 3, "unsaved": 2, "lost": 1, "damaged": 1}
     assert response.json()["store"] == away
 
 

@@ -45,7 +45,7 @@ def test_changed_rules_are_told_with_counts_intents_and_masked_examples(client: 
     found = replay(client, rules=RULES)
 
     assert (found["turns"], found["complete"]) == (TURNS, True)
-    assert found["after"]["reasons"]["rule"] == 4
+    assert found["after"]["reasons"]["rule"] == 5
     assert found["after"]["handoffs"] > found["before"]["handoffs"]
     assert {intent["intent"] for intent in found["intents"] if intent["changed"]} >= {"ORDER_CANCEL"}
     kinds = {kind["kind"]: kind["examples"] for kind in found["examples"]}

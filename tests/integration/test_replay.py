@@ -103,7 +103,7 @@ def test_changed_rules_are_told_with_hand_offs_and_examples(shop: Shop, capsys: 
     assert "13800138000" not in capsys.readouterr().out
     change = shop.change("--with", rules)["change"]
     assert change["after"]["handoffs"] > change["before"]["handoffs"]
-    assert change["after"]["reasons"]["rule"] == 4
+    assert change["after"]["reasons"]["rule"] == 5
     assert {row["intent"] for row in change["intents"] if row["changed"]} >= {"ORDER_CANCEL"}
 
 

@@ -83,7 +83,10 @@ def test_no_identity_card_survives(before: str, identity: tuple[str, str], after
 
 @given(st.one_of(anything, tricky))
 def test_no_identifier_that_the_engine_would_find_is_left(text: str) -> None:
-    assert [entity for entity in find_entities(mask(text)) if entity.type != "amount"] == []
+    masked = mask(text)
+    found = [entity for entity in find_entities(masked) if entity.type != "amount"]
+    # what masking put there still tells that an address was given
+    assert {masked[entity.start : entity.end] for entity in found} <= {"〔地址〕"}
 
 
 @given(st.text(st.sampled_from("请问这个什么时候发货能不能便宜点呢谢谢啦好的，。！？ "), max_size=40))
