@@ -40,6 +40,8 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "yes": lambda: mumbled("嗯"),
     "slow": lambda: said("好慢啊", entry="general-greeting", sentiment=DISPLEASED),
     "ship's words": lambda: mumbled("什么时候发货！"),
+    "which parcel": lambda: replace(said("单号是多少", entry="return-how"), wants=("order_no",), withheld=True),
+    "wrong number": lambda: replace(said("13800000000", entry="return-how"), wants=("order_no",), withheld=True, fragment=True),
 }
 ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
 ABOUT["cancel"] = "ORDER_CANCEL"

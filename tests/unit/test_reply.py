@@ -14,7 +14,8 @@ from yingda.domain.decision import LanguageGuess, Outcome, Reply, ReplyParts
 from yingda.domain.knowledge import FaqEntry, Knowledge, Policy
 from yingda.domain.message import Customer, Message
 from yingda.pack import read_knowledge
-from yingda.reply.compose import ReplyRequest, compose, missing_facts, reply_language
+from yingda.reply.compose import ReplyRequest, compose, reply_language
+from yingda.reply.needs import missing_facts
 from yingda.reply.variables import address, fill, surname_of, variables_of
 
 OFFER = "想找真人客服，回复“人工”就行。"
