@@ -35,7 +35,8 @@ from yingda.reader import Encoder as Encoder
 from yingda.reader import Model as Model
 from yingda.reader import gather_views as gather_views
 from yingda.reader import judge_views as judge_views
-from yingda.reply.compose import SMALL_TALK, missing_facts
+from yingda.reply.compose import SMALL_TALK
+from yingda.reply.needs import Needs, needs_of, wanted_facts, with_spoken
 from yingda.reply.request import ReplyRequest, is_opening
 from yingda.reply.writer import ReplyWriter
 from yingda.retrieve.index import FaqIndex
@@ -48,6 +49,7 @@ from yingda.turn import (
     Turn,
     clock_of,
     evidence_of,
+    has_read,
     language_of,
     match_step,
     may_be_offered,
@@ -158,7 +160,7 @@ class Engine:
         current = resumed(state, message.at, self.knowledge.handoff)
         asked = self.knowledge.faq.get(current.question.about) if current.question else None
         shown = {normalise(text): id_ for id_ in current.offered if (one := self.knowledge.faq.get(id_)) for text in one.question.values()}
-        wanted = asked.ask if asked else ()
+        wanted = wanted_facts(asked, self.knowledge, message) if asked else ()
         original, entities = message.text, classification.entities
         if read.framed:  # 你好，第二个 chooses, and 不用转人工，订单号 … gives a fact
             original, entities = reading.questions[row], find_entities(reading.questions[row])
@@ -232,23 +234,25 @@ class Engine:
         offered = self._offered(turn, candidates, verdict)
         entry = evidence.accepted if verdict.outcome is Outcome.ANSWERED else None
         language = language_of(turn)
+        needs = self._needs(turn, candidates)
         request = ReplyRequest(
-            turn.message,
+            with_spoken(turn.message, turn.classification.entities, self.knowledge),
             language,
             verdict.outcome,
             evidence.intent,
             entry,
             offered,
-            self._missing(turn, verdict.outcome, evidence.accepted),
+            _missing(verdict, evidence),
             second_response=verdict.second_response,
             standing=turn.state.standing is not None,
             soothing=evidence.upset or not _UPSET.isdisjoint(verdict.handoff.reasons),
             template=ruled.template,
-            situation=situation_of(turn, verdict, offered),
+            situation=situation_of(turn, verdict, offered, needs),
             opening=is_opening(turn.state, turn.message.at),
+            unasked=needs.unasked,
         )
         reply = self._writer.write(request)
-        outcome = told_outcome(verdict.outcome, request, reply)
+        outcome = told_outcome(verdict.outcome, request, reply, withheld=evidence.withheld)
         is_aside = verdict.situation in KEEP_OFFERED if outcome is Outcome.CLARIFY else evidence.intent.code in SMALL_TALK
         asked = tuple(each.id for each in offered) if outcome is Outcome.CLARIFY else ()
         choices = turn.state.offered if is_aside else asked
@@ -270,7 +274,7 @@ class Engine:
 
     def _weigh(self, turn: Turn, candidates: tuple[Candidate, ...], accepted: Candidate | None) -> Evidence:
         """All that the policy looks at."""
-        knowledge, question = self.knowledge, turn.state.question
+        knowledge, question, needs = self.knowledge, turn.state.question, self._needs(turn, candidates)
         entry = knowledge.faq[accepted.id] if accepted else None
         open_entry = knowledge.faq.get(question.about) if question else None
         topic = open_entry.intent if open_entry else question.about if question else None
@@ -295,6 +299,10 @@ class Engine:
             askable=turn.again is not TOGETHER and turn.classification.intent.code in self._offerable,
             resumable=topic in self._offerable,
             hanging=turn.fragment,
+            wants=needs.asks,
+            withheld=needs.withheld,
+            stuck=needs.stuck,
+            brings=needs.brings,
         )
 
     def _masked(self, text: str) -> str:
@@ -359,8 +367,17 @@ class Engine:
         own = [entry.id] if entry and may_be_offered(self.knowledge, entry) else []
         return [each for each in dict.fromkeys(chain(own, *near)) if each not in seen]
 
-    def _missing(self, turn: Turn, outcome: Outcome, entry: FaqEntry | None) -> tuple[str, ...]:
-        if entry is None or outcome not in (Outcome.ANSWERED, Outcome.HANDOFF):
-            return ()
-        found = {*turn.state.facts, *(entity.type for entity in turn.classification.entities)}
-        return missing_facts(entry, self.knowledge, turn.message, found)
+    def _needs(self, turn: Turn, candidates: tuple[Candidate, ...]) -> Needs:
+        """What the best entry needs of the customer."""
+        entry, found = self.knowledge.faq[candidates[0].id], turn.classification.entities
+        needs = needs_of(entry, self.knowledge, turn.message, language=language_of(turn), given=turn.state.facts, entities=found)
+        # what the customer has read is not held back, nor asked for, unless a value of the message makes it another answer
+        return needs.as_read(entry.ask) if has_read(turn) and not needs.filled else needs
+
+
+def _missing(verdict: Verdict, evidence: Evidence) -> tuple[str, ...]:
+    """Facts that the reply asks for: with an answer what it needs, with a hand-off what the entry asks for anyway."""
+    if evidence.accepted is None or verdict.outcome not in (Outcome.ANSWERED, Outcome.HANDOFF):
+        return ()
+    handed = verdict.outcome is Outcome.HANDOFF
+    return tuple(fact for fact in verdict.asks if not handed or fact in evidence.accepted.ask)

@@ -31,8 +31,9 @@ from yingda.domain.message import Message
 from yingda.domain.rules import Clock
 from yingda.probability import log_softmax
 from yingda.reply.calendar import holiday_on
-from yingda.reply.compose import reply_language
+from yingda.reply.compose import RECEIVED, reply_language
 from yingda.reply.hours import is_open, local
+from yingda.reply.needs import Needs
 from yingda.reply.request import ReplyRequest
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights, Views, confidences, features
 from yingda.retrieve.index import FaqIndex
@@ -198,12 +199,17 @@ def language_of(turn: Turn) -> str:
     return (turn.state.language or own) if is_silent else own
 
 
-def situation_of(turn: Turn, verdict: Verdict, offered: Sequence[FaqEntry]) -> str | None:
+def has_read(turn: Turn) -> bool:
+    """True where the message gives facts for an answer that the customer has read already."""
+    return turn.context.manner is Manner.FACTS and turn.context.entry in turn.state.tried
+
+
+def situation_of(turn: Turn, verdict: Verdict, offered: Sequence[FaqEntry], needs: Needs) -> str | None:
     """The template of the reply where outcome and intent alone do not name it."""
     if verdict.situation is not None:
         return verdict.situation
-    if verdict.outcome is Outcome.ANSWERED and turn.context.manner is Manner.FACTS and turn.context.entry in turn.state.tried:
-        return "facts_received"  # the customer has read the answer already
+    if verdict.outcome is Outcome.ANSWERED and has_read(turn) and not needs.filled:
+        return RECEIVED
     if verdict.outcome is not Outcome.CLARIFY or offered:
         return None
     return "second_response_plain" if verdict.second_response else Outcome.NO_ANSWER.value  # there is nothing to choose from
@@ -249,13 +255,13 @@ def match_step(turn: Turn, best: Candidate, index: FaqIndex) -> Step:
     return Step("match", detail)
 
 
-def told_outcome(outcome: Outcome, request: ReplyRequest, reply: Reply) -> Outcome:
+def told_outcome(outcome: Outcome, request: ReplyRequest, reply: Reply, *, withheld: bool) -> Outcome:
     """What the customer is really told: an answer that lacks a fact became a question, one with personal data was not sent."""
     if outcome is not Outcome.ANSWERED:
         return outcome
     if reply.blocked:
         return Outcome.NO_ANSWER
-    return Outcome.CLARIFY if set(reply.missing) - set(request.missing) else outcome
+    return Outcome.CLARIFY if withheld or set(reply.missing) - set(request.missing) else outcome
 
 
 def reply_steps(reply: Reply) -> tuple[Step, ...]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.conversation_kit import ANGRY, DISPLEASED, START, mumbled, nearly, said
+from yingda.decide.conversation import MOST_REQUESTS
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict, decide
 from yingda.domain.conversation import NEW, released
@@ -40,9 +41,17 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "yes": lambda: mumbled("嗯"),
     "slow": lambda: said("好慢啊", entry="general-greeting", sentiment=DISPLEASED),
     "ship's words": lambda: mumbled("什么时候发货！"),
+    "which parcel": lambda: replace(said("单号是多少", entry="return-how"), wants=("order_no",), withheld=True),
+    "nothing new": lambda: replace(said("还是那个", entry="return-how"), wants=("order_no",), withheld=True, fragment=True),
+    "one of two": lambda: replace(said("给一个单号", entry="return-how"), wants=("order_no",), withheld=True, brings=True),
 }
 ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
 ABOUT["cancel"] = "ORDER_CANCEL"
+WITHHELD = ("which parcel", "nothing new", "one of two")
+"""Messages whose answer lacks a fact, so that the reply asks for it."""
+ABOUT |= dict.fromkeys(WITHHELD, "return-how")
+FRAGMENTS = {"fragment ship": "ship", "nothing new": "which parcel"}
+"""And what each is where it completes nothing: another question, or the same in the same words."""
 BY_ITSELF = {
     "person": Reason.REQUESTED,
     "complaint": Reason.COMPLAINT,
@@ -72,8 +81,8 @@ class Past:
         is_again = self.words == words and self.counts()["repeats"] > 0
         if name == "nearly ship":
             name, about = ("ship", "ship-when") if self.question == "ship-when" else ("mumbled", None)
-        elif name == "fragment ship" and (self.question != "ship-when" or is_again):
-            name = "ship"  # another question, or the same in the same words
+        elif name in FRAGMENTS and (self.question != about or is_again):
+            name = FRAGMENTS[name]
         if name == "ship's words":
             name, about = ("ship", self.question) if is_again else ("mumbled", None)
         if name == "slow" and self.answered:
@@ -93,13 +102,19 @@ class Past:
         names = [name for name, _ in self.said]
         return "hanging" in names[_last(names, {*ABOUT, "solved", "released"}) :]
 
+    def requests(self, *, before: int = 0) -> int:
+        """Requests for facts in a row, without the last ``before`` messages."""
+        names = [name for name, _ in self.said][: len(self.said) - before]
+        row = names[_last(names, {"new", "solved", "released"}) :]
+        return sum(name in WITHHELD for name in row[max(_last(row, {"one of two"}) - 1, 0) :])
+
     def counts(self) -> dict[str, int]:
         """Every count from scratch: back to the last new question, satisfaction or release."""
         names = [name for name, _ in self.said]
         row = names[_last(names, {"new", "solved", "released"}) :]
         understood = row[_last(row, {*ABOUT}) :]
         return {
-            "repeats": sum(name in {*ABOUT} - {"fragment ship"} for name in row),
+            "repeats": sum(name in {*ABOUT} - {*FRAGMENTS} for name in row),
             "dissatisfied": row.count("unhappy"),
             "out_of_scope": understood.count("weather"),
             "undecided": understood.count("mumbled") + understood.count("weather"),
@@ -143,7 +158,7 @@ class Conversation(RuleBasedStateMachine):
             return
         self.past.add(name)
         reasons = self.reasons(name)
-        self.past.answered |= verdict.outcome is Outcome.ANSWERED and name not in SMALL_TALK
+        self.past.answered |= verdict.outcome is Outcome.ANSWERED and name not in {*SMALL_TALK, *WITHHELD}
         assert set(verdict.handoff.reasons) == reasons
         assert list(verdict.handoff.reasons) == sorted(reasons, key=list(Reason).index)
         assert (verdict.outcome is Outcome.HANDOFF) == verdict.handoff.required == bool(reasons)
@@ -173,7 +188,7 @@ class Conversation(RuleBasedStateMachine):
     def reasons(self, name: str) -> set[Reason]:
         counts, said = self.past.counts(), self.past.said[-1][0]
         found = {BY_ITSELF[name]} if name in BY_ITSELF else set()
-        if said in {*ABOUT} - {"fragment ship"} and counts["repeats"] >= self.policy.repeats:
+        if said in {*ABOUT} - {*FRAGMENTS} and counts["repeats"] >= self.policy.repeats:
             found.add(Reason.REPEATED_QUESTION)
         for kind, counter, reason in (
             ("unhappy", "dissatisfied", Reason.DISSATISFIED),
@@ -185,6 +200,8 @@ class Conversation(RuleBasedStateMachine):
         is_mixed = counts["undecided"] > counts["out_of_scope"]
         if said == "weather" and is_mixed and counts["undecided"] >= self.policy.undecided:
             found.add(Reason.LOW_CONFIDENCE)
+        if said in WITHHELD and said != "one of two" and self.past.requests(before=1) >= MOST_REQUESTS:
+            found.add(Reason.NEEDS_HUMAN)
         if len(found) > 1:
             found.discard(Reason.NEEDS_HUMAN)
         return found | ({Reason.VIP} if found and self.tier is Tier.VIP else set())
@@ -207,6 +224,8 @@ class Conversation(RuleBasedStateMachine):
         if not idle and self.state != NEW:
             assert {name: getattr(self.state, name) for name in self.past.counts()} == self.past.counts()
             assert self.state.standing == self.expected
+            assert self.state.requests <= MOST_REQUESTS, "no third request"
+            assert self.expected is not None or self.state.requests == self.past.requests()
             # a row that is all out of scope has its own limit
             limits = {"undecided": max(self.policy.undecided, self.policy.out_of_scope)}
             assert all(getattr(self.state, name) <= limits.get(name, getattr(self.policy, name)) for name in self.past.counts())

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yingda.domain.decision import FACTS_IN_TEXT
 from yingda.text.masking import mask
+from yingda.understand import entities
 from yingda.understand.entities import find_entities
 
 
@@ -196,6 +198,10 @@ WORDS = (
     " ",
     "13812345678",
 )
+
+
+def test_the_facts_that_a_message_can_give_are_those_that_are_looked_for() -> None:
+    assert {type_ for type_, _ in entities._PATTERNS if type_} == FACTS_IN_TEXT
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join))

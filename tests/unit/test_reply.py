@@ -14,8 +14,9 @@ from yingda.domain.decision import LanguageGuess, Outcome, Reply, ReplyParts
 from yingda.domain.knowledge import FaqEntry, Knowledge, Policy
 from yingda.domain.message import Customer, Message
 from yingda.pack import read_knowledge
-from yingda.reply.compose import ReplyRequest, compose, missing_facts, reply_language
-from yingda.reply.variables import address, fill, surname_of, variables_of
+from yingda.reply.compose import ReplyRequest, compose, reply_language
+from yingda.reply.needs import missing_facts
+from yingda.reply.variables import address, fill, fill_closed, surname_of, variables_of
 
 OFFER = "想找真人客服，回复“人工”就行。"
 RETAIL = Path(__file__).parents[2] / "data" / "packs" / "retail"
@@ -246,6 +247,24 @@ def test_the_given_name_never_shows_in_a_reply() -> None:
 
     assert reply.parts.greeting == "王先生好，这里是小店。"
     assert "小明" not in reply.text
+
+
+@pytest.mark.parametrize(
+    ("template", "value", "filled"),
+    [
+        ("服务时间是 {v}。", "每天 9:00–22:00", "服务时间是每天 9:00–22:00。"),
+        ("满 {v} 的订单", "99 元", "满 99 元的订单"),
+        ("由 {v} 送", "顺丰", "由顺丰送"),
+        ("由 {v} 送", "SF Express", "由 SF Express 送"),
+        ("订单 {v} 已发出", "DD1", "订单 DD1 已发出"),
+        ("by {v} soon", "顺丰", "by 顺丰 soon"),
+        ("由  {v}  送", "顺丰", "由  顺丰  送"),
+        ("由 {w} 送", "顺丰", "由 {w} 送"),
+        ("由 {v} 送", "", "由  送"),
+    ],
+)
+def test_no_blank_stands_between_chinese_and_a_chinese_value(template: str, value: str, filled: str) -> None:
+    assert fill_closed(template, {"v": value}) == filled
 
 
 # ---- missing facts ----

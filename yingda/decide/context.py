@@ -82,8 +82,8 @@ def read_in_context(
 ) -> InContext:
     """How to read ``original`` (``text`` normalised).
 
-    ``wanted`` are the facts the open question's entry asks for, ``wordings`` maps the offered questions as they were shown,
-    normalised, to their entries.
+    ``wanted`` are the facts that the open question's entry asks for or its answer lacks, ``wordings`` maps the offered questions
+    as they were shown, normalised, to their entries.
     """
     if state.standing is not None:
         return InContext()
@@ -93,7 +93,9 @@ def read_in_context(
     given = tuple(dict.fromkeys(entity.type for entity in entities))
     if not given or _LABELS.sub("", _without(original, entities)):
         return InContext(facts=given)
-    useful = tuple(fact for fact in given if fact in wanted)
+    # whatever comes while an answer waits for a fact is about that answer
+    waits = state.question is not None and state.requests > 0 and state.question.about not in state.tried
+    useful = given if waits else tuple(fact for fact in given if fact in wanted)
     if state.question is not None and useful:
         return InContext(Manner.FACTS, state.question.about, useful)
     return InContext(Manner.ONLY_FACTS, facts=given)

@@ -65,6 +65,12 @@ _UNDERSTOOD = QUESTIONS | {Kind.FRAGMENT, Kind.SATISFIED}
 """Kinds after which a fragment that cannot be decided is a first one."""
 
 
+_STARTING = frozenset({Kind.NEW_QUESTION, Kind.SATISFIED})
+"""Kinds after which requests for facts are counted anew."""
+
+MOST_REQUESTS = 2
+"""Requests for facts in a row, without a new one coming in between; there is no third."""
+
 _TRIGGERS = frozenset({Topic.PERSON, Topic.COMPLAINT, Topic.SECURITY})
 
 
@@ -117,12 +123,16 @@ COUNTERS: Mapping[str, Reason] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message as the machine sees it; ``asked`` is what it asks about, ``facts`` the kinds of fact it gives."""
+    """One message as the machine sees it; ``asked`` is what it asks about, ``facts`` the kinds of fact it gives.
+
+    ``brings`` says that one of them is needed for what it asks about, and was not given before.
+    """
 
     kind: Kind
     asked: Asked | None = None
     facts: tuple[str, ...] = ()
     at: datetime | None = None
+    brings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +159,7 @@ def advance(state: ConversationState, turn: Turn, policy: HandoffPolicy) -> Adva
         dissatisfied=counts["dissatisfied"],
         out_of_scope=counts["out_of_scope"],
         undecided=counts["undecided"],
+        requests=0 if turn.brings or turn.kind in _STARTING else state.requests,
         hanging=turn.kind is Kind.HANGING or (state.hanging and turn.kind not in _UNDERSTOOD),
     )
     due = tuple(reason for name, reason in COUNTERS.items() if _is_due(name, effects, counts[name], policy))
@@ -200,7 +211,7 @@ def turn_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
     opens = state.standing is None and (kind is Kind.NEW_QUESTION or (kind is Kind.UNDECIDED and state.question is None))
     asked = Asked(about(evidence), (evidence.masked or mask(evidence.message.text))[:KEPT]) if opens else None
     facts = tuple(dict.fromkeys(entity.type for entity in evidence.classification.entities))
-    return Turn(kind, asked, facts, evidence.message.at)
+    return Turn(kind, asked, facts, evidence.message.at, evidence.brings and evidence.accepted is not None)
 
 
 def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *, called: bool) -> Kind:

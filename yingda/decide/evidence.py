@@ -38,6 +38,8 @@ class Evidence:
     ``fragment`` says that the message was read together with that question, ``only_facts`` that it holds facts (an order
     number) and nothing else. ``mentions`` is what the policy's words find in ``text``; None where nobody looked yet.
     ``hanging`` says that it was, or could have been, and is not decided for all that.
+    ``wants`` are facts to ask for with the entry, ``withheld`` says that its answer lacks one and cannot be sent, ``stuck`` that no
+    message can give what it lacks still, ``brings`` that this message gives a fact which it needs and had not.
     ``askable`` says that the message's own intent has entries to ask about, ``resumable`` that the open question has.
     """
 
@@ -60,6 +62,10 @@ class Evidence:
     askable: bool = False
     resumable: bool = False
     hanging: bool = False
+    wants: tuple[str, ...] = ()
+    withheld: bool = False
+    stuck: bool = False
+    brings: bool = False
 
     @property
     def sure(self) -> bool:

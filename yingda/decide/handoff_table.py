@@ -21,7 +21,7 @@ _WHEN: Mapping[Reason, str] = MappingProxyType(
         Reason.VIP: "VIP 客户，且有别的原因要转人工",
         Reason.LOW_CONFIDENCE: "连续第 {undecided} 次听不懂客户在问什么",
         Reason.OUT_OF_SCOPE: "连续第 {out_of_scope} 次与业务无关",
-        Reason.NEEDS_HUMAN: "命中的问答要求人工处理，且没有别的原因",
+        Reason.NEEDS_HUMAN: "命中的问答要求人工处理，或它的回答要用的信息补不齐，且没有别的原因",
     }
 )
 _PRIORITIES = {Priority.LOW: "低", Priority.MEDIUM: "中", Priority.HIGH: "高"}

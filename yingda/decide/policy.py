@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from yingda.decide.conversation import (
     COUNTERS,
+    MOST_REQUESTS,
     QUESTIONS,
     SMALL_TALK,
     Advance,
@@ -50,7 +51,7 @@ class Verdict:
     """Outcome, hand-off, the lines that decided, and the conversation after the message.
 
     ``second_response`` marks the second try after a dissatisfied message (二次响应). ``situation`` names the reply's template where
-    the outcome alone does not, ``offer`` the entries that a question back is about.
+    the outcome alone does not, ``offer`` the entries that a question back is about, ``asks`` the facts to ask for.
     """
 
     outcome: Outcome
@@ -60,6 +61,7 @@ class Verdict:
     second_response: bool = False
     situation: str | None = None
     offer: Offer = Offer.CANDIDATES
+    asks: tuple[str, ...] = ()
 
     @property
     def step(self) -> Step:
@@ -123,12 +125,28 @@ def decide(evidence: Evidence) -> Verdict:
     advanced = advance(state, turn, evidence.policy)
     if state.standing is not None:
         return _stay_out(evidence, state.standing, turn, advanced, rows)
-    reasons = _together(evidence, [row.reason for row in rows], advanced.reasons)
+    stuck = _cannot_answer(evidence, mentions, turn, advanced.state)
+    said = [*(row.reason for row in rows), *([Reason.NEEDS_HUMAN] if stuck else [])]
+    reasons = _together(evidence, said, advanced.reasons)
+    asks = evidence.wants if evidence.accepted is not None and advanced.state.requests < MOST_REQUESTS else ()
     if reasons:
         handoff = route(evidence, reasons)
-        details = [*(row.detail for row in rows if row.reason in reasons), *_counted(advanced)]
-        return _verdict(evidence, Outcome.HANDOFF, "; ".join(details), turn, replace(advanced.state, standing=handoff), handoff)
-    return _reply(evidence, mentions, turn, advanced.state)
+        details = [*(row.detail for row in rows if row.reason in reasons), *([stuck] if stuck else []), *_counted(advanced)]
+        verdict = _verdict(evidence, Outcome.HANDOFF, "; ".join(details), turn, replace(advanced.state, standing=handoff), handoff)
+        return replace(verdict, asks=() if stuck else asks)
+    verdict = _reply(evidence, mentions, turn, advanced.state)
+    if verdict.outcome is not Outcome.ANSWERED or not asks:
+        return verdict
+    return replace(verdict, asks=asks, state=replace(verdict.state, requests=advanced.state.requests + 1))
+
+
+def _cannot_answer(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> str | None:
+    """Why the answer will not be sent and asking goes on no longer: what it lacks nobody can give here, or asking brought nothing."""
+    if not evidence.withheld or standing_entry(evidence, mentions) is None or turn.kind is Kind.DISSATISFIED:
+        return None
+    if evidence.stuck:
+        return "the answer lacks what no message can give"
+    return f"asked {MOST_REQUESTS} times for what the answer lacks" if state.requests >= MOST_REQUESTS else None
 
 
 def _together(evidence: Evidence, said: Sequence[Reason], due: Sequence[Reason]) -> tuple[Reason, ...]:
@@ -152,7 +170,8 @@ def _stay_out(evidence: Evidence, standing: Handoff, turn: Turn, advanced: Advan
     handoff = merged(evidence, standing, _together(evidence, [row.reason for row in called], ()))
     said = (f"{'also' if row.reason in standing.reasons else 'new'}: {row.detail}" for row in called)
     seen = "; ".join(("a hand-off stands", *said))
-    return _verdict(evidence, Outcome.HANDOFF, seen, turn, replace(advanced.state, standing=handoff), handoff)
+    verdict = _verdict(evidence, Outcome.HANDOFF, seen, turn, replace(advanced.state, standing=handoff), handoff)
+    return replace(verdict, asks=evidence.wants)
 
 
 def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> Verdict:
@@ -165,7 +184,8 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
         return replace(_verdict(evidence, Outcome.CLARIFY, f"{said}; asks for the matter", turn, state), situation=situation)
     entry = standing_entry(evidence, mentions)
     if entry is not None:
-        is_news = turn.kind not in SMALL_TALK and entry.id not in state.tried
+        # what was held back for want of a fact was not read
+        is_news = turn.kind not in SMALL_TALK and entry.id not in state.tried and not evidence.withheld
         after = replace(state, tried=(*state.tried, entry.id)) if is_news else state
         return _verdict(evidence, Outcome.ANSWERED, f"match at or above {evidence.thresholds.match:.3f}", turn, after)
     if evidence.only_facts:

@@ -71,6 +71,7 @@ def _acted(verdict: Verdict, ruled: RuleOutcome, evidence: Evidence) -> tuple[Ou
     if ruled.action is Action.CLARIFY and verdict.outcome is Outcome.ANSWERED:
         return Outcome.CLARIFY, verdict.handoff
     only_entry = verdict.handoff.reasons == (Reason.NEEDS_HUMAN,)
-    if ruled.action is Action.ANSWER and only_entry and evidence.accepted is not None and evidence.intent.answerable:
+    can_answer = evidence.accepted is not None and evidence.intent.answerable and not evidence.withheld
+    if ruled.action is Action.ANSWER and only_entry and can_answer:
         return Outcome.ANSWERED, Handoff(False, (), None, verdict.handoff.priority)
     return verdict.outcome, verdict.handoff

@@ -25,6 +25,7 @@ class ConversationState:
 
     ``repeats``: times in a row that ``question`` was asked. ``dissatisfied``, ``out_of_scope`` and ``undecided``: messages
     of that kind in a row. ``hanging``: a fragment came that could not be decided, and nothing that was since.
+    ``requests``: replies in a row that asked for facts of the open question, since it was asked or one of them came.
     ``standing``: the hand-off that no person has released. ``facts``: kinds of fact the customer
     has given (``order_no``). ``offered``: entries the last reply asked the customer to choose from, in order. ``tried``:
     entries sent so far, each once, in order. ``language``: that of the replies. ``last_at``: time of the last message.
@@ -42,6 +43,7 @@ class ConversationState:
     language: str | None = None
     last_at: datetime | None = None
     hanging: bool = False
+    requests: int = 0
 
 
 NEW = ConversationState()
@@ -53,4 +55,4 @@ def released(state: ConversationState) -> ConversationState:
 
     Counts that stayed would call a person again at the customer's next word.
     """
-    return replace(state, standing=None, repeats=0, dissatisfied=0, out_of_scope=0, undecided=0, hanging=False)
+    return replace(state, standing=None, repeats=0, dissatisfied=0, out_of_scope=0, undecided=0, hanging=False, requests=0)

@@ -63,6 +63,10 @@ class KeywordHit:
     intent: str
 
 
+FACTS_IN_TEXT = frozenset({"phone", "tracking_no", "order_no", "amount", "invoice_title", "address", "photo"})
+"""Types of entity: the facts that a message can give; others only the request's context can."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entity:
     """A fact found in the message, masked; offsets are characters of the original text, end exclusive."""

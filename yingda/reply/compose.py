@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from yingda.domain.decision import LanguageGuess, Outcome, Reply, ReplyParts
-from yingda.domain.knowledge import FaqEntry, Knowledge
-from yingda.domain.message import Channel, Message
+from yingda.domain.knowledge import Knowledge
+from yingda.domain.message import Channel
 from yingda.reply.channels import in_channel_form
 from yingda.reply.check import is_plain
 from yingda.reply.defaults import AUTOMATIC, SOOTHING, SUBJECT, offer
@@ -15,9 +15,12 @@ from yingda.reply.emoji import without_emoji
 from yingda.reply.guard import personal_data
 from yingda.reply.promise import promise_for
 from yingda.reply.request import ReplyRequest as ReplyRequest
-from yingda.reply.values import LISTS, fact_name, fact_of, in_language, own_values, usable, values_for
-from yingda.reply.variables import fill, variables_of
+from yingda.reply.values import LISTS, fact_name, fact_of, in_language, own_values, values_for
+from yingda.reply.variables import fill_closed, variables_of
 from yingda.reply.wording import Wording, continued, in_tone, offers_person, person_word, wording
+
+RECEIVED = "facts_received"
+"""Situation in which the customer has read the answer already and gave a fact besides: nothing is held back."""
 
 SMALL_TALK = frozenset({"GENERAL_GREETING", "GENERAL_THANKS"})
 
@@ -29,13 +32,6 @@ _SURE = 0.3
 def reply_language(guess: LanguageGuess) -> str:
     """Chinese when the customer's language is Chinese, unknown or a mere guess; English, as entries are, for all others."""
     return "zh" if guess.code in ("zh", "und") or guess.confidence < _SURE else "en"
-
-
-def missing_facts(entry: FaqEntry, knowledge: Knowledge, message: Message, found: Iterable[str]) -> tuple[str, ...]:
-    """Facts the entry asks for that neither the request's context nor the message itself (``found``) gives."""
-    given = set(found)
-    context_of = knowledge.templates.context_of
-    return tuple(fact for fact in entry.ask if fact not in given and not usable(message.context.get(context_of.get(fact, ""), "")))
 
 
 def compose(request: ReplyRequest, knowledge: Knowledge) -> Reply:
@@ -83,13 +79,14 @@ def _draft(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
     lacking = tuple(dict.fromkeys((*lacking, *(name for names in unfilled.values() for name in names))))
     # the reply asks for what it lacks: a customer must never read a placeholder
     kept = {part: "" if unfilled[part] else text for part, text in texts.items()}
-    missing = tuple(dict.fromkeys((*request.missing, *(fact_of(name, knowledge.templates) for name in lacking))))
-    values = {**values, **_lists(request, knowledge, missing, fill(in_tone(answer, chosen), values))}
-    kept = _completed(kept, request, knowledge, chosen, asks=any(unfilled.values()))
+    needed = (fact_of(name, knowledge.templates) for name in lacking)
+    missing = tuple(dict.fromkeys((*request.missing, *(fact for fact in needed if fact not in request.unasked))))
+    values = {**values, **_lists(request, knowledge, missing, fill_closed(in_tone(answer, chosen), values))}
+    kept = _completed(kept, request, knowledge, chosen, asks=bool(missing) and any(unfilled.values()))
     parts = {part: _finished(text, values, request) for part, text in kept.items()}
     subject = chosen.subject()
     written = "\n".join((*kept.values(), answer, *values["候选问题"].split("\n"), *own_values(knowledge.policy)))
-    return _Draft(chosen, ReplyParts(**parts), subject and fill(subject, values), missing, written)
+    return _Draft(chosen, ReplyParts(**parts), subject and fill_closed(subject, values), missing, written)
 
 
 _APOLOGETIC = ("smalltalk", "smalltalk_standing", "second_response", "second_response_plain", "blocked", "heard")
@@ -99,7 +96,7 @@ _APOLOGETIC = ("smalltalk", "smalltalk_standing", "second_response", "second_res
 def _outcome(request: ReplyRequest, situation: str, lacking: tuple[str, ...]) -> str:
     """Name of the template."""
     answered, small = request.outcome is Outcome.ANSWERED, request.intent.code in SMALL_TALK
-    if answered and lacking:
+    if answered and lacking and request.situation != RECEIVED:
         return "ask"
     if answered and small:
         return "smalltalk_standing" if request.standing else "smalltalk"
@@ -165,7 +162,7 @@ def _finished(text: str, values: Mapping[str, str], request: ReplyRequest) -> st
             lines.append(line)
         elif lines and lines[-1].endswith(("：", ":")):
             lines.pop()  # it announces what is not there
-    filled = fill("\n".join(lines), values).strip()
+    filled = fill_closed("\n".join(lines), values).strip()
     return without_emoji(filled) if request.soothing else filled
 
 

@@ -21,6 +21,7 @@ class ReplyRequest:
     ``second_response``: the customer was not content with the last reply (二次响应). ``standing``: a person was called before
     and has not released the conversation. ``soothing``: the customer is angry or complains. ``template``: the set that a
     rule names, by its id or its name in ``by_intent``. ``situation`` names a template other than that of the outcome.
+    ``unasked``: facts that are not asked for, though a text may lack them.
     ``opening``: the reply opens a conversation and greets; a later one in a chat or a call goes straight to the matter.
     """
 
@@ -37,6 +38,7 @@ class ReplyRequest:
     template: str | None = None
     situation: str | None = None
     opening: bool = True
+    unasked: tuple[str, ...] = ()
 
 
 def is_opening(state: ConversationState, at: datetime | None) -> bool:

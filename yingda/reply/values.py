@@ -15,6 +15,9 @@ from yingda.reply.variables import address, fill
 LISTS = frozenset({"答案", "所需信息", "候选问题"})
 """Variables that hold a text of their own; a line in which they are all empty is left out."""
 
+FILLED = LISTS | {"称呼", "客户姓名", "问候", "尊称", "问题类型", "落款", "上班时间", "承诺时间"}
+"""Variables that every reply fills by itself."""
+
 _LONGEST_VALUE = 200
 """Characters of the longest context value that is put into a reply; names of goods are the longest."""
 

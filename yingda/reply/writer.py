@@ -29,6 +29,7 @@ class _Key:
     entry: str | None
     offered: tuple[str, ...]
     missing: tuple[str, ...]
+    unasked: tuple[str, ...]
     second_response: bool
     standing: bool
     soothing: bool
@@ -67,6 +68,7 @@ class ReplyWriter:
             request.entry.id if request.entry else None,
             tuple(entry.id for entry in request.offered),
             request.missing,
+            request.unasked,
             request.second_response,
             request.standing,
             request.soothing,
