@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from yingda.domain.decision import FACTS_IN_TEXT, Entity
@@ -104,9 +105,17 @@ def with_spoken(message: Message, entities: Sequence[Entity], knowledge: Knowled
 def _facts(texts: Sequence[str], knowledge: Knowledge, message: Message, language: str) -> tuple[str, ...]:
     """The facts whose variables have no value."""
     values: Mapping[str, str] = knowledge.policy.values_in(language)
+    names = [name for text in texts for name in _variables(text) if name not in values and name not in FILLED]
+    if not names:  # what nearly every answer comes to
+        return ()
     context = {name for name in knowledge.policy.context if usable(message.context.get(name, ""))}
-    names = (name for text in texts for name in variables_of(text) if name not in values and name not in context | FILLED)
-    return tuple(dict.fromkeys(fact_of(name, knowledge.templates) for name in names))
+    return tuple(dict.fromkeys(fact_of(name, knowledge.templates) for name in names if name not in context))
+
+
+@lru_cache(maxsize=10_000)
+def _variables(text: str) -> tuple[str, ...]:
+    """The variables of an answer of the shop, which is asked about with every message."""
+    return tuple(variables_of(text))
 
 
 def _value(text: str, entity: Entity) -> str:
