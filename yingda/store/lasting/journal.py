@@ -95,17 +95,27 @@ class Journal:
             if self._outstanding:
                 self._file.note(_header(next(iter(self._outstanding.values()))), 0)
             elif self._own:
-                # in this order: a mark behind the end of the file would hide what is written next
-                self._file.write(_header(0), 0)
-                self._size = _HEADER.size
-                try:
-                    self._file.cut(_HEADER.size)
-                except OSError:
-                    self._own = False  # or what is in the store, and may be erased there, would stand behind what is written next
-                    self._file.remove()
+                self._empty()
             else:
                 self._file.remove()
         return not self._outstanding and not self._own
+
+    def tidy(self) -> bool:
+        """Let go of what is in the store where the disk would not before; True when the file is of no more use."""
+        with suppress(OSError):
+            if self._own and not self._outstanding and self._size > _HEADER.size:
+                self._empty()
+        return not self._outstanding and not self._own
+
+    def _empty(self) -> None:
+        # in this order: a mark behind the end of the file would hide what is written next
+        self._file.write(_header(0), 0)
+        self._size = _HEADER.size
+        try:
+            self._file.cut(_HEADER.size)
+        except OSError:
+            self._own = False  # or what is in the store, and may be erased there, would stand behind what is written next
+            self._file.remove()
 
     def close(self) -> None:
         """Let go of the file; one that holds nothing goes."""
@@ -134,7 +144,8 @@ def recover(file: JournalFile) -> tuple[Journal, list[Frame], int]:
     waiting = frames[first:]
     journal = Journal(file, size=waiting[-1].end if waiting else _HEADER.size, own=False)
     if waiting and journal.size < len(data):
-        file.cut(journal.size)
+        with suppress(OSError):  # a torn end that stays is passed over again; the records before it are not to wait for a better disk
+            file.cut(journal.size)
     journal.wait_for(waiting)
     return journal, waiting, damaged
 

@@ -89,6 +89,11 @@ class Keeping:
             self._orphans.discard(held.source)
             self._own = None if held.source is self._own else self._own
 
+    def tidy(self) -> None:
+        """Let go of what the disk would not let go before."""
+        if self._own is not None and self._own.tidy():
+            self._own = None
+
     def refuse(self, held: Held) -> None:
         """The store will never take the entry: keep it where a person finds it."""
         self._set_aside(write_record(held.entry))

@@ -84,6 +84,8 @@ class LastingMemory:
                 return [self._recent.recall(*each) for each in asked]
         with self._keeping.lock:
             for (name, _), each in zip(asked, found, strict=True):
+                if each.turn is not None:
+                    self._recent.found(each.turn)
                 if each.version and not self._keeping.waiting.has(name):
                     self._recent.note(name, each.state, each.version)
         return found
@@ -292,6 +294,8 @@ class LastingMemory:
                     self._drain(batch)
                 if self.breaker.away is not None:
                     self._write_long([])
+                with self._keeping.lock:
+                    self._keeping.tidy()
             except Exception as error:
                 self.breaker.trip(error.code if isinstance(error, StoreError) else "store_broken")
                 return False

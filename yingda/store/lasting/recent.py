@@ -40,16 +40,20 @@ class Recent:
         if write.handoff is not None:
             opened = HandoffOpened(write.handoff.reasons, write.handoff.at)
             known.handoffs.append(StoredHandoff(turn.conversation_id, opened))
-        if turn.message_id is not None:
-            self._answered[(turn.conversation_id, turn.message_id)] = turn
-            if len(self._answered) > self._most_answers:
-                self._answered.popitem(last=False)
+        self.found(turn)
 
     def note(self, conversation_id: str, state: ConversationState, version: int) -> None:
         """The store says that this is how the conversation stands."""
         known = self._known.get(conversation_id)
         if known is None or known.version != version:
             self._touch(conversation_id, state, version)
+
+    def found(self, turn: StoredTurn) -> None:
+        """The store says that this message was answered: should it go away, the message is known to be a retried one."""
+        if turn.message_id is not None:
+            self._answered[(turn.conversation_id, turn.message_id)] = turn
+            if len(self._answered) > self._most_answers:
+                self._answered.popitem(last=False)
 
     def recall(self, conversation_id: str, message_id: str | None) -> Recalled:
         """As far as it is known here."""
