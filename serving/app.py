@@ -113,18 +113,32 @@ def create_app(
     app.state.max_body_bytes = settings.max_body_bytes
     app.state.audit = audit
     app.state.refused = refused
+    _add_middleware(app, settings, service, audit, keys=keys, tokens=tokens, log=log, tracing=tracing)
+    return app
+
+
+def _add_middleware(
+    app: FastAPI,
+    settings: Settings,
+    service: Service,
+    audit: AuditDesk,
+    *,
+    keys: KeySource | None,
+    tokens: TokenVerifier | None,
+    log: FilteringBoundLogger,
+    tracing: Tracing | None,
+) -> None:
     # The last one added sees a request first.
     app.add_middleware(AuditTrail, desk=audit)
     app.add_middleware(HotRoutes, service=service, max_body_bytes=settings.max_body_bytes, ticket_of=ticket_of, watched=watched)
     app.add_middleware(BodyClock, seconds=settings.body_timeout_s)
     if settings.rate_limit is not None:
         app.add_middleware(RateLimits, limits=settings.rate_limit)
-    app.add_middleware(KeyGate, keys=keys, tokens=tokens, refused=refused)
-    app.add_middleware(Envelope, metrics=metrics, log=log, tracing=tracing)
-    app.state.door = Doorkeeper(service.refusal, metrics, log, fixed_headers=security_headers(tls=settings.tls))
+    app.add_middleware(KeyGate, keys=keys, tokens=tokens, refused=app.state.refused)
+    app.add_middleware(Envelope, metrics=service.metrics, log=log, tracing=tracing)
+    app.state.door = Doorkeeper(service.refusal, service.metrics, log, fixed_headers=security_headers(tls=settings.tls))
     app.add_middleware(Door, keeper=app.state.door)
     app.add_middleware(SecurityHeaders, tls=settings.tls)
-    return app
 
 
 def openapi_document() -> dict[str, Any]:
