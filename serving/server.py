@@ -147,7 +147,7 @@ def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http=patient_protocol(_patience(settings), app.state.service.metrics.count_problem, app.state.door.response),
+        http=patient_protocol(_patience(settings), app.state.service.metrics.count_problem, app.state.door),
         timeout_keep_alive=ceil(settings.keep_alive_s),
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )
