@@ -8,21 +8,22 @@ and has a time for that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, Protocol, cast
+from collections.abc import Callable
+from typing import Literal, cast
 
 from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
 from serving.alarm import Alarm
 from serving.auth import OPEN_PATHS
 from serving.body import SLOWEST_BYTES_S, too_slow
 from serving.departure import Departure, attach_departure
 from serving.errors import ProblemError
+from serving.patience import Keeper, Patience, Shared, declared
 from serving.plain import MOST_BODY_BYTES
 from serving.refusals import crowded, last_words, refuse_all
-from serving.settings import MAX_FILE_BYTES
 
 MOST_HEAD_BYTES = 64 * 1024
 """Longest head of a request."""
@@ -37,45 +38,6 @@ _SURPLUS = 100
 _PROBES = frozenset(path.encode() for path in OPEN_PATHS)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds for a request's head, for its body, and between requests; and connections at the same time."""
-
-    head_s: float = 10.0
-    body_s: float = 10.0
-    idle_s: float = 15.0
-    connections: int = 1000
-
-
-Headers = Sequence[tuple[bytes, bytes]]
-
-
-class Keeper(Protocol):
-    """Turns requests away before there is a task: of ten times the load, nine tenths are refused, on the core that serves the rest.
-
-    Both tell the whole response to a POST that is turned away now, and None for all others; the last headers are the server's.
-    """
-
-    def response(self, path: bytes, headers: Headers, default_headers: Headers, /) -> bytes | None:
-        """By its path and its headers, for one with a body not longer than MOST_BODY_BYTES, which came and is read over."""
-
-    def at_sight(self, data: bytes, default_headers: Headers, /) -> bytes | None:
-        """By what came between two requests, where that is plainly one such request and nothing else; what ``response`` tells."""
-
-
-@dataclass(slots=True)
-class _Shared:
-    """What the connections of a server know of each other: those that do not wait for us, longest first.
-
-    ``count`` is told the code of each refusal of which the app never hears; ``keeper`` refuses what the app need not hear of.
-    """
-
-    patience: Patience
-    count: Callable[[str], None]
-    keeper: Keeper | None = None
-    waiting: dict[PatientProtocol, None] = field(default_factory=dict)
-
-
 Expected = Literal["request", "head", "body"]
 
 
@@ -87,11 +49,14 @@ class PatientProtocol(HttpToolsProtocol):
     which takes as long as it takes.
     """
 
-    shared: _Shared
+    shared: Shared
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        super().connection_made(cast(asyncio.Transport, transport))
+        # as in HttpToolsProtocol, but that addresses are looked up for those alone who ask for something
+        self.transport = cast(asyncio.Transport, transport)
+        self.flow = FlowControl(self.transport)
+        self.connections.add(self)
         self.alarm = Alarm(self.loop, self._on_late)
         self._writing: asyncio.TimerHandle | None = None
         self._in_head, self._in_body, self._is_surplus = False, False, False
@@ -204,14 +169,22 @@ class PatientProtocol(HttpToolsProtocol):
 
     def _begin(self) -> None:
         """Have the app answer this request, once it is its turn."""
-        attach_departure(self.scope, self._departure)
+        self._look_up()
+        self.scope.update({"server": self.server, "client": self.client, "scheme": self.scheme or "http"})
+        attach_departure(cast(Scope, self.scope), self._departure)
         self.app = self._crowded if self._is_surplus and self.url.partition(b"?")[0] not in _PROBES else self.config.loaded_app
         super().on_headers_complete()
+
+    def _look_up(self) -> None:
+        """Find out, once, who is connected to what."""
+        if self.scheme is None:
+            self.server, self.client = get_local_addr(self.transport), get_remote_addr(self.transport)
+            self.scheme = "https" if is_ssl(self.transport) else "http"
 
     def _is_short(self) -> bool:
         """True where a body follows that is short and not to be asked for."""
         is_asked_for = self.expect_100_continue or self.parser.should_upgrade()
-        return not is_asked_for and 0 < _declared(self.headers) <= MOST_BODY_BYTES
+        return not is_asked_for and 0 < declared(self.headers) <= MOST_BODY_BYTES
 
     def _refusal(self) -> bytes | None:
         """The response to a short request that is turned away, if it is a plain one; others are for the app, which may say the same."""
@@ -251,7 +224,7 @@ class PatientProtocol(HttpToolsProtocol):
             return
         what, number = expected
         if what == "body":
-            seconds = patience.body_s + _declared(self.headers) / SLOWEST_BYTES_S + (0 if self._held is not None else _GRACE_S)
+            seconds = patience.body_s + declared(self.headers) / SLOWEST_BYTES_S + (0 if self._held is not None else _GRACE_S)
         else:
             seconds = patience.idle_s if number and what == "request" else patience.head_s
         self.shared.waiting[self] = None
@@ -296,11 +269,5 @@ class PatientProtocol(HttpToolsProtocol):
 def patient_protocol(
     patience: Patience, count: Callable[[str], None] = lambda _code: None, keeper: Keeper | None = None
 ) -> type[asyncio.Protocol]:
-    """The protocol for one server, to be given to uvicorn as ``http``; see ``_Shared``."""
-    return type("Connection", (PatientProtocol,), {"shared": _Shared(patience, count, keeper)})
-
-
-def _declared(headers: list[tuple[bytes, bytes]]) -> int:
-    """The length of the body that the head announces, at most that of a file; 0 when it announces none that makes sense."""
-    length = next((value for name, value in headers if name == b"content-length"), b"")
-    return min(int(length), MAX_FILE_BYTES) if length.isdigit() and len(length) < 10 else 0
+    """The protocol for one server, to be given to uvicorn as ``http``; see ``Shared``."""
+    return type("Connection", (PatientProtocol,), {"shared": Shared(patience, count, keeper)})

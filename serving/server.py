@@ -21,11 +21,12 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving.app import API_VERSION, create_app
-from serving.connections import Patience, patient_protocol
+from serving.connections import patient_protocol
 from serving.keys import follow_keys
 from serving.lean import settle_in
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
+from serving.patience import Patience
 from serving.processes import READY, prepare, supervise
 from serving.retention import open_retention
 from serving.service import Engine, Service

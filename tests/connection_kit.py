@@ -12,7 +12,8 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from serving.connections import Keeper, Patience, PatientProtocol, patient_protocol
+from serving.connections import PatientProtocol, patient_protocol
+from serving.patience import Keeper, Patience
 
 PATIENCE = Patience(head_s=10.0, body_s=20.0, idle_s=30.0, connections=2)
 GET = b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n"

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from serving.connections import Headers, Patience
 from serving.door import Doorkeeper
 from serving.errors import ProblemError
 from serving.logs import open_log
 from serving.metrics import Metrics
+from serving.patience import Headers, Patience
 from serving.plain import plain_post
 from tests.connection_kit import Server
 from yingda.domain.identity import ModelIdentity

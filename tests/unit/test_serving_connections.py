@@ -11,8 +11,9 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from serving.body import SLOWEST_BYTES_S
-from serving.connections import MOST_HEAD_BYTES, Headers, Patience, patient_protocol
+from serving.connections import MOST_HEAD_BYTES, patient_protocol
 from serving.departure import departure_of
+from serving.patience import Headers, Patience
 from serving.plain import plain_post
 from tests.connection_kit import GET, PATIENCE, POST, Server, played
 
@@ -236,7 +237,7 @@ async def test_who_works_for_a_client_is_told_that_it_left() -> None:
     server.gate.clear()
     client = server.connect()
     await client.send(GET)
-    departure = departure_of(client.protocol.scope)
+    departure = departure_of(cast(Scope, client.protocol.scope))
     assert departure is not None
     departure.tell(lambda: told.append(1))
     departure.tell(None)
