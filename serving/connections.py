@@ -8,6 +8,7 @@ and has a time for that.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Literal, cast
 
@@ -57,6 +58,7 @@ class PatientProtocol(HttpToolsProtocol):
         self.transport = cast(asyncio.Transport, transport)
         self.flow = FlowControl(self.transport)
         self.connections.add(self)
+        self.shared.came = True
         self.alarm = Alarm(self.loop, self._on_late)
         self._writing: asyncio.TimerHandle | None = None
         self._in_head, self._in_body, self._is_surplus = False, False, False
@@ -121,8 +123,7 @@ class PatientProtocol(HttpToolsProtocol):
             self._begin()
             super().on_body(bytes(held))
             return super().on_message_complete()
-        self.server_state.total_requests += 1
-        self.transport.write(response)
+        self._turn_away(response)
 
     def on_response_complete(self) -> None:
         """The answer is sent."""
@@ -162,10 +163,14 @@ class PatientProtocol(HttpToolsProtocol):
             return False
         self._unset_keepalive_if_required()
         self._requests += 1
-        self.server_state.total_requests += 1
-        self.transport.write(response)
+        self._turn_away(response)
         self._wait_for_client()
         return True
+
+    def _turn_away(self, response: bytes) -> None:
+        self.server_state.total_requests += 1
+        self.transport.write(response)
+        self.shared.rest_after_this(self.loop)
 
     def _begin(self) -> None:
         """Have the app answer this request, once it is its turn."""
@@ -267,7 +272,10 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 def patient_protocol(
-    patience: Patience, count: Callable[[str], None] = lambda _code: None, keeper: Keeper | None = None
+    patience: Patience,
+    count: Callable[[str], None] = lambda _code: None,
+    keeper: Keeper | None = None,
+    rest: Callable[[float], None] = time.sleep,
 ) -> type[asyncio.Protocol]:
     """The protocol for one server, to be given to uvicorn as ``http``; see ``Shared``."""
-    return type("Connection", (PatientProtocol,), {"shared": Shared(patience, count, keeper)})
+    return type("Connection", (PatientProtocol,), {"shared": Shared(patience, count, keeper, rest)})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +12,10 @@ from serving.settings import MAX_FILE_BYTES
 
 if TYPE_CHECKING:
     from serving.connections import PatientProtocol
+
+
+_REST_S = 0.004
+"""A refusal is due within 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +49,32 @@ class Shared:
     """What the connections of a server know of each other: those that do not wait for us, longest first.
 
     ``count`` is told the code of each refusal of which the app never hears; ``keeper`` refuses what the app need not hear of.
+    ``rest`` does nothing for so many seconds. ``came``: there is a new connection since the last rest.
     """
 
     patience: Patience
     count: Callable[[str], None]
     keeper: Keeper | None = None
+    rest: Callable[[float], None] = time.sleep
     waiting: dict[PatientProtocol, None] = field(default_factory=dict)
+    came: bool = True
+    _will_rest: bool = False
+
+    def rest_after_this(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the thread of ``loop`` rest, once what came has been dealt with, so that what comes next is dealt with together.
+
+        For a flood: to wake for each request that is refused costs more than to refuse it, on the core that serves others, so the
+        server looks now and then instead of being woken (J. Mogul, K. Ramakrishnan, "Eliminating Receive Livelock in an
+        Interrupt-driven Kernel", 1997). Not while connections come (``came``): of those the loop takes one a turn.
+        """
+        if not self._will_rest:
+            self._will_rest = True
+            loop.call_soon(self._rest)
+
+    def _rest(self) -> None:
+        came, self.came, self._will_rest = self.came, False, False
+        if not came:
+            self.rest(_REST_S)
 
 
 def declared(headers: Headers) -> int:

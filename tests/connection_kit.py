@@ -38,6 +38,7 @@ class Loop:
 
     now: float = 0.0
     timers: list[Timer] = field(default_factory=list)
+    soon: list[Callable[[], None]] = field(default_factory=list)
 
     def time(self) -> float:
         return self.now
@@ -45,6 +46,15 @@ class Loop:
     def call_later(self, seconds: float, call: Callable[..., None], *args: Any) -> Timer:
         self.timers.append(Timer(self.now + seconds, lambda: call(*args)))
         return self.timers[-1]
+
+    def call_soon(self, call: Callable[[], None]) -> None:
+        self.soon.append(call)
+
+    def turn(self) -> None:
+        """Begin the next turn: what was to be called soon is called."""
+        soon, self.soon = self.soon, []
+        for call in soon:
+            call()
 
     def create_task(self, work: Any) -> asyncio.Task[Any]:
         return asyncio.get_running_loop().create_task(work)
@@ -129,12 +139,12 @@ class Server:
     """Makes connections to an app that answers once ``gate`` is open; all of them have one loop."""
 
     def __init__(self, patience: Patience = PATIENCE, keeper: Keeper | None = None) -> None:
-        self.gate, self.seen, self.loop = asyncio.Event(), list[str](), Loop()
+        self.gate, self.seen, self.loop, self.rests = asyncio.Event(), list[str](), Loop(), list[float]()
         self.gate.set()
         self._config = uvicorn.Config(
             self._app, log_config=None, interface="asgi3", proxy_headers=False, ws="none", lifespan="off", timeout_keep_alive=99
         )
-        self.state, self._kind = ServerState(), patient_protocol(patience, keeper=keeper)
+        self.state, self._kind = ServerState(), patient_protocol(patience, keeper=keeper, rest=self.rests.append)
 
     def connect(self, **transport: Any) -> Client:
         protocol = cast(Any, self._kind)(config=self._config, server_state=self.state, app_state={}, _loop=self.loop)
