@@ -58,22 +58,24 @@ class Shared:
     rest: Callable[[float], None] = time.sleep
     waiting: dict[PatientProtocol, None] = field(default_factory=dict)
     came: bool = True
-    _will_rest: bool = False
+    _turned_away: int = 0
 
     def rest_after_this(self, loop: asyncio.AbstractEventLoop) -> None:
         """Have the thread of ``loop`` rest, once what came has been dealt with, so that what comes next is dealt with together.
 
         For a flood: to wake for each request that is refused costs more than to refuse it, on the core that serves others, so the
         server looks now and then instead of being woken (J. Mogul, K. Ramakrishnan, "Eliminating Receive Livelock in an
-        Interrupt-driven Kernel", 1997). Not while connections come (``came``): of those the loop takes one a turn.
+        Interrupt-driven Kernel", 1997). Not for a single request a turn, nor
+        while connections come (``came``): of those the loop takes one a turn.
         """
-        if not self._will_rest:
-            self._will_rest = True
+        self._turned_away += 1
+        if self._turned_away == 1:
             loop.call_soon(self._rest)
 
     def _rest(self) -> None:
-        came, self.came, self._will_rest = self.came, False, False
-        if not came:
+        is_flood = self._turned_away > 1 and not self.came
+        self.came, self._turned_away = False, 0
+        if is_flood:
             self.rest(_REST_S)
 
 
