@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from starlette.types import Receive
 
 from serving.calls import Ticket
+from serving.departure import Departure
 from serving.errors import ProblemError
 from serving.queue import client_gone
 
@@ -40,17 +42,48 @@ def ticket_of(headers: Sequence[tuple[bytes, bytes]], *, clock: Callable[[], flo
     return ticket
 
 
-async def watched(receive: Receive, ticket: Ticket, work: Awaitable[T], *, unwatched_s: float = _UNWATCHED_S) -> T:
-    """What ``work`` returns; it is cancelled, and a 499 ProblemError raised, once ``receive`` tells that the client left.
+async def watched(
+    receive: Receive, ticket: Ticket, work: Awaitable[T], departure: Departure | None = None, *, unwatched_s: float = _UNWATCHED_S
+) -> T:
+    """What ``work`` returns; it is cancelled, and a 499 ProblemError raised, once the client left.
 
-    Nobody listens to ``receive`` before ``unwatched_s`` seconds of work.
-
-    Call it when the whole body was read: what comes after that can only be the end. Work that waits for the engine is then
-    taken out of the queue; what is being decided is finished and stored.
+    ``departure`` tells that; where there is none, ``receive`` is listened to after ``unwatched_s`` seconds of work. Call it when the
+    whole body was read: what comes after that can only be the end. Work that waits for the engine is then taken out of the queue;
+    what is being decided is finished and stored.
     """
     task = asyncio.current_task()
     assert task is not None
     cancelled_before, ended_work = task.cancelling(), False
+
+    def leave() -> None:
+        # the work may have ended in the same turn of the loop: then whatever the task does now is none of ours
+        if not ended_work:
+            ticket.gone = True
+            task.cancel()
+
+    with _told(departure, leave) if departure else _listening(receive, leave, unwatched_s):
+        try:
+            return await work
+        except asyncio.CancelledError:
+            # as asyncio.timeout does it: whoever else cancels at the same time is to have their way
+            if ticket.gone and task.uncancel() <= cancelled_before:
+                raise client_gone() from None
+            raise
+        finally:
+            ended_work = True
+
+
+@contextmanager
+def _told(departure: Departure, leave: Callable[[], None]) -> Iterator[None]:
+    departure.tell(leave)
+    try:
+        yield
+    finally:
+        departure.tell(None)
+
+
+@contextmanager
+def _listening(receive: Receive, leave: Callable[[], None], unwatched_s: float) -> Iterator[None]:
     listener: asyncio.Task[bool] | None = None
 
     def listen() -> None:
@@ -59,22 +92,13 @@ async def watched(receive: Receive, ticket: Ticket, work: Awaitable[T], *, unwat
         listener.add_done_callback(on_end)
 
     def on_end(ended: asyncio.Task[bool]) -> None:
-        is_gone = not ended.cancelled() and ended.exception() is None and ended.result()
-        # the work may have ended in the same turn of the loop: then whatever the task does now is none of ours
-        if is_gone and not ended_work:
-            ticket.gone = True
-            task.cancel()
+        if not ended.cancelled() and ended.exception() is None and ended.result():
+            leave()
 
     timer = asyncio.get_running_loop().call_later(unwatched_s, listen)
     try:
-        return await work
-    except asyncio.CancelledError:
-        # as asyncio.timeout does it: whoever else cancels at the same time is to have their way
-        if ticket.gone and task.uncancel() <= cancelled_before:
-            raise client_gone() from None
-        raise
+        yield
     finally:
-        ended_work = True
         timer.cancel()
         if listener is not None:
             listener.remove_done_callback(on_end)

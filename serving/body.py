@@ -49,7 +49,8 @@ class _NoBodyError(ProblemError):
     """Why a body does not come to its end; FastAPI passes it through, as any ProblemError."""
 
 
-def _too_slow() -> ProblemError:
+def too_slow() -> ProblemError:
+    """The 408 for a body that does not come."""
     detail = "the body arrived too slowly; send it at once, after the head"
     return _NoBodyError(408, "body_timeout", detail, headers={"Connection": "close"})
 
@@ -74,7 +75,7 @@ class _Clocked:
             async with asyncio.timeout_at(self._due):
                 message = await self._receive()
         except TimeoutError:
-            raise _too_slow() from None
+            raise too_slow() from None
         if message["type"] == "http.disconnect":
             raise _left()
         self._due += len(message.get("body", b"")) / SLOWEST_BYTES_S

@@ -2,68 +2,44 @@
 
 uvicorn bounds neither the time nor the length of a request's head, and loses its keep-alive timer when a client sends
 anything at all; its limit on connections refuses probes too. This protocol knows at every moment what a connection waits for,
-and has a timer for that.
+and has a time for that.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, cast
+import time
+from collections.abc import Callable
+from typing import Literal, cast
 
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 
+from serving.alarm import Alarm
 from serving.auth import OPEN_PATHS
-from serving.body import SLOWEST_BYTES_S
-from serving.context import RequestContext, attach
-from serving.errors import PROBLEM_JSON, ProblemError, problem_of, problem_response
-from serving.identifiers import request_id
-from serving.settings import MAX_FILE_BYTES
+from serving.body import SLOWEST_BYTES_S, too_slow
+from serving.departure import Departure, attach_departure
+from serving.errors import ProblemError
+from serving.patience import Keeper, Patience, Shared, declared
+from serving.plain import MOST_BODY_BYTES
+from serving.refusals import crowded, last_words, refuse_all
 
 MOST_HEAD_BYTES = 64 * 1024
 """Longest head of a request."""
 _GRACE_S = 5.0
-"""The app answers a slow body itself; where it does not read it, the connection ends this much later."""
+"""The app answers a long body that is slow; where it does not read it, the connection ends this much later."""
 _UNREAD_S = 30.0
 """A client that does not read what it asked for is left after this."""
 
 
-_SHORT_BODY = 64 * 1024
-"""Longest body that is read over, in bytes, before the request is refused; a longer one is refused before it is read."""
 _SURPLUS = 100
 """Connections above the most that are still read, to be refused in words, or served where they are probes."""
 _PROBES = frozenset(path.encode() for path in OPEN_PATHS)
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds for a request's head, for its body, and between requests; and connections at the same time."""
-
-    head_s: float = 10.0
-    body_s: float = 10.0
-    idle_s: float = 15.0
-    connections: int = 1000
-
-
-Headers = Sequence[tuple[bytes, bytes]]
-TurnAway = Callable[[bytes, Headers, Headers], bytes | None]
-"""For a POST by its path, its headers and those of the server: the response that turns it away now, or None."""
-
-
-@dataclass(slots=True)
-class _Shared:
-    """What the connections of a server know of each other: those that do not wait for us, longest first.
-
-    ``count`` is told the code of each refusal of which the app never hears. ``turn_away`` refuses before there is a task:
-    of ten times the load, nine tenths are refused, on the core that serves the rest.
-    """
-
-    patience: Patience
-    count: Callable[[str], None]
-    turn_away: TurnAway | None = None
-    waiting: dict[PatientProtocol, None] = field(default_factory=dict)
+Expected = Literal["request", "head", "body"]
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -74,32 +50,41 @@ class PatientProtocol(HttpToolsProtocol):
     which takes as long as it takes.
     """
 
-    shared: _Shared
+    shared: Shared
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio.Protocol."""
-        super().connection_made(cast(asyncio.Transport, transport))
-        self._timer: asyncio.TimerHandle | None = None
+        # as in HttpToolsProtocol, but that addresses are looked up for those alone who ask for something
+        self.transport = cast(asyncio.Transport, transport)
+        self.flow = FlowControl(self.transport)
+        self.connections.add(self)
+        self.shared.came = True
+        self.alarm = Alarm(self.loop, self._on_late)
         self._writing: asyncio.TimerHandle | None = None
         self._in_head, self._in_body, self._is_surplus = False, False, False
         self._requests, self._head_bytes = 0, 0
-        self._expected: tuple[str, int] | None = None
-        self._turned_away: bytes | None = None
+        self._expected: tuple[Expected, int] | None = None
+        self._held: bytearray | None = None
+        self._departure = Departure()
         too_many = len(self.connections) - self.shared.patience.connections
         if too_many > 0 and not self._make_room():
             self._is_surplus = True
             if too_many > _SURPLUS:
-                return self._refuse(_crowded())
+                return self._refuse(crowded())
         self._wait_for_client()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """See asyncio.Protocol."""
         self._stop_waiting()
+        self.alarm.close()
         self.resume_writing()
         super().connection_lost(exc)
+        self._departure.come()
 
     def data_received(self, data: bytes) -> None:
         """See asyncio.Protocol; a head that goes on for ever is refused."""
+        if self._is_turned_away_at_sight(data):
+            return
         super().data_received(data)
         self._wait_for_client()
         if self._in_head and not self.transport.is_closing():
@@ -114,33 +99,42 @@ class PatientProtocol(HttpToolsProtocol):
         self._requests += 1
 
     def on_headers_complete(self) -> None:
-        """The head is whole; perhaps a body follows."""
+        """The head is whole; perhaps a body follows. The app hears of a request with a short one when that is whole, too."""
         self._in_head, self._in_body = False, True
-        self._turned_away = self._refusal()
-        if self._turned_away is not None:
-            return
-        self.app = self._crowded if self._is_surplus and self.url.partition(b"?")[0] not in _PROBES else self.config.loaded_app
-        super().on_headers_complete()
+        if self._is_short():
+            self._held = bytearray()
+        else:
+            self._begin()
 
     def on_body(self, body: bytes) -> None:
-        """Part of a body; that of a request which is turned away is read over."""
-        if self._turned_away is None:
-            super().on_body(body)
+        """Part of a body."""
+        if self._held is None:
+            return super().on_body(body)
+        self._held += body
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         self._in_body = False
-        if self._turned_away is None:
+        held, self._held = self._held, None
+        if held is None:
             return super().on_message_complete()
-        response, self._turned_away = self._turned_away, None
-        self.server_state.total_requests += 1
-        self.transport.write(response)
+        response = self._refusal()
+        if response is None:
+            self._begin()
+            super().on_body(bytes(held))
+            return super().on_message_complete()
+        self._turn_away(response)
 
     def on_response_complete(self) -> None:
         """The answer is sent."""
         super().on_response_complete()
         self._is_surplus = False
         self._wait_for_client()
+
+    def shutdown(self) -> None:
+        """Be asked to end; a request that is under way is answered before."""
+        if self._held is None:
+            super().shutdown()
 
     def pause_writing(self) -> None:
         """The client does not read."""
@@ -159,39 +153,73 @@ class PatientProtocol(HttpToolsProtocol):
         """What no HTTP is, refused in the contract's words."""
         self._refuse(ProblemError(400, "invalid_http", "this is not a valid HTTP/1.1 request"))
 
+    def _is_turned_away_at_sight(self, data: bytes) -> bool:
+        """Turn a whole request away without parsing it; the parser, which stands between two requests, never sees it."""
+        keeper, expected = self.shared.keeper, self._expected
+        if keeper is None or expected is None or expected[0] != "request" or self._is_surplus:
+            return False
+        response = keeper.at_sight(data, self.server_state.default_headers)
+        if response is None:
+            return False
+        self._unset_keepalive_if_required()
+        self._requests += 1
+        self._turn_away(response)
+        self._wait_for_client()
+        return True
+
+    def _turn_away(self, response: bytes) -> None:
+        self.server_state.total_requests += 1
+        self.transport.write(response)
+        self.shared.rest_after_this(self.loop)
+
+    def _begin(self) -> None:
+        """Have the app answer this request, once it is its turn."""
+        self._look_up()
+        self.scope.update({"server": self.server, "client": self.client, "scheme": self.scheme or "http"})
+        attach_departure(cast(Scope, self.scope), self._departure)
+        self.app = self._crowded if self._is_surplus and self.url.partition(b"?")[0] not in _PROBES else self.config.loaded_app
+        super().on_headers_complete()
+
+    def _look_up(self) -> None:
+        """Find out, once, who is connected to what."""
+        if self.scheme is None:
+            self.server, self.client = get_local_addr(self.transport), get_remote_addr(self.transport)
+            self.scheme = "https" if is_ssl(self.transport) else "http"
+
+    def _is_short(self) -> bool:
+        """True where a body follows that is short and not to be asked for."""
+        is_asked_for = self.expect_100_continue or self.parser.should_upgrade()
+        return not is_asked_for and 0 < declared(self.headers) <= MOST_BODY_BYTES
+
     def _refusal(self) -> bytes | None:
-        """The response to a plain, short request that is turned away; all others are for the app, which may say the same."""
-        turn_away = self.shared.turn_away
+        """The response to a short request that is turned away, if it is a plain one; others are for the app, which may say the same."""
+        keeper = self.shared.keeper
         is_plain = (
-            not self._is_surplus
-            and not self._is_answering()
-            and not self.expect_100_continue
-            and self.parser.get_method() == b"POST"
-            and 0 < _declared(self.headers) <= _SHORT_BODY
-            and self.parser.should_keep_alive()
-            and not self.parser.should_upgrade()
+            not self._is_surplus and not self._is_answering() and self.parser.get_method() == b"POST" and self.parser.should_keep_alive()
         )
-        return turn_away(self.url, self.headers, self.server_state.default_headers) if turn_away and is_plain else None
+        return keeper.response(self.url, self.headers, self.server_state.default_headers) if keeper and is_plain else None
 
     async def _crowded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.shared.count(_crowded().code)
-        await _refuse_all(scope, receive, send)
+        self.shared.count(crowded().code)
+        await refuse_all(scope, receive, send)
 
     def _is_answering(self) -> bool:
         return bool(self.pipeline) or (self.cycle is not None and not self.cycle.response_complete)
 
-    def _expects(self) -> tuple[str, int] | None:
+    def _expects(self) -> tuple[Expected, int] | None:
         """What the client is to send next, and of which request; nothing while it waits for an answer itself."""
         if self.transport.is_closing() or self.pipeline:
             return None
-        if self._in_body:
+        if self._in_body and self._held is None:
             return ("body", self._requests)
         if self._is_answering():
             return None
+        if self._in_body:
+            return ("body", self._requests)
         return ("head" if self._in_head else "request", self._requests)
 
     def _wait_for_client(self) -> None:
-        """Have a timer for what the client is to send next, which goes on while parts of it come."""
+        """Set the alarm for what the client is to send next; it stays as it is while parts of that come."""
         expected = self._expects()
         if expected == self._expected:
             return
@@ -201,18 +229,16 @@ class PatientProtocol(HttpToolsProtocol):
             return
         what, number = expected
         if what == "body":
-            seconds = patience.body_s + _declared(self.headers) / SLOWEST_BYTES_S + _GRACE_S
+            seconds = patience.body_s + declared(self.headers) / SLOWEST_BYTES_S + (0 if self._held is not None else _GRACE_S)
         else:
             seconds = patience.idle_s if number and what == "request" else patience.head_s
         self.shared.waiting[self] = None
-        self._timer = self.loop.call_later(seconds, self._head_is_late if what == "head" else self._end)
+        self.alarm.set(seconds)
 
     def _stop_waiting(self) -> None:
         self._expected = None
         self.shared.waiting.pop(self, None)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self.alarm.unset()
 
     def _make_room(self) -> bool:
         """End the connection that asks for nothing longest, if there is one."""
@@ -222,13 +248,18 @@ class PatientProtocol(HttpToolsProtocol):
         longest._end()
         return True
 
-    def _head_is_late(self) -> None:
-        self._refuse(ProblemError(408, "head_timeout", "the head of the request arrived too slowly; send it at once"))
+    def _on_late(self) -> None:
+        if self._held is not None:
+            self._refuse(too_slow())
+        elif self._in_head:
+            self._refuse(ProblemError(408, "head_timeout", "the head of the request arrived too slowly; send it at once"))
+        else:
+            self._end()
 
     def _refuse(self, error: ProblemError) -> None:
         if not self._is_answering():
             self.shared.count(error.code)
-            self.transport.write(_written(error))
+            self.transport.write(last_words(error))
         self._end()
 
     def _end(self) -> None:
@@ -241,38 +272,10 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 def patient_protocol(
-    patience: Patience, count: Callable[[str], None] = lambda _code: None, turn_away: TurnAway | None = None
+    patience: Patience,
+    count: Callable[[str], None] = lambda _code: None,
+    keeper: Keeper | None = None,
+    rest: Callable[[float], None] = time.sleep,
 ) -> type[asyncio.Protocol]:
-    """The protocol for one server, to be given to uvicorn as ``http``; see ``_Shared``."""
-    return type("Connection", (PatientProtocol,), {"shared": _Shared(patience, count, turn_away)})
-
-
-def _crowded() -> ProblemError:
-    headers = {"Retry-After": "1", "Connection": "close"}
-    return ProblemError(503, "too_many_connections", "too many requests are being answered; try again later", headers=headers)
-
-
-async def _refuse_all(scope: Scope, receive: Receive, send: Send) -> None:
-    attach(scope, RequestContext(request_id(None)))
-    await problem_response(scope, _crowded())(scope, receive, send)
-
-
-def _declared(headers: list[tuple[bytes, bytes]]) -> int:
-    """The length of the body that the head announces, at most that of a file; 0 when it announces none that makes sense."""
-    length = next((value for name, value in headers if name == b"content-length"), b"")
-    return min(int(length), MAX_FILE_BYTES) if length.isdigit() and len(length) < 10 else 0
-
-
-def _written(error: ProblemError) -> bytes:
-    """``error`` as a whole response, after which the connection ends."""
-    problem = problem_of(error, request_id=request_id(None))
-    body = problem.model_dump_json().encode()
-    headers: Mapping[str, Any] = {
-        "content-type": PROBLEM_JSON,
-        "content-length": len(body),
-        "x-request-id": problem.request_id,
-        **{name.lower(): value for name, value in (error.headers or {}).items()},
-        "connection": "close",
-    }
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    return STATUS_LINE[error.status_code] + head.encode() + b"\r\n" + body
+    """The protocol for one server, to be given to uvicorn as ``http``; see ``Shared``."""
+    return type("Connection", (PatientProtocol,), {"shared": Shared(patience, count, keeper, rest)})

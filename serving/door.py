@@ -6,27 +6,25 @@ Refusing must cost next to nothing: of ten times the load, nine tenths are refus
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from serving.errors import PROBLEM_JSON, ProblemError, problem_json
-from serving.identifiers import request_id
+from serving.errors import ProblemError
 from serving.metrics import Metrics
-
-Header = tuple[bytes, bytes]
+from serving.plain import plain_post
+from serving.refusals import Header, Refusals, name_of, parts
 
 _ENGINE_PATHS = frozenset({"/v1/classify", "/v1/classify/batch", "/v1/answer", "/v1/answer/batch"})
 _RAW_PATHS = {path.encode(): path for path in _ENGINE_PATHS}
-_KIND = PROBLEM_JSON.encode()
 _QUIET_S = 1.0
 """Seconds between two lines of the log about requests turned away; each of them is counted."""
 
 
 class Doorkeeper:
-    """Knows whether the queue takes anybody, and accounts for those who were turned away."""
+    """Knows whether the queue takes anybody, and accounts for those who were turned away; for the event loop's thread alone."""
 
     def __init__(
         self,
@@ -39,8 +37,11 @@ class Doorkeeper:
     ) -> None:
         """``refusal`` is the 503 for whoever comes now; ``fixed_headers`` are those of every response of the app."""
         self._refusal, self._metrics, self._log, self._clock = refusal, metrics, log, clock
-        self._fixed = _lines(fixed_headers)
+        self._refusals = Refusals(fixed_headers)
         self._told_at, self._untold = -_QUIET_S, 0
+        self._turned_away = Counter[tuple[str, int, str]]()
+        self._counted = Counter[tuple[str, int, str]]()
+        metrics.gather(self._count)
 
     def refusal(self, path: str) -> ProblemError | None:
         """The 503 for a request to the engine that comes now, which is then counted; None while there is room."""
@@ -56,18 +57,32 @@ class Doorkeeper:
         """
         name = _RAW_PATHS.get(path)
         refusal = None if name is None else self.refusal(name)
-        if refusal is None:
+        return None if refusal is None else self._refusals.written(refusal, name_of(_sent_id(headers)), default_headers)
+
+    def at_sight(self, data: bytes, default_headers: Sequence[Header] = ()) -> bytes | None:
+        """The same for a request as it came, where that shows; None says that ``data`` is to be read as always."""
+        refusal = self._refusal()
+        plain = None if refusal is None else plain_post(data)
+        name = None if plain is None else _RAW_PATHS.get(plain.path)
+        if refusal is None or plain is None or name is None:
             return None
-        own, body = _parts(refusal, headers)
-        return STATUS_LINE[refusal.status_code] + _lines(default_headers) + _lines(own) + self._fixed + b"\r\n" + body
+        self._account(name, refusal)
+        return self._refusals.written(refusal, name_of(plain.sent_id), default_headers)
 
     def _account(self, path: str, refusal: ProblemError) -> None:
-        self._metrics.count_request(method="POST", route=path, status=refusal.status_code, seconds=0.0)
-        self._metrics.count_problem(refusal.code)
+        self._turned_away[path, refusal.status_code, refusal.code] += 1
         now, self._untold = self._clock(), self._untold + 1
         if now - self._told_at >= _QUIET_S:
             self._log.warning(refusal.code, refused=self._untold)
             self._told_at, self._untold = now, 0
+
+    def _count(self) -> None:
+        """Count who was turned away since the last time; one thread at a time, not the event loop's."""
+        for kind, all_of_them in list(self._turned_away.items()):
+            path, status, code = kind
+            times, self._counted[kind] = all_of_them - self._counted[kind], all_of_them
+            self._metrics.count_request(method="POST", route=path, status=status, seconds=0.0, times=times)
+            self._metrics.count_problem(code, times=times)
 
 
 class Door:
@@ -83,20 +98,11 @@ class Door:
         refusal = self._keeper.refusal(scope["path"])
         if refusal is None:
             return await self._app(scope, receive, send)
-        headers, body = _parts(refusal, scope["headers"])
+        headers, body = parts(refusal, name_of(_sent_id(scope["headers"])))
         await send({"type": "http.response.start", "status": refusal.status_code, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
 
-def _parts(refusal: ProblemError, asked: Sequence[Header]) -> tuple[list[Header], bytes]:
-    """Headers and body of a refusal to a request with the headers ``asked``."""
-    sent = next((value for name, value in asked if name == b"x-request-id"), None)
-    name = request_id(sent.decode("latin-1") if sent else None)
-    body = problem_json(refusal, request_id=name)
-    headers = [(name.lower().encode(), value.encode()) for name, value in (refusal.headers or {}).items()]
-    headers += [(b"content-type", _KIND), (b"content-length", b"%d" % len(body)), (b"x-request-id", name.encode())]
-    return headers, body
-
-
-def _lines(headers: Sequence[Header]) -> bytes:
-    return b"".join([b"%b: %b\r\n" % header for header in headers])
+def _sent_id(headers: Sequence[Header]) -> bytes | None:
+    """The first x-request-id."""
+    return next((value for name, value in headers if name == b"x-request-id"), None)

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.calls import AnswerCall, ClassifyCall, Ticket
 from serving.context import context_of
+from serving.departure import Departure, departure_of
 from serving.errors import ProblemError, expected_problem, problem_response
 from serving.hot_requests import read_answer, read_classify
 from serving.keys import Scope as KeyScope
@@ -41,8 +42,8 @@ class Answering(Protocol):
 
 
 Told = Mapping[str, Any]
-Watch = Callable[[Receive, Ticket, Awaitable[Told]], Awaitable[Told]]
-"""Waits for work done for a caller who may leave meanwhile, which ``receive`` tells and the ticket shows."""
+Watch = Callable[[Receive, Ticket, Awaitable[Told], Departure | None], Awaitable[Told]]
+"""Waits for work done for a caller who may leave meanwhile, which the departure tells, else ``receive``, and the ticket shows."""
 
 
 def no_ticket(_headers: RawHeaders) -> Ticket:
@@ -50,7 +51,7 @@ def no_ticket(_headers: RawHeaders) -> Ticket:
     return Ticket()
 
 
-async def unwatched(_receive: Receive, _ticket: Ticket, work: Awaitable[Told]) -> Told:
+async def unwatched(_receive: Receive, _ticket: Ticket, work: Awaitable[Told], _departure: Departure | None) -> Told:
     """What ``work`` returns, whether or not anybody is still there to read it."""
     return await work
 
@@ -110,7 +111,7 @@ class HotRoutes:
         if work is None:
             return await self._app(scope, _replayed(read, receive), send)
         try:
-            found = await self._watched(receive, ticket, work)
+            found = await self._watched(receive, ticket, work, departure_of(scope))
         except (ProblemError, MessageError, StoreError) as error:
             return await problem_response(scope, expected_problem(error))(scope, receive, send)
         await _send_json(send, found)

@@ -136,18 +136,24 @@ class Metrics:
             labels.set(0) if self._shared else self._model.remove(former.version, former.sha256)
         self._model.labels(version=identity.version, sha256=identity.sha256).set(1)
 
-    def count_request(self, *, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answered request; ``route`` is the template, never the path that was sent."""
-        self._requests[method_label(method), route, str(status)].inc()
-        self._seconds[route].observe(seconds)
+    def gather(self, count: Callable[[], None]) -> None:
+        """Have ``count`` called before any count is shown, to add what it did not count yet: off the event loop, once at a time."""
+        self._readings.append(count)
 
-    def count_problem(self, code: str) -> None:
-        """Count a request that ended in a problem."""
+    def count_request(self, *, method: str, route: str, status: int, seconds: float, times: int = 1) -> None:
+        """Count an answered request, or several alike; ``route`` is the template, never the path that was sent."""
+        self._requests[method_label(method), route, str(status)].inc(times)
+        series = self._seconds[route]
+        for _ in range(times):
+            series.observe(seconds)
+
+    def count_problem(self, code: str, *, times: int = 1) -> None:
+        """Count a request that ended in a problem, or several alike."""
         if code not in self._codes:
             if len(self._codes) >= _MOST_CODES:
                 code = "other"
             self._codes.add(code)
-        self._problems[code].inc()
+        self._problems[code].inc(times)
 
     def count_key_refusal(self, reason: str) -> None:
         """Count a caller who was refused; ``reason`` is a word of ``serving.auth``."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -21,6 +22,7 @@ from yingda.dialogue import scope_of
 PATIENCE = 2.0
 """A message that was let in is given up after this many times the wait that is refused at the door: estimates err."""
 _MOST_RETRY_S = 60
+_MOST_REFUSALS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +139,9 @@ class Queue:
         self._jobs.append(job)
 
     def refusal(self) -> ProblemError | None:
-        """The 503 for everybody who would come now, with however little; None while there is hope."""
-        return self._overloaded() if self.waiting and self._is_hopeless(1, self._bounds.wait_s) else None
+        """The 503 for everybody who would come now, with however little, to be told and not to be raised; None while there is hope."""
+        hopeless = self.waiting and self._is_hopeless(1, self._bounds.wait_s)
+        return _refusal(self.waiting, self._come_again_s()) if hopeless else None
 
     def leave(self, job: Job) -> None:
         """Nothing more of ``job`` is given out; it may have left before."""
@@ -239,10 +242,20 @@ class Queue:
         return is_full or max(self.expected_wait(), self.age()) > limit_s
 
     def _overloaded(self) -> ProblemError:
+        return _overloaded(self.waiting, self._come_again_s())
+
+    def _come_again_s(self) -> int:
         # until those who wait now are served, at the rate at which they are
-        after = min(_MOST_RETRY_S, max(1, ceil(self.expected_wait())))
-        detail = f"{self.waiting} messages wait already; try again later"
-        return ProblemError(503, "overloaded", detail, headers={"Retry-After": str(after)})
+        return min(_MOST_RETRY_S, max(1, ceil(self.expected_wait())))
+
+
+def _overloaded(waiting: int, after_s: int) -> ProblemError:
+    detail = f"{waiting} messages wait already; try again later"
+    return ProblemError(503, "overloaded", detail, headers={"Retry-After": str(after_s)})
+
+
+_refusal = lru_cache(maxsize=_MOST_REFUSALS)(_overloaded)
+"""The same for all who hear the same. It must not be raised: an error that was raised holds on to where it was."""
 
 
 def is_late(ticket: Ticket, now: float) -> bool:

@@ -16,6 +16,7 @@ from serving.auth import needs
 from serving.batch import run_each
 from serving.body import StrictRoute
 from serving.context import context_of
+from serving.departure import departure_of
 from serving.errors import PROBLEM_JSON, ProblemError
 from serving.keys import Scope
 from serving.present import intents_out
@@ -85,7 +86,7 @@ async def _request_id(request: Request) -> str:
 async def _admitted(request: Request, ask: Callable[..., Awaitable[Result]]) -> Result:
     """What ``ask`` returns for the ticket of ``request``, as long as its caller is there."""
     ticket = ticket_of(request.scope["headers"])
-    return await watched(request.receive, ticket, ask(ticket=ticket))
+    return await watched(request.receive, ticket, ask(ticket=ticket), departure_of(request.scope))
 
 
 ServiceDependency = Annotated[Service, Depends(_service)]

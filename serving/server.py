@@ -21,11 +21,12 @@ from fastapi import FastAPI
 from structlog.typing import FilteringBoundLogger
 
 from serving.app import API_VERSION, create_app
-from serving.connections import Patience, patient_protocol
+from serving.connections import patient_protocol
 from serving.keys import follow_keys
 from serving.lean import settle_in
 from serving.live import Desk
 from serving.logs import LogBridge, open_log
+from serving.patience import Patience
 from serving.processes import READY, prepare, supervise
 from serving.retention import open_retention
 from serving.service import Engine, Service
@@ -147,7 +148,7 @@ def _config(settings: Settings, app: FastAPI) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         ws="none",
-        http=patient_protocol(_patience(settings), app.state.service.metrics.count_problem, app.state.door.response),
+        http=patient_protocol(_patience(settings), app.state.service.metrics.count_problem, app.state.door),
         timeout_keep_alive=ceil(settings.keep_alive_s),
         timeout_graceful_shutdown=settings.shutdown_timeout_s,
     )

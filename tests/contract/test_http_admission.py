@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from starlette.types import Message
 
 from serving.app import create_app
+from serving.departure import Departure, attach_departure
 from serving.errors import Problem
 from serving.logs import open_log
 from serving.settings import Settings
@@ -174,6 +175,38 @@ def test_work_of_a_client_that_left_is_taken_out_of_the_queue(path: str, body: M
     talk(story)
 
 
+@pytest.mark.parametrize("path", ["/v1/answer", "/v1/answer/batch"])
+@pytest.mark.parametrize("early", [False, True])
+def test_a_connection_tells_that_its_client_left_without_being_asked(path: str, early: bool) -> None:
+    body = {"items": [{"text": "gone"}]} if path.endswith("batch") else {"text": "gone"}
+
+    async def story(talk: Talk) -> None:
+        running = await busy(talk)
+        scope, departure, sent = asgi(path, body), Departure(), list[Message]()
+        attach_departure(scope, departure)
+        whole: list[Message] = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
+
+        async def receive() -> Message:
+            return whole.pop()
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        if early:
+            departure.come()
+        request = asyncio.create_task(talk.app(scope, receive, send))
+        if not early:
+            await until(lambda: talk.waiting == 1)
+            departure.come()
+        await request
+        assert (talk.waiting, sent[0]["status"]) == (0, 499)
+        talk.engine.gate.set()
+        assert (await running).status_code == 200
+        assert "gone" not in [message.text for message in talk.engine.messages]
+
+    talk(story)
+
+
 class SlowMemory(VolatileMemory):
     """Writes wait for ``gate``; reads do not."""
 
@@ -307,6 +340,7 @@ def test_a_connection_refuses_in_the_words_of_the_app() -> None:
         door = talk.app.state.door
         asked = [(b"x-request-id", b"r-1"), (b"content-length", b"9")]
         assert door.response(b"/v1/answer", asked) is None
+        assert door.at_sight(b"POST /v1/answer HTTP/1.1\r\ncontent-length: 2\r\n\r\n{}") is None
         running = await busy(talk)
         waiting = talk.post("/v1/answer", {"text": "b"})
         await until(lambda: talk.waiting == 1)
@@ -318,8 +352,11 @@ def test_a_connection_refuses_in_the_words_of_the_app() -> None:
         assert body.decode() == Problem.model_validate_json(body).model_dump_json()
         assert sorted(lines) == sorted([*(f"{name}: {value}" for name, value in refused.headers.items()), "date: today"])
         assert door.response(b"/v1/faq", asked) is None
+        sent = b"POST /v1/answer HTTP/1.1\r\nX-Request-ID: r-1\r\nContent-Length: 9\r\n\r\n[1, 2, 3]"
+        assert door.at_sight(sent, [(b"date", b"today")]) == door.response(b"/v1/answer", asked, [(b"date", b"today")])
+        assert door.at_sight(sent[:-1]) is door.at_sight(sent.replace(b"answer", b"faqs", 1)) is None
         metrics = (await talk.get("/metrics")).text
-        assert 'yingda_http_requests_total{method="POST",route="/v1/answer",status="503"} 2.0' in metrics
+        assert 'yingda_http_requests_total{method="POST",route="/v1/answer",status="503"} 4.0' in metrics
         talk.engine.gate.set()
         assert [(await task).status_code for task in (running, waiting)] == [200, 200]
 

@@ -287,7 +287,7 @@ def test_headers_that_make_no_ticket_are_left_to_fastapi() -> None:
 def test_work_is_done_under_the_ticket_of_the_request() -> None:
     asked, ticket, seen = Recorded(), Ticket(expires_at=1.0), []
 
-    async def watched(receive: Receive, of: Ticket, work: Any) -> Any:
+    async def watched(receive: Receive, of: Ticket, work: Any, departure: Any) -> Any:
         seen.append(of)
         return await work
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -13,140 +11,20 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from serving.body import SLOWEST_BYTES_S
-from serving.connections import MOST_HEAD_BYTES, Headers, Patience, PatientProtocol, TurnAway, patient_protocol
+from serving.connections import MOST_HEAD_BYTES, patient_protocol
+from serving.departure import departure_of
+from serving.patience import Headers, Patience
+from serving.plain import plain_post
+from tests.connection_kit import GET, PATIENCE, POST, Server, played
 
-PATIENCE = Patience(head_s=10.0, body_s=20.0, idle_s=30.0, connections=2)
-GET = b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n"
-POST = b"POST /v1/answer HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\n\r\n"
-
-
-@dataclass
-class Timer:
-    """What a loop would do, and when."""
-
-    seconds: float
-    go_off: Callable[[], None]
-    cancelled: bool = False
-
-    def cancel(self) -> None:
-        self.cancelled = True
-
-
-@dataclass
-class Loop:
-    """The running loop, but for timers, which wait for the test."""
-
-    timers: list[Timer] = field(default_factory=list)
-
-    def call_later(self, seconds: float, call: Callable[..., None], *args: Any) -> Timer:
-        self.timers.append(Timer(seconds, lambda: call(*args)))
-        return self.timers[-1]
-
-    def create_task(self, work: Any) -> asyncio.Task[Any]:
-        return asyncio.get_running_loop().create_task(work)
-
-    @property
-    def armed(self) -> list[float]:
-        # but for uvicorn's own, which is lost as soon as anything comes
-        return [timer.seconds for timer in self.timers if not timer.cancelled and timer.seconds != 99]
-
-
-class Transport(asyncio.Transport):
-    """Keeps what is written."""
-
-    def __init__(self, *, unread: int = 0) -> None:
-        super().__init__()
-        self.written, self.closing, self.aborted, self._unread = b"", False, False, unread
-
-    def write(self, data: Any) -> None:
-        self.written += bytes(data)
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def close(self) -> None:
-        self.closing = True
-
-    def abort(self) -> None:
-        self.aborted = True
-
-    def get_write_buffer_size(self) -> int:
-        return self._unread
-
-    def pause_reading(self) -> None:
-        """Nothing is read here."""
-
-    def resume_reading(self) -> None:
-        """Nothing is read here."""
-
-
-@dataclass
-class Client:
-    """One end of a connection to a server of its own kind."""
-
-    protocol: PatientProtocol
-    transport: Transport
-    loop: Loop
-
-    async def send(self, data: bytes) -> None:
-        self.protocol.data_received(data)
-        for _ in range(5):  # the app's task begins and ends
-            await asyncio.sleep(0)
-
-    def go_off(self) -> None:
-        """The only timer goes off."""
-        (timer,) = [each for each in self.loop.timers if not each.cancelled and each.seconds != 99]
-        timer.go_off()
-
-    @property
-    def status(self) -> int:
-        return int(self.transport.written.split(b" ")[1])
-
-    @property
-    def problem(self) -> dict[str, Any]:
-        return cast(dict[str, Any], json.loads(self.transport.written.partition(b"\r\n\r\n")[2]))
-
-
-class Server:
-    """Makes connections to an app that answers once ``gate`` is open."""
-
-    def __init__(self, patience: Patience = PATIENCE, turn_away: TurnAway | None = None) -> None:
-        self.gate, self.seen = asyncio.Event(), list[str]()
-        self.gate.set()
-        self._config = uvicorn.Config(
-            self._app, log_config=None, interface="asgi3", proxy_headers=False, ws="none", lifespan="off", timeout_keep_alive=99
-        )
-        self._state, self._kind = ServerState(), patient_protocol(patience, turn_away=turn_away)
-
-    def connect(self, **transport: Any) -> Client:
-        loop = Loop()
-        protocol = cast(Any, self._kind)(config=self._config, server_state=self._state, app_state={}, _loop=loop)
-        client = Client(protocol, Transport(**transport), loop)
-        protocol.connection_made(client.transport)
-        return client
-
-    async def _app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.seen.append(scope["path"])
-        await self.gate.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-        await send({"type": "http.response.body", "body": b"ok"})
-
-
-def played(story: Callable[[], Awaitable[None]]) -> Callable[[], None]:
-    """``story`` as a test."""
-
-    def test() -> None:
-        asyncio.run(cast(Any, story()))
-
-    test.__name__, test.__doc__ = story.__name__, story.__doc__
-    return test
+LONG = POST.replace(b"4", b"70001", 1)
 
 
 @played
 async def test_a_connection_that_says_nothing_ends() -> None:
     client = Server().connect()
-    assert client.loop.armed == [PATIENCE.head_s]
-    client.go_off()
+    assert client.left == PATIENCE.head_s
+    client.be_late()
     assert client.transport.closing
     assert client.transport.written == b""
 
@@ -154,11 +32,11 @@ async def test_a_connection_that_says_nothing_ends() -> None:
 @played
 async def test_a_head_has_one_time_however_its_bytes_drip() -> None:
     client = Server().connect()
-    for byte in GET[:-1]:
+    for number, byte in enumerate(GET[:-1]):
         await client.send(bytes([byte]))
-        assert client.loop.armed == [PATIENCE.head_s]
-    assert len(client.loop.timers) == 2, "before its first byte, and after"
-    client.go_off()
+        assert client.left == PATIENCE.head_s - number / 8
+        client.loop.move(1 / 8)
+    client.be_late()
     assert (client.status, client.problem["code"]) == (408, "head_timeout")
     assert client.transport.closing
 
@@ -169,11 +47,11 @@ async def test_while_a_request_is_answered_nothing_is_waited_for_and_then_the_ne
     server.gate.clear()
     client = server.connect()
     await client.send(GET)
-    assert client.loop.armed == []
+    assert client.left is None
     server.gate.set()
     await client.send(b"")
     assert client.status == 200
-    assert client.loop.armed == [PATIENCE.idle_s]
+    assert client.left == PATIENCE.idle_s
 
 
 @played
@@ -182,21 +60,69 @@ async def test_line_ends_between_requests_buy_no_time() -> None:
     await client.send(GET)
     for _ in range(5):
         await client.send(b"\r\n")
-    assert client.loop.armed == [PATIENCE.idle_s]
-    client.go_off()
+    assert client.left == PATIENCE.idle_s
+    client.be_late()
     assert client.transport.closing
 
 
 @played
-async def test_a_body_that_nobody_reads_has_its_time_too() -> None:
+async def test_a_long_body_that_nobody_reads_has_its_time_too() -> None:
     client = Server().connect()
-    await client.send(POST + b"{")
+    await client.send(LONG + b"{")
     assert client.status == 200
-    (seconds,) = client.loop.armed
-    assert PATIENCE.body_s < seconds < PATIENCE.body_s + 10
-    for byte in b'"a"':
+    assert client.left is not None
+    assert PATIENCE.body_s < client.left < PATIENCE.body_s + 10
+    await client.send(b"a" * 70_000)
+    assert client.left == PATIENCE.idle_s, "the body is whole"
+
+
+@played
+async def test_the_app_hears_of_a_request_with_a_short_body_once_that_is_whole() -> None:
+    server = Server()
+    client = server.connect()
+    for byte in POST + b'"a"':
         await client.send(bytes([byte]))
-    assert client.loop.armed == [PATIENCE.idle_s], "the body is whole"
+    assert server.seen == []
+    assert client.left == PATIENCE.body_s + 4 / SLOWEST_BYTES_S
+    await client.send(b" ")
+    assert (client.status, server.seen, client.left) == (200, ["/v1/answer"], PATIENCE.idle_s)
+
+
+@played
+async def test_a_short_body_that_does_not_come_is_refused_and_the_app_never_hears_of_it() -> None:
+    server = Server()
+    client = server.connect()
+    await client.send(POST + b"{")
+    client.be_late()
+    assert (client.status, client.problem["code"]) == (408, "body_timeout")
+    assert client.transport.closing
+    assert server.seen == []
+
+
+@played
+async def test_a_request_behind_one_that_is_answered_has_time_until_it_is_its_turn() -> None:
+    server = Server()
+    server.gate.clear()
+    client = server.connect()
+    await client.send(GET + POST + b"bo")
+    assert client.left is None
+    server.gate.set()
+    await client.send(b"")
+    assert client.left == PATIENCE.body_s + 4 / SLOWEST_BYTES_S
+    await client.send(b"dy")
+    assert (client.transport.written.count(b"200 OK"), server.seen) == (2, ["/livez", "/v1/answer"])
+
+
+@played
+async def test_a_request_that_is_under_way_when_the_server_ends_is_answered() -> None:
+    server = Server()
+    idle, client = server.connect(), server.connect()
+    await client.send(POST + b"bo")
+    for each in (idle, client):
+        each.protocol.shutdown()
+    assert (idle.transport.closing, client.transport.closing) == (True, False)
+    await client.send(b"dy")
+    assert client.status == 200
 
 
 @played
@@ -204,7 +130,7 @@ async def test_a_long_body_has_longer_but_not_for_its_word_alone() -> None:
     for declared, extra in ((SLOWEST_BYTES_S * 4, 4.0), (999_999_999, 128.0)):
         client = Server().connect()
         await client.send(POST.replace(b"4", b"%d" % declared, 1) + b"{")
-        assert client.loop.armed == [PATIENCE.body_s + extra + 5.0]
+        assert client.left == PATIENCE.body_s + extra + 5.0
 
 
 @played
@@ -213,12 +139,12 @@ async def test_requests_sent_ahead_wait_for_their_turn() -> None:
     server.gate.clear()
     client = server.connect()
     await client.send(GET + GET + GET[:-3])
-    assert client.loop.armed == []
+    assert client.left is None
     server.gate.set()
     await client.send(b"")
     await client.send(b"")
     assert client.transport.written.count(b"200 OK") == 2
-    assert client.loop.armed == [PATIENCE.head_s]
+    assert client.left == PATIENCE.head_s
 
 
 @played
@@ -293,7 +219,7 @@ async def test_a_client_that_reads_again_stays() -> None:
     client.protocol.pause_writing()
     client.protocol.resume_writing()
     assert client.loop.timers[-1].cancelled
-    assert client.loop.armed == [PATIENCE.head_s]
+    assert client.left == PATIENCE.head_s
 
 
 @played
@@ -301,7 +227,25 @@ async def test_a_connection_that_ends_leaves_no_timer() -> None:
     client = Server().connect()
     await client.send(GET[:10])
     client.protocol.connection_lost(None)
-    assert client.loop.armed == []
+    assert client.left is None
+    assert client.loop.pending == []
+
+
+@played
+async def test_who_works_for_a_client_is_told_that_it_left() -> None:
+    server, told = Server(), list[int]()
+    server.gate.clear()
+    client = server.connect()
+    await client.send(GET)
+    departure = departure_of(cast(Scope, client.protocol.scope))
+    assert departure is not None
+    departure.tell(lambda: told.append(1))
+    departure.tell(None)
+    departure.tell(lambda: told.append(2))
+    client.protocol.connection_lost(None)
+    assert told == [2]
+    departure.tell(lambda: told.append(3))
+    assert told == [2, 3], "also who asks too late"
 
 
 REFUSAL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\nno"
@@ -312,29 +256,53 @@ class Full:
     """Turns everybody away while it is ``full``, and keeps whom."""
 
     full: bool = True
+    sighted: bool = False
     asked: list[tuple[bytes, Headers]] = field(default_factory=list)
 
-    def __call__(self, path: bytes, headers: Headers, _default: Headers) -> bytes | None:
+    def response(self, path: bytes, headers: Headers, _default: Headers) -> bytes | None:
         self.asked.append((path, headers))
         return REFUSAL if self.full else None
+
+    def at_sight(self, data: bytes, _default: Headers) -> bytes | None:
+        return REFUSAL if self.full and self.sighted and plain_post(data) else None
 
 
 @played
 async def test_a_request_that_is_turned_away_never_reaches_the_app_and_the_connection_goes_on() -> None:
     full = Full()
-    server = Server(turn_away=full)
+    server = Server(keeper=full)
     client = server.connect()
     await client.send(POST + b"{")
     assert client.transport.written == b"", "it is refused once it is whole"
     await client.send(b'"a"' + POST + b"body")
     assert client.transport.written == REFUSAL * 2
     assert server.seen == []
-    assert client.loop.armed == [PATIENCE.idle_s]
+    assert client.left == PATIENCE.idle_s
     full.full = False
     await client.send(POST + b"body")
     assert client.transport.written.removeprefix(REFUSAL * 2).startswith(b"HTTP/1.1 200")
     assert server.seen == ["/v1/answer"]
     assert full.asked == [(b"/v1/answer", [(b"host", b"a"), (b"content-length", b"4")])] * 3
+
+
+@played
+async def test_while_many_are_turned_away_the_loop_rests_between_its_turns() -> None:
+    server = Server(keeper=Full(sighted=True))
+    first, second = server.connect(), server.connect()
+    for client in (first, second):
+        await client.send(POST + b"body")
+    server.loop.turn()
+    assert server.rests == [], "connections that come are not kept waiting"
+    await first.send(POST + b"body")
+    server.loop.turn()
+    assert server.rests == [], "one request is no flood"
+    for client in (first, second, first):
+        await client.send(POST + b"body")
+    server.loop.turn()
+    server.loop.turn()
+    assert len(server.rests) == 1
+    assert 0 < server.rests[0] <= 0.005
+    assert first.transport.written == REFUSAL * 4
 
 
 @played
@@ -348,8 +316,8 @@ async def test_what_is_not_plain_is_for_the_app_to_refuse() -> None:
         b"POST /v1/answer HTTP/1.1\r\nhost: a\r\ncontent-length: 4\r\nconnection: close\r\n\r\n",
         b"POST /v1/answer HTTP/1.0\r\nhost: a\r\ncontent-length: 4\r\n\r\n",
     ):
-        server = Server(turn_away=full)
-        await server.connect().send(head)
+        server = Server(keeper=full)
+        await server.connect().send(head + b"body")
         assert server.seen == ["/v1/answer"]
     assert full.asked == []
 
@@ -357,7 +325,7 @@ async def test_what_is_not_plain_is_for_the_app_to_refuse() -> None:
 @played
 async def test_who_waits_for_an_answer_already_is_turned_away_by_the_app() -> None:
     full = Full(full=False)
-    server = Server(turn_away=full)
+    server = Server(keeper=full)
     server.gate.clear()
     client = server.connect()
     await client.send(POST + b"body")
