@@ -165,14 +165,14 @@ def running(bundle: Path, *, plain: bool, settings: Mapping[str, str]) -> Iterat
 def measure(bundle: Path, texts: Mapping[str, Sequence[str]], warm: Sequence[str], *, plain: bool) -> dict[str, dict[str, Any]]:
     """By kind of request, the difference of two counts; raises EvaluationError where a status is not what it should be."""
     found = {}
-    with running(bundle, plain=plain, settings={}) as (server, connections):
+    # as long a wait as may be: nobody is turned away, given up or hung up on because the machine is busy
+    patient = {"YINGDA_MAX_WAIT_MS": "600000", "YINGDA_KEEP_ALIVE_S": "3600", "YINGDA_HEADER_TIMEOUT_S": "600"}
+    with running(bundle, plain=plain, settings=patient) as (server, connections):
         for kind in (FRESH, REPEATED):
             ask(connections, [*warm, *texts[kind][:1]])
             found[kind] = _counted(server, connections, texts[kind], _OK)
-    # as long a wait as may be: those that wait meanwhile are not given up
-    full = {"YINGDA_MAX_QUEUE": "1", "YINGDA_MAX_WAIT_MS": "600000"}
-    with running(bundle, plain=plain, settings=full) as (server, connections):
-        ask(connections[:1], warm)
+    with running(bundle, plain=plain, settings={**patient, "YINGDA_MAX_QUEUE": "1"}) as (server, connections):
+        ask(connections[:1], warm[:1])
         with filled(server):
             ask(connections, warm)
             found[REFUSED] = _counted(server, connections, texts[REFUSED], _UNAVAILABLE)
@@ -244,7 +244,8 @@ def report(profiles: Sequence[Profile], facts: Mapping[str, Any]) -> str:
     lines = [
         "# Where the time of a reply goes",
         "",
-        f"`python -m evaluation.bench.profile`; commit {facts['commit'] or 'unknown'}; {machine['processor']}, {machine['cores']} cores; {versions}.",
+        f"`python -m evaluation.bench.profile`; commit {facts['commit'] or 'unknown'}.",
+        f"{machine['processor']}, {machine['cores']} cores; {versions}.",
         "Microseconds of the server's processor time a request, and the share of the whole. See docs/performance.md.",
         "",
         f"| stage | {' | '.join(profile.kind for profile in profiles)} |",
@@ -253,7 +254,9 @@ def report(profiles: Sequence[Profile], facts: Mapping[str, Any]) -> str:
     for name in names:
         cells = [f"{k[name].us:g} ({_share(k[name].us, p)})" if name in k else "–" for k, p in zip(by_name, profiles, strict=True)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines.append(f"| rest: event loop, changes of threads, collector | {' | '.join(f'{p.rest_us:g} ({_share(p.rest_us, p)})' for p in profiles)} |")
+    lines.append(
+        f"| rest: event loop, changes of threads, collector | {' | '.join(f'{p.rest_us:g} ({_share(p.rest_us, p)})' for p in profiles)} |"
+    )
     lines.append(f"| **whole** | {' | '.join(f'**{p.plain_us:g}**' for p in profiles)} |")
     lines.append(f"| whole with stopwatches | {' | '.join(f'{p.timed_us:g}' for p in profiles)} |")
     lines += ["", f"Requests a column: {', '.join(f'{p.requests:,}' for p in profiles)}."]
@@ -277,7 +280,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         fresh = Fresh(read_texts(args.pack), args.seed)
-        warm, hot = fresh.take(WARM_UP), fresh.take(1)
+        warm, hot = fresh.take(min(WARM_UP, args.messages)), fresh.take(1)
         counts = {}
         for plain in (True, False):
             texts = {FRESH: fresh.take(args.messages), REPEATED: hot * args.messages, REFUSED: fresh.take(args.messages)}
