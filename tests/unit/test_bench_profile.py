@@ -50,7 +50,7 @@ def test_a_stage_that_waits_counts_its_own_steps_returns_and_raises_as_before() 
     stepped: Callable[[bool], Awaitable[str]] = watch.stepped("work", work)
 
     async def story() -> list[Any]:
-        return await asyncio.gather(stepped(False), stepped(True), return_exceptions=True)
+        return list(await asyncio.gather(stepped(False), stepped(True), return_exceptions=True))
 
     done, failed = asyncio.run(story())
     assert (done, type(failed)) == ("done", KeyError)
