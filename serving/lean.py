@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import gc
 import sys
-from contextlib import suppress
 from typing import Any
 
 _THRESHOLDS = (10_000, 20, 20)
@@ -33,10 +32,16 @@ def set_aside() -> None:
         gc.freeze()
 
 
-def give_back_memory() -> None:
-    """Return freed memory to the system: glibc keeps what loading needed, and a process would stay that large (malloc_trim(3))."""
-    with suppress(OSError, AttributeError):  # other C libraries have no such call
-        ctypes.CDLL(None).malloc_trim(0)
+def give_back_memory(library: Any = None) -> bool:
+    """Return freed memory to the system: glibc keeps what loading needed, and a process would stay that large (malloc_trim(3)).
+
+    False where the C ``library`` (this process's own) has no such call.
+    """
+    try:
+        (library or ctypes.CDLL(None)).malloc_trim(0)
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def settle_in() -> None:

@@ -130,3 +130,21 @@ async def _call_raw(app: FastAPI, path: str, chunks: Sequence[bytes], *, headers
     await app(scope, receive, send)
     names = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return RawResponse(sent[0]["status"], names, b"".join(part["body"] for part in sent[1:]), read)
+
+
+def asgi(path: str) -> dict[str, Any]:
+    """The scope of a POST of JSON, as a server makes it."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "root_path": "",
+        "scheme": "http",
+        "headers": [(b"content-type", b"application/json")],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }

@@ -6,7 +6,7 @@ import asyncio
 import io
 import json
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import httpx2
@@ -20,7 +20,7 @@ from serving.errors import Problem
 from serving.logs import open_log
 from serving.settings import Settings
 from tests.fakes import FakeEngine
-from tests.serving_kit import TEXT, bearer, key_for, open_site
+from tests.serving_kit import TEXT, asgi, open_site
 from yingda.store.memory import VolatileMemory
 
 Story = Callable[["Talk"], Awaitable[None]]
@@ -130,23 +130,6 @@ def test_what_waits_too_long_is_given_up_and_others_are_refused_meanwhile() -> N
     talk(story, max_wait_ms=500)
 
 
-def asgi(path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "scheme": "http",
-        "headers": [(b"content-type", b"application/json")],
-        "client": ("127.0.0.1", 1),
-        "server": ("127.0.0.1", 80),
-    }
-
-
 @pytest.mark.parametrize(
     ("path", "body"),
     [("/v1/answer", {"text": "gone"}), ("/v1/classify", {"text": "gone"}), ("/v1/answer/batch", {"items": [{"text": "gone"}] * 3})],
@@ -161,7 +144,7 @@ def test_work_of_a_client_that_left_is_taken_out_of_the_queue(path: str, body: M
             sent.append(message)
 
         messages.put_nowait({"type": "http.request", "body": json.dumps(body).encode(), "more_body": False})
-        request = asyncio.create_task(talk.app(asgi(path, body), messages.get, send))
+        request = asyncio.create_task(talk.app(asgi(path), messages.get, send))
         await until(lambda: talk.waiting == len(body.get("items", [1])))
         messages.put_nowait({"type": "http.disconnect"})
         await request
@@ -387,72 +370,3 @@ def test_reads_that_hang_hold_no_message_up() -> None:
         assert {(await read).status_code for read in reads} == {404}
 
     talk(story, memory=memory)
-
-
-def test_a_slow_body_is_refused_and_its_connection_ends() -> None:
-    with open_site(body_timeout_s=0.01) as site:
-        for path in ("/v1/answer", "/v1/answer/batch", "/v1/feedback"):
-            status, headers, body = asyncio.run(begin(site.app, path))
-            assert (status, json.loads(body)["code"], headers["connection"]) == (408, "body_timeout", "close")
-    assert site.engine.calls == []
-
-
-async def begin(app: FastAPI, path: str) -> tuple[int, dict[str, str], bytes]:
-    """A request whose body begins and does not go on."""
-    sent: list[Message] = []
-    first = iter([{"type": "http.request", "body": b'{"text": "', "more_body": True}])
-
-    async def receive() -> Message:
-        for message in first:
-            return message
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def send(message: Message) -> None:
-        sent.append(message)
-
-    await app(asgi(path, {}), receive, send)
-    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return sent[0]["status"], headers, b"".join(part["body"] for part in sent[1:])
-
-
-def test_a_client_that_leaves_within_its_body_is_no_error() -> None:
-    async def leave(app: FastAPI) -> int:
-        sent: list[Message] = []
-        messages: Iterator[Message] = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
-
-        async def receive() -> Message:
-            return next(messages)
-
-        async def send(message: Message) -> None:
-            sent.append(message)
-
-        await app(asgi("/v1/answer", {}), receive, send)
-        return int(sent[0]["status"])
-
-    with open_site() as site:
-        assert asyncio.run(leave(site.app)) == 499
-    assert [line["event"] for line in site.log] == ["request"]
-
-
-def test_a_key_that_sends_too_much_is_told_when_to_go_on() -> None:
-    key = key_for("answer", "ops")
-    with open_site(keys=[key], rate_limit="3/hour; 100/day") as site:
-        replies = [site.client.post("/v1/answer", json={"text": TEXT}, headers=bearer(key)) for _ in range(4)]
-        assert [reply.status_code for reply in replies] == [200, 200, 200, 429]
-        refused = replies[-1]
-        assert refused.json()["code"] == "rate_limited"
-        assert 0 < int(refused.headers["retry-after"]) <= 1200
-        assert refused.headers["ratelimit-policy"] == '"3-in-3600s";q=3;w=3600, "100-in-86400s";q=100;w=86400'
-        assert [reply.headers["ratelimit"].split(";")[1] for reply in replies] == ["r=2", "r=1", "r=0", "r=0"]
-        for path in ("/livez", "/readyz", "/metrics"):
-            reply = site.client.get(path, headers=bearer(key))
-            assert reply.status_code == 200
-            assert "ratelimit" not in reply.headers
-        assert site.client.post("/v1/answer", json={"text": TEXT}).status_code == 401, "strangers spend nobody's tokens"
-    assert len(site.engine.messages) == 3
-
-
-def test_without_a_limit_nothing_is_said_of_one() -> None:
-    with open_site() as site:
-        assert not [name for name in site.client.post("/v1/answer", json={"text": TEXT}).headers if name.startswith("ratelimit")]

@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from serving.bundle_watch import BundleWatch, check_taxonomy, stamp_of
-from serving.lean import give_back_memory
 from serving.logs import open_log
 from tests.bundle_kit import restamped, switch
 from tests.fakes import fake_intent, fake_knowledge
@@ -95,10 +94,6 @@ def test_memory_is_given_back_once_after_each_change(stand: Stand) -> None:
         given.append(stand.given_back)
 
     assert given == [0, 0, 1, 1, 1]
-
-
-def test_giving_back_memory_is_harmless_anywhere() -> None:
-    give_back_memory()
 
 
 def test_the_way_back_is_a_change_like_any_other(stand: Stand) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
-MOST_PACKAGES = 55
+MOST_PACKAGES = 54
 
 
 def closure(extras: set[str]) -> set[str]:

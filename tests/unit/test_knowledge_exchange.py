@@ -6,7 +6,7 @@ import json
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import openpyxl
 import pytest
@@ -126,6 +126,16 @@ def test_a_workbook_that_unpacks_without_bound_is_refused() -> None:
         archive.infolist()[0].file_size = 2**30  # what the directory says counts: nothing is unpacked to find out
 
     assert "unpacks to more" in read_form(stream.getvalue(), Form.EXCEL).rejected[0].reason
+
+
+def test_a_small_workbook_of_more_elements_than_memory_holds_is_refused() -> None:
+    """Empty strings, which a reader of XML would keep one by one."""
+    stream = BytesIO()
+    with ZipFile(stream, "w", ZIP_DEFLATED) as archive, archive.open("xl/sharedStrings.xml", "w") as part:
+        for _ in range(17):
+            part.write(b"<si/>" * 1_000_000)
+    assert len(stream.getvalue()) < 500_000
+    assert "more cells than can be read" in read_form(stream.getvalue(), Form.EXCEL).rejected[0].reason
 
 
 def test_a_file_that_is_not_the_one_meant_is_not_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from bm25s import BM25
 
-from serving.lean import leave_behind, settle_in, travel_light
+from serving.lean import give_back_memory, leave_behind, settle_in, travel_light
 
 
 @pytest.fixture
@@ -89,3 +90,29 @@ def test_what_is_loaded_is_set_aside_until_something_else_is() -> None:
     assert gc.get_freeze_count() > 0
     leave_behind()
     assert gc.get_freeze_count() == 0
+
+
+class Library:
+    """A C library that can trim its heap, and says what it was asked to keep."""
+
+    def __init__(self) -> None:
+        self.kept = list[int]()
+
+    def malloc_trim(self, pad: int) -> int:
+        self.kept.append(pad)
+        return 1
+
+
+def test_freed_memory_is_given_back_where_the_c_library_can() -> None:
+    library = Library()
+    assert give_back_memory(library)
+    assert library.kept == [0]
+
+
+def test_another_c_library_keeps_its_memory_and_nothing_breaks() -> None:
+    assert not give_back_memory(object())
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux") or platform.libc_ver()[0] != "glibc", reason="glibc alone has malloc_trim")
+def test_this_process_gives_back_its_own() -> None:
+    assert give_back_memory()

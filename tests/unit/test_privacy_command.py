@@ -9,13 +9,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.privacy_kit import a_key_file
 from tests.store_kit import NOON, a_turn, empty_copy
 from yingda.assemble import Lasting, journal_folder, lasting_memory
 from yingda.cli.main import run
 from yingda.privacy.person import Person
-from yingda.store.audit import Audit
+from yingda.store.audit import Audit, AuditEntry
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
 from yingda.store.lasting.memory import LastingMemory
@@ -85,6 +86,64 @@ def test_an_export_is_on_record_for_who_knows_whom_it_was_about(url: str, tmp_pa
     salt = str(entries[0].facts["salt"])
     assert entries[0].facts == {**Person("u-4200").digest(salt), "originals": 0}
     assert all("u-4200" not in str(entry) and hash_customer("u-4200") not in str(entry) for entry in entries)
+
+
+def recorded(url: str) -> list[AuditEntry]:
+    """Every entry of an audit log that is whole."""
+    with closing(open_store(url)) as store:
+        assert Audit(store).verify().broken is None
+        return [each.entry for each in Audit(store).entries()]
+
+
+def test_an_erasure_is_on_record_for_who_knows_whom_it_was_about(url: str) -> None:
+    who = ("--customer", "u-4200", "--text", "13800138000", "--store", url, "--vault-keys", "vault.json")
+    assert [code_of("erase", *who, "--verify"), code_of("erase", *who), code_of("erase", *who, "--verify")] == [1, 0, 0]
+
+    entries = recorded(url)
+    assert {entry.who.partition(":")[0] for entry in entries} == {"cli"}
+    assert {entry.target for entry in entries} == {"person"}
+    told = [(entry.action.removeprefix("privacy."), str(entry.outcome), entry.facts.get("complete")) for entry in entries]
+    assert told == [
+        *(("verify", "attempted", None), ("verify", "done", 0)),
+        *(("erase", "attempted", None), ("erase", "done", 1)),
+        *(("verify", "attempted", None), ("verify", "done", 1)),
+    ]
+    assert entries[3].facts["deleted"] == 2, "a conversation and its turn"
+    asked = Person("u-4200", ("13800138000",))
+    assert all(entry.facts == asked.digest(str(entry.facts["salt"])) for entry in entries[::2])
+    assert not [entry for entry in entries for secret in ("u-4200", "13800138000", hash_customer("u-4200")) if secret in str(entry)]
+
+
+def test_what_cannot_be_recorded_is_not_erased(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """As where the service's user may write turns and not the log."""
+    with closing(open_store(url)) as store, store.writing() as session:
+        session.execute(text("CREATE TRIGGER full BEFORE INSERT ON audit BEGIN SELECT RAISE(ABORT, 'no'); END"))
+
+    assert code_of("erase", "--customer", "u-4200", "--store", url) == 2
+
+    assert "audit" in capsys.readouterr().err
+    with closing(open_store(url)) as store:
+        assert SqlMemory(store).turn(a_turn(1).turn_id) is not None
+
+
+def test_a_refused_erasure_is_on_record_as_refused(url: str) -> None:
+    assert code_of("erase", "--text", "13800138000", "--store", url) == 2, "originals are sealed and no keys are named"
+
+    assert [(entry.action, str(entry.outcome)) for entry in recorded(url)] == [("privacy.erase", "attempted"), ("privacy.erase", "refused")]
+
+
+def test_retention_and_new_seals_are_on_record_and_counting_is_not(url: str) -> None:
+    assert code_of("retain", "--days", "30", "--dry-run", "--store", url) == 0
+    assert code_of("retain", "--days", "30", "--store", url) == 0
+    assert code_of("rotate", "--store", url, "--vault-keys", "vault.json") == 0
+
+    told = [(entry.action, str(entry.outcome), dict(entry.facts)) for entry in recorded(url)]
+    assert told == [
+        ("privacy.retain", "attempted", {"days": 30}),
+        ("privacy.retain", "done", {"deleted": 0, "attempt": 1}),
+        ("privacy.rotate", "attempted", {}),
+        ("privacy.rotate", "done", {"read": 1, "sealed_again": 0, "attempt": 3}),
+    ]
 
 
 def test_erasing_is_certified_and_can_be_verified(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -23,6 +23,10 @@ BROKEN = 1
 """Exit code of ``verify`` when the log is not whole."""
 
 
+Facts = Mapping[str, int | str]
+"""Counts and codes that an entry may hold."""
+
+
 class HeadError(YingdaError):
     """A noted head cannot be read."""
 
@@ -69,25 +73,28 @@ def show_command(args: argparse.Namespace) -> None:
 
 
 @contextmanager
-def on_record(store: str | None, action: str, target: str, facts: Mapping[str, int | str] | None = None) -> Iterator[None]:
+def on_record(store: str | None, action: str, target: str, facts: Facts | None = None) -> Iterator[dict[str, int | str]]:
     """Put what the block does on record, before it does it and when it is done; raises StoreError, and then it is not done.
 
-    Nothing is recorded where no store is named, or one that forgets.
+    What the block puts into the dictionary that it is given stands in the second entry. Nothing is recorded where no store is
+    named, or one that forgets.
     """
+    came_of_it: dict[str, int | str] = {}
     if not store or store == VOLATILE:
-        yield
+        yield came_of_it
         return
     with _opened(store) as audit:
         who, outcome = _who(), Outcome.FAILED
         first = audit.record(AuditEntry(who, action, _now(), target, outcome=Outcome.ATTEMPTED, facts=facts or {}))
         try:
-            yield
+            yield came_of_it
             outcome = Outcome.DONE
         except YingdaError:
             outcome = Outcome.REFUSED
             raise
         finally:
-            audit.record(AuditEntry(who, action, _now(), target, outcome=outcome, facts={"attempt": first.number}))
+            told = {**came_of_it, "attempt": first.number}
+            audit.record(AuditEntry(who, action, _now(), target, outcome=outcome, facts=told))
 
 
 def put_on_record(store: str, entry: AuditEntry) -> None:

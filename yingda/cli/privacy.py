@@ -75,15 +75,21 @@ def new_key_command(args: argparse.Namespace) -> None:
 def rotate_command(args: argparse.Namespace) -> None:
     """Seal again, and count."""
     vault = _vault(args) or _no_keys()
-    with _opened(args.store) as store:
-        done = rotate(store, vault)
+    with on_record(args.store, "privacy.rotate", "originals") as record:
+        with _opened(args.store) as store:
+            done = rotate(store, vault)
+        record.update(read=done.read, sealed_again=done.sealed_again)
     _write(f"{done.read} originals, {done.sealed_again} sealed again with key {vault.newest}")
 
 
 def retain_command(args: argparse.Namespace) -> None:
-    """Delete, or count, what is too old."""
-    with _opened(args.store) as store:
-        _write_json(retain([StoredData(store), *_places(args)], now=_now(), days=args.days, dry_run=args.dry_run))
+    """Delete, or count, what is too old; what deletes nothing is not put on record."""
+    noted = None if args.dry_run else args.store
+    with on_record(noted, "privacy.retain", "store", {"days": args.days}) as record:
+        with _opened(args.store) as store:
+            report = retain([StoredData(store), *_places(args)], now=_now(), days=args.days, dry_run=args.dry_run)
+        record["deleted"] = _total(report["deleted"])
+    _write_json(report)
 
 
 def export_command(args: argparse.Namespace) -> None:
@@ -100,17 +106,26 @@ def export_command(args: argparse.Namespace) -> None:
 
 
 def erase_command(args: argparse.Namespace) -> None:
-    """Delete or verify; leave with 1 when anything is still there."""
-    person = Person(args.customer, tuple(args.text))
-    with _opened(args.store) as store:
-        act = verify if args.verify else erase
-        certificate = act(person, StoredData(store, _vault(args)), _places(args), now=_now())
+    """Delete or verify; leave with 1 when anything is still there. On record is whom it was about as a certificate says it."""
+    person, vault = Person(args.customer, tuple(args.text)), _vault(args)
+    action, act = ("privacy.verify", verify) if args.verify else ("privacy.erase", erase)
+    with on_record(args.store, action, "person", person.digest()) as record:
+        with _opened(args.store) as store:
+            certificate = act(person, StoredData(store, vault), _places(args), now=_now())
+        record.update(remaining=_total(certificate["remaining"]), complete=int(is_complete(certificate)))
+        if not args.verify:
+            record["deleted"] = _total(certificate["deleted"])
     if args.certificate:
         _save(args.certificate, certificate)
     else:
         _write_json(certificate)
     if not is_complete(certificate):
         raise SystemExit(STILL_THERE)
+
+
+def _total(counts: Mapping[str, Mapping[str, int]]) -> int:
+    """How many, of whatever kind and wherever."""
+    return sum(sum(each.values()) for each in counts.values())
 
 
 def _add_keys(parser: argparse.ArgumentParser) -> None:

@@ -123,10 +123,11 @@ class Wording:
         lower = text.lower().replace("’", "'")
         asserted, denied = self._alone_in(lower), set[Topic]()
         hits = self._hits(lower)
+        negations = [hit for hit in hits if hit.topic is None]
         for hit in hits:
             if hit.topic is None:
                 continue
-            if self._is_negated(lower, hit, hits):
+            if self._is_negated(lower, hit, negations):
                 denied.update({hit.topic} - {Topic.SATISFIED})  # 勾不上了 is a matter, nothing that is taken back
             elif hit.role is not _Role.NOUN:
                 asserted.add(hit.topic)
@@ -176,10 +177,10 @@ class Wording:
         following = self._between.match(lower, hit.end)
         return _Hit(hit.role, None, start, following.end() if following else hit.end)
 
-    def _is_negated(self, lower: str, hit: _Hit, hits: Sequence[_Hit]) -> bool:
+    def _is_negated(self, lower: str, hit: _Hit, negations: Sequence[_Hit]) -> bool:
         if self._after.match(lower, hit.end):
             return True
-        before = {one.role for one in hits if one.topic is None and one.start < hit.start <= one.end and _applies(one.role, hit)}
+        before = {one.role for one in negations if one.start < hit.start <= one.end and _applies(one.role, hit)}
         demanded = _Role.REFUSING not in before and self._despite.match(lower, hit.end) is not None
         return bool(before) and not demanded
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from yingda.domain.decision import FACTS_IN_TEXT, Entity
@@ -15,7 +15,7 @@ from yingda.domain.message import Message
 from yingda.reply.guard import KINDS, is_order_number
 from yingda.reply.values import FILLED, fact_of, in_language, usable
 from yingda.reply.variables import variables_of
-from yingda.text.masking import find_items
+from yingda.text.masking import Item, find_items
 
 _NUMBERS = frozenset({"order_no", "tracking_no"})
 """Facts whose value may be said back to the customer; never a telephone, an address, an identity number."""
@@ -92,12 +92,14 @@ def with_spoken(message: Message, entities: Sequence[Entity], knowledge: Knowled
 
     Two different numbers of a kind fill nothing: nobody knows which of them is meant.
     """
-    context_of = knowledge.templates.context_of
+    context_of, private = knowledge.templates.context_of, _Private(message.text)
     found: dict[str, set[str]] = {}
     for entity in entities:
         name = context_of.get(entity.type, "")
-        if entity.type in _NUMBERS and name in knowledge.policy.context and not usable(message.context.get(name, "")):
-            found.setdefault(name, set()).add(_value(message.text, entity))
+        if entity.type not in _NUMBERS or name not in knowledge.policy.context or usable(message.context.get(name, "")):
+            continue
+        if len(values := found.setdefault(name, set())) < 2:
+            values.add(_value(message.text, entity, private))
     spoken = {name: value for name, (value, *others) in found.items() if value and not others}
     return replace(message, context=MappingProxyType({**message.context, **spoken})) if spoken else message
 
@@ -118,10 +120,24 @@ def _variables(text: str) -> tuple[str, ...]:
     return tuple(variables_of(text))
 
 
-def _value(text: str, entity: Entity) -> str:
+class _Private:
+    """Where a text holds personal data; looked for once, and only if somebody asks: a message may hold hundreds of numbers."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _items(self) -> list[Item]:
+        return [item for item in find_items(self._text) if item.kind in KINDS]
+
+    def touches(self, entity: Entity) -> bool:
+        """True where any of it is part of the entity."""
+        return any(item.start < entity.end and entity.start < item.end for item in self._items)
+
+
+def _value(text: str, entity: Entity, private: _Private) -> str:
     """The number as it was written; empty where it may be personal data of another kind."""
     value = " ".join(unicodedata.normalize("NFKC", text[entity.start : entity.end]).split())
     if not usable(value) or not is_order_number(value):
         return ""
-    private = any(item.kind in KINDS and item.start < entity.end and entity.start < item.end for item in find_items(text))
-    return "" if private and not _LABELLED.search(text[: entity.start]) else value
+    return "" if private.touches(entity) and not _LABELLED.search(text[: entity.start]) else value

@@ -67,11 +67,11 @@ _CUED = (
 
 def find_names(text: str) -> Iterator[tuple[int, int]]:
     """Bounds of each name in folded ``text``; they never overlap."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     for cue, patterns in _CUED:
         if cue.search(text):
             for match in (match for pattern in patterns for match in pattern.finditer(text)):
                 start, end = match.span("value")
-                if all(end <= left or start >= right for left, right in taken):
-                    taken.append((start, end))
+                if not any(taken[start:end]):
+                    taken[start:end] = b"\1" * (end - start)
                     yield start, end

@@ -52,13 +52,17 @@ class Rule(NamedTuple):
     cues: tuple[str, ...] = ()
 
 
-_SEP = r"(?: {0,2}[-.,·_/~、，]{0,2} {0,2})"
+# marks with blanks around them, or blanks alone: only one way to read each, for ten of them stand in a number, and what could be
+# read in three ways each would be tried in 3^10 where the number breaks off
+_SEP = r"(?: {0,2}[-.,·_/~、，]{1,2} {0,2}| {0,4})"
 _GAP = r"(?: {1,2}| {0,2}[-.,·_/~、，]{1,2} {0,2})"
 _SAY = r"[ :是为為=]{0,4}"
 _UNIT = re.compile(r"\.\d{1,2}(?!\d)| ?(?:元|块|塊|円|万|亿|mah|毫安|人|个|個|件|粉丝|次|天|秒|字|ml|kg|g(?![a-z]))", re.IGNORECASE)
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
 _BIRTH = re.compile(r"[1-9]\d{5}(?:18|19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dXx]")
 _ORDER_BEFORE = re.compile(r"(?:[单單][号號]?|编号)[ :：是为]{0,3}\Z")
+_ORDER_SPAN = 5
+"""Characters of the longest match of ``_ORDER_BEFORE``: what stands further ahead need not be searched."""
 _CREDIT = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
@@ -97,7 +101,8 @@ def _is_identity(found: Found) -> bool:
 
 def _is_identity_of_its_own(found: Found) -> bool:
     """Like ``_is_identity``; half the evidence is not enough in a longer run of Chinese numerals or behind the word for an order."""
-    doubtful = _ORDER_BEFORE.search(found.folded, 0, found.start) or (found.folded[found.start] in _CHINESE and not _has_clean_edges(found))
+    of_an_order = _ORDER_BEFORE.search(found.folded, max(0, found.start - _ORDER_SPAN), found.start)
+    doubtful = of_an_order or (found.folded[found.start] in _CHINESE and not _has_clean_edges(found))
     return _is_identity(found) and (not doubtful or _is_sure_identity(found.value.upper()))
 
 
@@ -273,7 +278,7 @@ RULES = (
         digits=7,
         cues=("话", "話", "座机", "座機", "tel"),
     ),
-    Rule("电话", _compile(r"\+\d{1,3}(?:[ -]?\(?\d{1,4}\)?){2,5}(?!\d)"), holds=lambda f: len(f.value) >= 9, digits=9, cues=("+",)),
+    Rule("电话", _compile(r"\+\d{1,3}(?>[ -]?\(?\d{1,4}\)?){2,5}(?!\d)"), holds=lambda f: len(f.value) >= 9, digits=9, cues=("+",)),
     Rule(
         "QQ号",
         _compile(
@@ -305,7 +310,8 @@ RULES = (
     ),
     Rule(
         "单号",
-        _compile(rf"{_NO_ALNUM_BEFORE}(?=[A-Z-]*\d)(?=\d*-?[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+){{0,4}}{_NO_ALNUM_AFTER}"),
+        # a digit is looked for among the five groups alone: a-a-a-… would be read to its end from each of its letters
+        _compile(rf"{_NO_ALNUM_BEFORE}(?=(?:[A-Z]++-){{0,4}}+[A-Z]*+\d)(?=\d*-?[A-Z])[A-Z0-9]+(?:-[A-Z0-9]+){{0,4}}{_NO_ALNUM_AFTER}"),
         holds=lambda f: _is_code(f),
         digits=8,
     ),

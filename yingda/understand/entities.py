@@ -59,12 +59,12 @@ _HIDDEN = frozenset({"address", "invoice_title"})
 
 def find_entities(text: str) -> tuple[Entity, ...]:
     """Entities of the original ``text`` in order of appearance, never overlapping."""
-    taken: list[tuple[int, int]] = []
+    taken = bytearray(len(text))
     found = []
     for type_, *bounds in _claims(text):
         start, end = _trimmed(text, *bounds)
-        if start < end and all(end <= a or start >= b for a, b in taken):
-            taken.append((start, end))
+        if start < end and not any(taken[start:end]):
+            taken[start:end] = b"\1" * (end - start)
             if type_:
                 found.append(Entity(type_, _shown(type_, text[start:end]), start, end))
     return tuple(sorted(found, key=lambda entity: entity.start))

@@ -7,6 +7,12 @@ from itertools import pairwise
 from tests.fuzz.source import text_in
 from yingda.text.masking import KINDS, find_items, mask, mask_counted
 
+HOSTILE = (
+    *("一二三四五六七八九零", "我叫王小明", "一  三  八  零  零  一  三  八  零  零  x", "电话1  3  8  0  0  1  3  8  0  0  x"),
+    *("12345678-a-a", "a-a-", "0-", "1 ", "12 ", "１２３", "1", "+1234567890123456789012345", "110105194912310021 "),
+    *("@", "a@", "a.", "省市区县", "12号", "13800138000 ", "〔", "单号 "),
+)
+"""What, said again and again, once took time that grew with the square of the length, or is next to it."""
 SEEDS = [
     b"\0" + text.encode()
     for text in (
@@ -19,6 +25,7 @@ SEEDS = [
         "固话 0571-88888888 转 123，91330100MA27XXXX5A",
     )
 ] + [b"\x01" + bytes(range(start, start + 40)) for start in (0, 60, 120, 160, 180, 200)]
+SEEDS += [b"\0" + ("12345678 " + text * 5).encode() for text in HOSTILE]
 WORDS = [
     "手机",
     "电话",

@@ -14,6 +14,9 @@ from yingda.domain.records import ImportRow, KnowledgeError, Payload, RejectedRo
 MAX_ROWS, MAX_COLUMNS = 200_000, 200
 MAX_UNPACKED = 512 * 1024 * 1024
 """Bytes an Excel file may unpack to; one of 100,000 entries has a tenth."""
+MAX_MARKS = 16_000_000
+"""Tags in all its parts: MAX_ROWS of seven cells need eight for each cell and two a row. Whoever reads XML keeps something for each
+element, and packed well a small file holds so many that they fill the memory, whatever the bound on bytes."""
 _MAX_CELL = 32_767
 """Characters a cell of Excel holds."""
 
@@ -73,6 +76,8 @@ def read_excel(data: bytes) -> Sheet:
         with ZipFile(BytesIO(data)) as archive:
             if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED:
                 return _refused(1, f"unpacks to more than {MAX_UNPACKED // 2**20} MiB; split the file")
+            if _marks(archive, most=MAX_MARKS) > MAX_MARKS:
+                return _refused(1, "holds more cells than can be read; split the file")
         workbook = openpyxl.load_workbook(BytesIO(data), read_only=True)
         try:
             return _sheet(_excel_lines(workbook.worksheets[0]))
@@ -217,6 +222,16 @@ def _excel_lines(sheet: Any) -> Iterator[_Line]:
             if cell.data_type in ("f", "e")
         }
         yield _Line(number, [_text(cell.value) for cell in cells], wrong)
+
+
+def _marks(archive: ZipFile, *, most: int) -> int:
+    """Tags in all parts; counts on only as far as ``most``."""
+    found = 0
+    for part in archive.infolist():
+        with archive.open(part) as stream:
+            while found <= most and (chunk := stream.read(1 << 20)):
+                found += chunk.count(b"<")
+    return found
 
 
 def _text(value: Any) -> str:
