@@ -21,11 +21,13 @@ from serving.conversation_routes import RecordUnmask
 from serving.door import Door, Doorkeeper
 from serving.envelope import Envelope
 from serving.errors import add_error_handlers
+from serving.examples import show_responses
 from serving.hot import HotRoutes
 from serving.live import Desk, fixed_desk
 from serving.logs import frames, open_log
 from serving.queue import Bounds
 from serving.rate_limits import RateLimits
+from serving.request_schemas import Rejected
 from serving.security_headers import SecurityHeaders, security_headers
 from serving.service import Engine, Service
 from serving.settings import Settings
@@ -45,7 +47,7 @@ _TAGS = [
     {"name": "answer", "description": "The reply, and whether a person takes over."},
     {"name": "converse", "description": "Conversations, decisions and feedback."},
     {"name": "knowledge", "description": "What the engine answers from."},
-    {"name": "operate", "description": "Probes and metrics."},
+    {"name": "operate", "description": "Probes, metrics, roll-out and replay."},
 ]
 _DESCRIPTION = """\
 Answers customers of Chinese online shops.
@@ -141,13 +143,26 @@ def _add_middleware(
     app.add_middleware(SecurityHeaders, tls=settings.tls)
 
 
+class _Contract(FastAPI):
+    """An app whose OpenAPI document shows examples of responses, nulls included, and nothing that is no part of the contract."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            document = super().openapi()
+            show_responses(document)
+            for within in (Rejected.__name__, "ErrorDetails"):  # how a batch marks a bad item on its way
+                del document["components"]["schemas"][within]
+        assert self.openapi_schema is not None
+        return self.openapi_schema
+
+
 def openapi_document() -> dict[str, Any]:
     """The contract as OpenAPI; it depends on no bundle and no setting."""
     return _routed_app(None).openapi()
 
 
 def _routed_app(lifespan: Any) -> FastAPI:
-    app = FastAPI(
+    app = _Contract(
         title="Yingda",
         version=API_VERSION,
         summary="Classifies and answers customers' messages.",

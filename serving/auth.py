@@ -116,8 +116,8 @@ def needs(scope: Scope) -> Any:
     return Security(_authorise, scopes=[scope.value])
 
 
-def demand(asgi_scope: AsgiScope, scope: str) -> None:
-    """Raise a 403 ProblemError unless the caller of the request carries ``scope``; for calls that are no FastAPI route."""
+def demand(asgi_scope: AsgiScope, scope: str, *, remedy: str = "use a key that carries it") -> None:
+    """Raise a 403 ProblemError, which is counted, unless the caller of the request carries ``scope``."""
     granted = context_of(asgi_scope).scopes
     if granted is None or scope in granted:
         return
@@ -125,7 +125,7 @@ def demand(asgi_scope: AsgiScope, scope: str) -> None:
     refused: Refused | None = getattr(app.state, "refused", None) if app else None
     if refused:
         refused("scope", context_of(asgi_scope).key_id or ANYBODY)
-    detail = f"the key lacks the scope {scope}; use a key that carries it"
+    detail = f"the key lacks the scope {scope}; {remedy}"
     challenge = f'{_REALM}, error="insufficient_scope", scope="{scope}"'
     raise ProblemError(403, "missing_scope", detail, headers={"WWW-Authenticate": challenge})
 

@@ -8,16 +8,16 @@ from functools import partial
 from hashlib import sha256
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from serving import conversation_schemas as schemas
-from serving.auth import needs
+from serving.auth import demand, needs
 from serving.body import StrictRoute
-from serving.context import context_of
+from serving.contract import BODY, GUARDED, problems
 from serving.errors import FieldError, ProblemError, validation_problem
 from serving.keys import Scope
 from serving.knowledge_work import DeskDependency
-from serving.routes import ServiceDependency, as_json, problems
+from serving.routes import ServiceDependency, as_json
 from serving.service import Engine, Service
 from yingda.decide.counterfactual import Flip
 from yingda.domain.knowledge import Knowledge
@@ -31,11 +31,13 @@ from yingda.text.masking import mask
 
 router = APIRouter(route_class=StrictRoute, tags=["converse"])
 
-_BODY = problems(400, 401, 403, 404, 413, 415, 422, 500, 503)
+_BODY = problems(*GUARDED, *BODY, 404)
 RecordUnmask = Callable[[Request, str, str], Awaitable[None]]
 """Puts on record who does what to whom, before it is done; what it raises stops it."""
 
-_READ = problems(401, 403, 404, 500, 503)
+_READ = problems(*GUARDED, 404, 422)
+ConversationId = Annotated[str, Path(max_length=128, description="The name that its messages were sent with.")]
+AnswerId = Annotated[str, Path(max_length=128, description="`answer_id` of an answer.")]
 
 
 @router.post(
@@ -72,11 +74,11 @@ async def give_feedback(body: schemas.FeedbackRequest, service: ServiceDependenc
     operation_id="readConversation",
     summary="Read a conversation",
     response_model=schemas.ConversationResponse,
-    responses=problems(401, 403, 404, 409, 422, 500, 503),
+    responses={**_READ, **problems(409, meanings={409: "No originals are kept here."})},
     dependencies=[needs(Scope.ANSWER)],
 )
 async def read_conversation(
-    conversation_id: str,
+    conversation_id: ConversationId,
     request: Request,
     service: ServiceDependency,
     unmask: Annotated[bool, Query(description="Originals, too; needs the scope `data:unmask` and is put on record.")] = False,
@@ -94,7 +96,7 @@ async def read_conversation(
     responses=_BODY,
     dependencies=[needs(Scope.ANSWER)],
 )
-async def release_conversation(conversation_id: str, body: schemas.ReleaseRequest, service: ServiceDependency) -> Response:
+async def release_conversation(conversation_id: ConversationId, body: schemas.ReleaseRequest, service: ServiceDependency) -> Response:
     """Ends a standing hand-off; from now on the bot answers again."""
     now = service.clock()
     try:
@@ -112,7 +114,7 @@ async def release_conversation(conversation_id: str, body: schemas.ReleaseReques
     responses=_READ,
     dependencies=[needs(Scope.ANSWER)],
 )
-async def read_decision(answer_id: str, service: ServiceDependency, desk: DeskDependency) -> Response:
+async def read_decision(answer_id: AnswerId, service: ServiceDependency, desk: DeskDependency) -> Response:
     """The decision with its scores, keywords, rules, thresholds and versions, and the smallest changes that would flip it.
 
     Once other knowledge was published, that of then is put together again from the store (`basis` is `rebuilt`).
@@ -165,11 +167,7 @@ def _flip_out(flip: Flip) -> schemas.FlipOut:
 
 async def _allowed_vault(request: Request, service: Service, conversation_id: str) -> Vault:
     """The vault, for callers who may read originals, once their reading is on record; raises ProblemError."""
-    scopes = context_of(request.scope).scopes
-    if scopes is not None and Scope.DATA_UNMASK not in scopes:
-        detail = f"the key lacks the scope {Scope.DATA_UNMASK}; use a key that carries it, or leave unmask out"
-        challenge = f'Bearer realm="yingda", error="insufficient_scope", scope="{Scope.DATA_UNMASK}"'
-        raise ProblemError(403, "missing_scope", detail, headers={"WWW-Authenticate": challenge})
+    demand(request.scope, Scope.DATA_UNMASK, remedy="use a key that carries it, or leave unmask out")
     if service.vault is None:
         raise ProblemError(409, "no_vault", "no originals are kept here; set YINGDA_VAULT_KEYS to keep them from now on")
     await request.app.state.record_unmask(request, "conversation.unmask", hidden_name("conversation", conversation_id))

@@ -50,6 +50,19 @@ _SPEAKS_OF_RULE = frozenset(
 )
 
 
+EXAMPLE: dict[str, Any] = {
+    "type": "urn:yingda:problem:validation_failed",
+    "title": "Unprocessable Content",
+    "status": 422,
+    "detail": "1 field is not valid; see errors",
+    "instance": "urn:yingda:request:2f1c9a7be0d94c03a1f0f5a4c1d2e3f4",
+    "code": "validation_failed",
+    "request_id": "2f1c9a7be0d94c03a1f0f5a4c1d2e3f4",
+    "errors": [{"pointer": "/text", "code": "text_blank", "detail": "text is empty or blank; send 1 to 2,000 characters"}],
+}
+"""A problem as the OpenAPI document shows it."""
+
+
 class FieldError(BaseModel):
     """One bad field of a request."""
 
@@ -68,28 +81,7 @@ class RowError(FieldError):
 class Problem(BaseModel):
     """An RFC 9457 problem; it never repeats the customer's text."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "urn:yingda:problem:validation_failed",
-                    "title": "Unprocessable Content",
-                    "status": 422,
-                    "detail": "1 field is not valid; see errors",
-                    "instance": "urn:yingda:request:2f1c9a7be0d94c03a1f0f5a4c1d2e3f4",
-                    "code": "validation_failed",
-                    "request_id": "2f1c9a7be0d94c03a1f0f5a4c1d2e3f4",
-                    "errors": [
-                        {
-                            "pointer": "/text",
-                            "code": "text_blank",
-                            "detail": "text is empty or blank; send 1 to 2,000 characters",
-                        }
-                    ],
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [EXAMPLE]})
 
     type: str = Field(description="URN of the kind of problem; ends in `code`.")
     title: str = Field(description="The status in words.")

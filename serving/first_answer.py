@@ -39,6 +39,7 @@ def call(host: str, port: int, method: str, path: str, body: str | None = None) 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
+    """Show a call and its answer once the server is ready; exit code 0, or 1 where it never was or refuses the call."""
     parser = argparse.ArgumentParser(prog="python -m serving.first_answer", description=__doc__)
     parser.add_argument("--host", default=os.environ.get("YINGDA_HOST") or "127.0.0.1")
     parser.add_argument("--port", type=int, default=int(os.environ.get("YINGDA_PORT") or 8000))

@@ -13,8 +13,9 @@ from fastapi import APIRouter, Header, Query, Request, Response
 
 from serving import knowledge_schemas as schemas
 from serving.body import FileRoute, StrictRoute
+from serving.contract import GUARDED, Responses, headers, problems
 from serving.errors import ProblemError, RowError
-from serving.knowledge_work import MAY_READ, MAY_WRITE, NEW, READ, Author, DeskDependency, alike_out
+from serving.knowledge_work import LISTED, MAY_READ, MAY_WRITE, Author, DeskDependency, alike_out
 from serving.routes import as_json
 from yingda.domain.records import ImportReport, RecordKind, Signed
 from yingda.pack.exchange.forms import Form, write_form
@@ -34,6 +35,20 @@ _FORMS = {
     **dict.fromkeys(("text/yaml", "application/x-yaml", "text/x-yaml"), Form.YAML),
 }
 _ENDING = {Form.RASA: "rasa.yaml"}
+_REFUSED = {
+    409: "Knowledge is read-only here, or may not be published by its author alone.",
+    413: "The file is longer than 8 MiB.",
+    415: "The form of the file is not known, or it is compressed.",
+    422: "A row or a parameter breaks a rule, or the file has another SHA-256; `errors` tells.",
+}
+_IMPORTED = problems(*GUARDED, 408, *_REFUSED, meanings=_REFUSED)
+_EXPORTED: Responses = {
+    200: {
+        "description": "The file.",
+        "content": {media.partition(";")[0]: {} for media in MEDIA.values()},
+        **headers(content_digest="`sha-256=:…:` of the file (RFC 9530).", content_disposition="A name for the file.")[200],
+    }
+}
 router = APIRouter(route_class=StrictRoute)
 _files = APIRouter(route_class=FileRoute)
 
@@ -51,7 +66,7 @@ _FILE_BODY = {
     operation_id="importFaq",
     summary="Import a file of entries",
     response_model=schemas.ImportResponse,
-    responses=NEW,
+    responses=_IMPORTED,
     dependencies=MAY_WRITE,
     openapi_extra=_FILE_BODY,
 )
@@ -87,7 +102,7 @@ async def import_faq(
     operation_id="exportFaq",
     summary="Export the entries in force",
     response_class=Response,
-    responses={200: {"description": "The file.", "content": {media.partition(";")[0]: {} for media in MEDIA.values()}}, **READ},
+    responses={**_EXPORTED, **LISTED},
     dependencies=MAY_READ,
 )
 async def export_faq(desk: DeskDependency, form: Form = Form.CSV) -> Response:

@@ -12,10 +12,14 @@ from serving import knowledge_schemas as schemas
 from serving.body import StrictRoute
 from serving.knowledge_work import (
     CHANGED,
+    ETAG,
+    LISTED,
     MAY_READ,
     MAY_WRITE,
     NEW,
+    NEW_TAG,
     READ,
+    RETIRED,
     Author,
     Cursor,
     DeskDependency,
@@ -58,7 +62,7 @@ router.include_router(knowledge_files.router)  # first: `export` is no id of an 
     operation_id="listFaq",
     summary="List entries",
     response_model=schemas.EntriesResponse,
-    responses=READ,
+    responses=LISTED,
     dependencies=MAY_READ,
 )
 async def list_faq(desk: DeskDependency, cursor: Cursor, limit: Limit = 50, status: StatusFilter = None) -> Response:
@@ -72,7 +76,7 @@ async def list_faq(desk: DeskDependency, cursor: Cursor, limit: Limit = 50, stat
     operation_id="addFaq",
     summary="Add an entry",
     response_model=schemas.SavedEntry,
-    responses=NEW,
+    responses={**NEW_TAG, **NEW},
     dependencies=MAY_WRITE,
 )
 async def add_faq(body: schemas.NewEntry, desk: DeskDependency, author: Author, draft: DraftFlag = False) -> Response:
@@ -86,7 +90,7 @@ async def add_faq(body: schemas.NewEntry, desk: DeskDependency, author: Author, 
     operation_id="readFaq",
     summary="Read an entry",
     response_model=schemas.EntryOut,
-    responses=READ,
+    responses={**ETAG, **READ},
     dependencies=MAY_READ,
 )
 async def read_faq(id: KeyPath, desk: DeskDependency) -> Response:
@@ -100,7 +104,7 @@ async def read_faq(id: KeyPath, desk: DeskDependency) -> Response:
     operation_id="changeFaq",
     summary="Change an entry",
     response_model=schemas.SavedEntry,
-    responses=CHANGED,
+    responses={**ETAG, **CHANGED},
     dependencies=MAY_WRITE,
 )
 async def change_faq(
@@ -117,7 +121,7 @@ async def change_faq(
     operation_id="retireFaq",
     summary="Retire an entry",
     response_model=schemas.EntryOut,
-    responses=CHANGED,
+    responses={**ETAG, **RETIRED},
     dependencies=MAY_WRITE,
 )
 async def retire_faq(
@@ -159,7 +163,7 @@ async def compare_faq(id: KeyPath, desk: DeskDependency, before: Before, after: 
     operation_id="rollBackFaq",
     summary="Roll an entry back",
     response_model=schemas.EntryOut,
-    responses=CHANGED,
+    responses={**ETAG, **CHANGED},
     dependencies=MAY_WRITE,
 )
 async def roll_back_faq(id: KeyPath, body: schemas.StepIn, desk: DeskDependency, author: Author, tags: Tags) -> Response:
@@ -176,7 +180,7 @@ async def roll_back_faq(id: KeyPath, body: schemas.StepIn, desk: DeskDependency,
     operation_id="listRecords",
     summary="List records of a kind",
     response_model=schemas.RecordsResponse,
-    responses=READ,
+    responses=LISTED,
     dependencies=MAY_READ,
 )
 async def list_records(kind: RecordKind, desk: DeskDependency, cursor: Cursor, limit: Limit = 50, status: StatusFilter = None) -> Response:
@@ -190,7 +194,7 @@ async def list_records(kind: RecordKind, desk: DeskDependency, cursor: Cursor, l
     operation_id="draftRecord",
     summary="Draft a new record",
     response_model=schemas.SavedRecord,
-    responses=NEW,
+    responses={**ETAG, **NEW},
     dependencies=MAY_WRITE,
 )
 async def draft_record(kind: RecordKind, body: schemas.NewRecord, desk: DeskDependency, author: Author) -> Response:
@@ -204,7 +208,7 @@ async def draft_record(kind: RecordKind, body: schemas.NewRecord, desk: DeskDepe
     operation_id="readRecord",
     summary="Read a record",
     response_model=schemas.RecordOut,
-    responses=READ,
+    responses={**ETAG, **READ},
     dependencies=MAY_READ,
 )
 async def read_record(kind: RecordKind, id: KeyPath, desk: DeskDependency) -> Response:
@@ -218,7 +222,7 @@ async def read_record(kind: RecordKind, id: KeyPath, desk: DeskDependency) -> Re
     operation_id="redraftRecord",
     summary="Draft a change of a record",
     response_model=schemas.SavedRecord,
-    responses=CHANGED,
+    responses={**ETAG, **CHANGED},
     dependencies=MAY_WRITE,
 )
 async def redraft_record(
@@ -235,7 +239,7 @@ async def redraft_record(
     operation_id="retireRecord",
     summary="Retire a record",
     response_model=schemas.RecordOut,
-    responses=CHANGED,
+    responses={**ETAG, **RETIRED},
     dependencies=MAY_WRITE,
 )
 async def retire_record(
@@ -277,7 +281,7 @@ async def compare_versions(kind: RecordKind, id: KeyPath, desk: DeskDependency, 
     operation_id="stepRecord",
     summary="Take a step in a record's life",
     response_model=schemas.SteppedRecord,
-    responses=CHANGED,
+    responses={**ETAG, **CHANGED},
     dependencies=MAY_WRITE,
 )
 async def step_record(

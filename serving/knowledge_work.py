@@ -16,10 +16,11 @@ from pydantic import BaseModel
 from serving import knowledge_schemas as schemas
 from serving.auth import needs
 from serving.context import context_of
-from serving.errors import PROBLEM_JSON, FieldError, ProblemError, validation_problem
+from serving.contract import BODY, GUARDED, headers, problems
+from serving.errors import FieldError, ProblemError, validation_problem
 from serving.keys import Scope
 from serving.live import Desk, Records
-from serving.routes import as_json, problems
+from serving.routes import as_json
 from yingda.domain.records import ANY, Draft, ImportReport, RecordId, RecordKind, Signed, Status, Version
 from yingda.pack.exchange.entries import tidy
 from yingda.store.knowledge.service import KnowledgeStore, Saved
@@ -28,11 +29,7 @@ from yingda.store.knowledge.timeline import Outlook
 LOCAL = "local"
 """The author where no keys are configured."""
 _TAG = re.compile(r'\s*(\*|"([\x21\x23-\x7e]*)"|W/"[\x21\x23-\x7e]*")\s*')
-_MEANINGS = {
-    409: "The id is taken, the status does not permit the step, or knowledge is read-only here.",
-    412: "The record has changed since it was read.",
-    428: "If-Match is missing: send the ETag that was read, or `*`.",
-}
+_TAKEN = {409: "The id is taken, the status does not permit the step, or knowledge is read-only here."}
 
 
 class LifeStep(StrEnum):
@@ -45,18 +42,14 @@ class LifeStep(StrEnum):
     ROLLBACK = "rollback"
 
 
-def knowledge_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses for the problems that a call about knowledge can answer."""
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    own: dict[int | str, dict[str, Any]] = {
-        status: {"description": _MEANINGS[status], "content": content} for status in statuses if status in _MEANINGS
-    }
-    return {**problems(*(status for status in statuses if status not in own)), **own}
-
-
-READ = knowledge_problems(401, 403, 404, 422, 500, 503)
-NEW = knowledge_problems(400, 401, 403, 409, 413, 415, 422, 500, 503)
-CHANGED = knowledge_problems(400, 401, 403, 404, 409, 412, 413, 415, 422, 428, 500, 503)
+LISTED = problems(*GUARDED, 422)
+READ = problems(*GUARDED, 404, 422)
+NEW = problems(*GUARDED, *BODY, 409, meanings=_TAKEN)
+CHANGED = problems(*GUARDED, *BODY, 404, 409, 412, 428, meanings=_TAKEN)
+RETIRED = problems(*GUARDED, 400, 404, 409, 412, 422, 428, meanings={**_TAKEN, 400: "If-Match cannot be read."})
+_STATE = "The state that was told, for If-Match."
+ETAG = headers(ETag=_STATE)
+NEW_TAG = headers(ETag=_STATE, Location="Where it can be read, when it is new.")
 MAY_READ, MAY_WRITE = [needs(Scope.KNOWLEDGE_READ)], [needs(Scope.KNOWLEDGE_WRITE)]
 
 

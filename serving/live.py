@@ -57,31 +57,48 @@ class Health(Protocol):
     """The knowledge in use, and what is wrong with newer knowledge."""
 
     @property
-    def knowledge_version(self) -> int: ...
+    def knowledge_version(self) -> int:
+        """Version of the knowledge in use."""
+
     @property
-    def built_at(self) -> datetime: ...
+    def built_at(self) -> datetime:
+        """When the engine in use was built."""
+
     @property
-    def failing_since(self) -> datetime | None: ...
+    def failing_since(self) -> datetime | None:
+        """Since when newer knowledge is kept out; None while it is not."""
+
     @property
-    def error(self) -> str | None: ...
+    def error(self) -> str | None:
+        """What keeps it out, in words for the log."""
+
     @property
-    def code(self) -> str | None: ...
+    def code(self) -> str | None:
+        """Its stable name."""
 
 
 class Following(Protocol):
     """A LiveEngine, or an engine held until another bundle comes."""
 
     @property
-    def engine(self) -> Engine: ...
-    def health(self) -> Health | None: ...
-    def start(self) -> None: ...
-    def close(self) -> None: ...
+    def engine(self) -> Engine:
+        """The engine in use."""
+
+    def health(self) -> Health | None:
+        """How following fares; None where nothing changes."""
+
+    def start(self) -> None:
+        """Follow from now on."""
+
+    def close(self) -> None:
+        """Follow no more."""
 
 
 class Past(Protocol):
     """Engines over earlier knowledge (``yingda.replay.then.PastEngines``)."""
 
-    def engine(self, digest: str, at: datetime, /) -> Engine | None: ...
+    def engine(self, digest: str, at: datetime, /) -> Engine | None:
+        """The engine over the knowledge of that digest, in use at that time; None where it cannot be had."""
 
 
 class HeldEngine:

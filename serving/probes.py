@@ -9,11 +9,12 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from serving.auth import needs
+from serving.contract import problems
 from serving.errors import ProblemError
 from serving.keys import Scope
 from serving.present import model_out
 from serving.response_schemas import BundleFailingOut, KnowledgeState, LiveResponse, ReadyResponse, StoreState
-from serving.routes import ServiceDependency, as_json, problems
+from serving.routes import ServiceDependency, as_json
 from yingda.store.health import StoreHealth
 
 router = APIRouter(tags=["operate"])
@@ -87,7 +88,7 @@ def _knowledge(request: Request, *, goes_on: bool) -> KnowledgeState | None:
     operation_id="metrics",
     summary="Read the metrics",
     response_class=Response,
-    responses={**_TEXT, **problems(401, 403)},
+    responses={**_TEXT, **problems(401, 403, 500, 503)},
     dependencies=[needs(Scope.OPS)],
 )
 async def metrics(service: ServiceDependency) -> Response:

@@ -14,9 +14,10 @@ from fastapi import APIRouter, Response
 from serving import replay_schemas as schemas
 from serving.auth import needs
 from serving.body import StrictRoute
+from serving.contract import BODY, GUARDED, problems
 from serving.errors import FieldError, ProblemError, validation_problem
 from serving.keys import Scope
-from serving.routes import ServiceDependency, as_json, problems
+from serving.routes import ServiceDependency, as_json
 from serving.service import Engine, Service
 from yingda.domain.rules import RuleError
 from yingda.store.memory import Memory
@@ -41,7 +42,7 @@ _busy: WeakSet[Service] = WeakSet()
     operation_id="replay",
     summary="Try rules or entries on past messages",
     response_model=schemas.ReplayResponse,
-    responses=problems(400, 401, 403, 413, 415, 422, 500, 503),
+    responses=problems(*GUARDED, *BODY),
     dependencies=[needs(Scope.OPS)],
 )
 async def replay(body: schemas.ReplayRequest, service: ServiceDependency) -> Response:

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Response
 from serving import rollout_schemas as schemas
 from serving.auth import needs
 from serving.body import StrictRoute
+from serving.contract import BODY, GUARDED, problems
 from serving.errors import ProblemError
 from serving.keys import Scope
 from serving.rollout_watch import Look
-from serving.routes import ServiceDependency, as_json, problems
+from serving.routes import ServiceDependency, as_json
 from serving.service import Service
 from yingda.decide.guardrail import Comparison
 from yingda.domain.rollout import Arm, PlanRevision, RolloutError, RolloutPlan, Stage
@@ -21,8 +22,9 @@ from yingda.store.rollouts import Rollouts
 
 router = APIRouter(route_class=StrictRoute, tags=["operate"])
 
-_READ = problems(401, 403, 409, 500, 503)
-_BODY = problems(400, 401, 403, 409, 413, 415, 422, 500, 503)
+_REFUSED = {409: "A roll-out needs a store that outlives the process, or the plan does not permit this step."}
+_READ = problems(*GUARDED, 409, meanings=_REFUSED)
+_BODY = problems(*GUARDED, *BODY, 409, meanings=_REFUSED)
 
 
 @router.get(

@@ -16,50 +16,16 @@ from serving.auth import needs
 from serving.batch import run_each
 from serving.body import StrictRoute
 from serving.context import context_of
+from serving.contract import BODY, GUARDED, WITH_DEADLINE, problems
 from serving.departure import departure_of
-from serving.errors import PROBLEM_JSON, ProblemError
+from serving.errors import ProblemError
+from serving.examples import ANSWER_REQUESTS, BATCH_REQUESTS, CLASSIFY_REQUESTS
 from serving.keys import Scope
 from serving.present import intents_out
 from serving.request_schemas import AnswerBatchRequest, AnswerRequest, ClassifyBatchRequest, ClassifyRequest
 from serving.service import Service
 
 Result = TypeVar("Result")
-
-_MEANINGS = {
-    400: "The body is not strict JSON in UTF-8.",
-    401: "The key is missing or not known.",
-    403: "The key lacks the scope.",
-    404: "There is no such thing.",
-    408: "The body arrived too slowly.",
-    409: "The message_id was used before, for another body.",
-    413: "The body is longer than 256 KiB.",
-    415: "The body is not `application/json`.",
-    422: "A field breaks a rule; `errors` points at it.",
-    429: "The key sends more than it may; see `Retry-After`.",
-    500: "The server failed.",
-    503: "Too many messages wait, or the server is not ready; see `Retry-After`.",
-    504: "The time given by `x-deadline-ms` passed before the engine began.",
-}
-_EXAMPLES: dict[str, Any] = {
-    "plain": {"summary": "Text alone", "value": {"text": "快递三天没动了"}},
-    "full": {
-        "summary": "Everything the caller knows",
-        "value": {
-            "text": "快递三天没动了",
-            "conversation_id": "c-1001",
-            "message_id": "m-1",
-            "channel": "wechat",
-            "customer": {"id": "u-42", "name": "王小明", "gender": "male", "tier": "vip"},
-            "context": {"订单号": "DD20260001"},
-        },
-    },
-}
-
-
-def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI responses for the problems a route can answer."""
-    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
 
 
 def service_of(request: Request) -> Service:
@@ -98,7 +64,7 @@ def _results(found: Sequence[Mapping[str, Any] | out.ItemProblem]) -> Response:
     return as_json({"results": results})
 
 
-_WITH_BODY = problems(400, 401, 403, 408, 413, 415, 422, 429, 500, 503, 504)
+_ASKED = problems(*GUARDED, *BODY, 504)
 
 router = APIRouter(route_class=StrictRoute)
 
@@ -109,10 +75,13 @@ router = APIRouter(route_class=StrictRoute)
     summary="Classify a message",
     tags=["understand"],
     response_model=out.ClassifyResponse,
-    responses=_WITH_BODY,
+    responses=_ASKED,
     dependencies=[needs(Scope.CLASSIFY)],
+    openapi_extra=WITH_DEADLINE,
 )
-async def classify(body: ClassifyRequest, service: ServiceDependency, request: Request) -> Response:
+async def classify(
+    body: Annotated[ClassifyRequest, Body(openapi_examples=CLASSIFY_REQUESTS)], service: ServiceDependency, request: Request
+) -> Response:
     """Intent, sentiment, priority, keywords and entities of one message; nothing is stored."""
     return as_json((await _admitted(request, partial(service.classify, [body.call()])))[0])
 
@@ -123,10 +92,16 @@ async def classify(body: ClassifyRequest, service: ServiceDependency, request: R
     summary="Classify up to 256 messages",
     tags=["understand"],
     response_model=out.ClassifyBatchResponse,
-    responses=_WITH_BODY,
+    responses=_ASKED,
     dependencies=[needs(Scope.CLASSIFY)],
+    openapi_extra=WITH_DEADLINE,
 )
-async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency, request_id: RequestId, request: Request) -> Response:
+async def classify_batch(
+    body: Annotated[ClassifyBatchRequest, Body(openapi_examples=BATCH_REQUESTS)],
+    service: ServiceDependency,
+    request_id: RequestId,
+    request: Request,
+) -> Response:
     """Each item as /v1/classify takes it; results in order, and each item succeeds or fails by itself."""
 
     async def work(good: Sequence[ClassifyRequest]) -> Sequence[dict[str, Any]]:
@@ -141,11 +116,12 @@ async def classify_batch(body: ClassifyBatchRequest, service: ServiceDependency,
     summary="Answer a message",
     tags=["answer"],
     response_model=out.AnswerResponse,
-    responses={**_WITH_BODY, **problems(409)},
+    responses={**_ASKED, **problems(409)},
     dependencies=[needs(Scope.ANSWER)],
+    openapi_extra=WITH_DEADLINE,
 )
 async def answer(
-    body: Annotated[AnswerRequest, Body(openapi_examples=_EXAMPLES)], service: ServiceDependency, request: Request
+    body: Annotated[AnswerRequest, Body(openapi_examples=ANSWER_REQUESTS)], service: ServiceDependency, request: Request
 ) -> Response:
     """The reply to send, the entry it came from, and whether a person must take over."""
     found = (await _admitted(request, partial(service.answer, [body.call(context_of(request.scope).key_id)])))[0]
@@ -160,12 +136,17 @@ async def answer(
     summary="Answer up to 256 messages",
     tags=["answer"],
     response_model=out.AnswerBatchResponse,
-    responses=_WITH_BODY,
+    responses=_ASKED,
     dependencies=[needs(Scope.ANSWER)],
+    openapi_extra=WITH_DEADLINE,
 )
-async def answer_batch(body: AnswerBatchRequest, service: ServiceDependency, request_id: RequestId, request: Request) -> Response:
+async def answer_batch(
+    body: Annotated[AnswerBatchRequest, Body(openapi_examples=BATCH_REQUESTS)],
+    service: ServiceDependency,
+    request_id: RequestId,
+    request: Request,
+) -> Response:
     """Each item as /v1/answer takes it; results in order, and each item succeeds or fails by itself."""
-
     caller = context_of(request.scope).key_id
 
     async def work(good: Sequence[AnswerRequest]) -> Sequence[Mapping[str, Any] | ProblemError]:
@@ -180,7 +161,7 @@ async def answer_batch(body: AnswerBatchRequest, service: ServiceDependency, req
     summary="Read the taxonomy",
     tags=["knowledge"],
     response_model=out.IntentsResponse,
-    responses=problems(401, 403, 500),
+    responses=problems(*GUARDED),
     dependencies=[needs(Scope.KNOWLEDGE_READ)],
 )
 async def intents(service: ServiceDependency) -> Response:

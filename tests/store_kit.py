@@ -43,12 +43,8 @@ def database(backend: str, folder: Path) -> Iterator[str]:
     if backend == "sqlite":
         yield f"sqlite:///{folder / 'store.db'}"
         return
-    server, name = _server(), f"yingda_test_{token_hex(6)}"
-    _execute(server, f'CREATE DATABASE "{name}"')
-    try:
-        yield _url(server, name)
-    finally:
-        _execute(server, f'DROP DATABASE "{name}" WITH (FORCE)')
+    with _made(_server()) as url:
+        yield url
 
 
 @contextmanager
@@ -57,8 +53,15 @@ def migrated(backend: str, folder: Path) -> Iterator[str]:
     if backend == "sqlite":
         yield f"sqlite:///{empty_copy(folder)}"
         return
-    server, name = _server(), f"yingda_test_{token_hex(6)}"
-    _execute(server, f'CREATE DATABASE "{name}" TEMPLATE "{_migrated_template()}"')
+    with _made(_server(), template=_migrated_template()) as url:
+        yield url
+
+
+@contextmanager
+def _made(server: str, *, template: str | None = None) -> Iterator[str]:
+    """The URL of a database of its own at ``server``, a copy of ``template`` where one is named; it is gone afterwards."""
+    name = f"yingda_test_{token_hex(6)}"
+    _execute(server, f'CREATE DATABASE "{name}"' + (f' TEMPLATE "{template}"' if template else ""))
     try:
         yield _url(server, name)
     finally:

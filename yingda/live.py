@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from yingda.domain.errors import StoreError, YingdaError
 from yingda.domain.knowledge import Knowledge
-from yingda.domain.records import Alike, ImportReport, KnowledgeSnapshot, Payload, RecordId, RecordKind, Sheet, Signed
+from yingda.domain.records import Alike, ImportReport, KnowledgeSnapshot, Payload, RecordKind, Sheet, Signed
 from yingda.pack.exchange import Form, read_form, write_form
 from yingda.pack.exchange.judge import Among
 from yingda.pack.exchange.kinds import records_of
@@ -81,11 +81,6 @@ def seed_from(records: KnowledgeStore, base: Knowledge, by: Signed) -> int:
 def seeder_of(base: Knowledge) -> Signed:
     """How records are signed that a shop takes over by itself."""
     return Signed(SEEDER, f"knowledge {base.digest[:12]}")
-
-
-def news_in(records: KnowledgeStore, base: Knowledge) -> list[RecordId]:
-    """Records of a pack that say what the store was never told: the pack was edited after it was read in."""
-    return records.never_told(records_of(base))
 
 
 def import_pack(records: KnowledgeStore, base: Knowledge, by: Signed, *, preview: bool = False) -> dict[RecordKind, ImportReport]:

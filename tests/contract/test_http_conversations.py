@@ -160,3 +160,11 @@ def test_two_callers_who_give_a_message_the_same_id_are_told_their_own_reply(kin
         results = [site.client.post("/v1/answer/batch", json=batch, headers=bearer(key)).json()["results"][0] for key in (web, app)]
         assert results[0]["result"]["answer_id"] == told[0]
         assert results[1]["status"] == 409
+
+
+@pytest.mark.parametrize("path", ["/v1/conversations/{}", "/v1/decisions/{}"])
+def test_a_name_that_nothing_can_have_is_a_mistake_of_the_request(site: Site, path: str) -> None:
+    known, unknown = (site.client.get(path.format("x" * length)) for length in (128, 129))
+
+    assert (known.status_code, unknown.status_code) == (404, 422)
+    assert [error["code"] for error in unknown.json()["errors"]] == ["string_too_long"]

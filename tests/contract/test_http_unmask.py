@@ -78,9 +78,12 @@ def test_without_the_scope_it_is_refused_before_anything_is_read() -> None:
     with shop("answer", vault=a_vault(), record=record) as client:
         client.post("/v1/answer", json=BODY)
         refused = client.get("/v1/conversations/c-1?unmask=true")
+        told = client.app.state.service.metrics.exposition()  # type: ignore[attr-defined]
 
     assert (refused.status_code, refused.json()["code"]) == (403, "missing_scope")
+    assert "leave unmask out" in refused.json()["detail"]
     assert "data:unmask" in refused.headers["www-authenticate"] and record.entries == []
+    assert b'yingda_key_refusals_total{reason="scope"} 1.0' in told
 
 
 def test_what_cannot_be_put_on_record_is_not_told() -> None:

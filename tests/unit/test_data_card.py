@@ -77,3 +77,12 @@ def test_every_style_in_the_exams_is_named_in_the_card() -> None:
     card = (DATA / "README.md").read_text(encoding="utf-8")
     rows = [row for file in read_pack(RETAIL).evaluation.values() for row in file]
     assert all(style in card for style in {row.style for row in rows if row.style})
+
+
+def test_both_readmes_say_how_large_the_pack_is() -> None:
+    counts = counts_in_card()
+    english, chinese = (re.sub(r"\s+", " ", (DATA.parent / name).read_text(encoding="utf-8")) for name in ("README.md", "README.zh.md"))
+    messages = counts["training messages"]
+    assert f"{counts['intents']} intents, {counts['FAQ entries']} FAQ entries" in english
+    assert f"about {round(messages, -3):,} labelled messages" in english
+    assert f"{counts['intents']} 个意图、{counts['FAQ entries']} 条中英双语 FAQ，以及约 {round(messages / 10_000, 1)} 万条" in chinese

@@ -24,10 +24,14 @@ from serving.errors import _CODES
 from serving.settings import PREFIX, Settings
 from training.retrain import VARIABLE as PARAMS_VARIABLE
 from yingda.cli.main import build_parser
+from yingda.domain.records import KnowledgeError
+from yingda.store.failures import AWAY
+from yingda.store.migrate import revisions
 
 ROOT = Path(__file__).parents[2]
 README, README_ZH = ROOT / "README.md", ROOT / "README.zh.md"
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "data" / "README.md", ROOT / "data" / "labels" / "README.md"])
+BESIDE = [ROOT / folder / "README.md" for folder in ("data", "data/labels", "deploy", "notebooks", "models/studies")]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *BESIDE])
 OWN = ("evaluation", "serving", "training", "yingda")
 VOCABULARIES = frozenset({"tokenizer.json", "linear.json"})
 """Files of a bundle that list pieces of text, which may look like anything."""
@@ -215,12 +219,67 @@ def test_relative_links_resolve(document: Path) -> None:
     assert [target for target in local if target and not (document.parent / target).exists()] == []
 
 
+def kinds_of(error: type[KnowledgeError]) -> Iterator[type[KnowledgeError]]:
+    yield error
+    for kind in error.__subclasses__():
+        yield from kinds_of(kind)
+
+
 def test_every_error_code_of_the_service_is_documented() -> None:
     sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "serving").glob("*.py"))
     codes = {*re.findall(r'ProblemError\(\d{3}, "([a-z_]+)"', sources), *(code for code, _ in _CODES.values())}
+    codes |= {kind.code for kind in kinds_of(KnowledgeError)}
     text = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
     assert len(codes) > 10
     assert [code for code in sorted(codes) if f"`{code}`" not in text] == []
+
+
+def test_every_reason_why_a_store_is_away_is_documented() -> None:
+    text = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
+    assert [code for code in sorted(AWAY) if f"`{code}`" not in text] == []
+
+
+def test_the_migrations_shown_are_those_there_are() -> None:
+    text = (ROOT / "docs" / "store.md").read_text(encoding="utf-8")
+    assert f"# {revisions()}: what was applied" in text
+    assert f'`revision = "{len(revisions()) + 1:04}"`, `down_revision = "{revisions()[-1]}"`' in text
+
+
+def test_every_event_of_the_log_is_documented() -> None:
+    sources = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "serving").glob("*.py"))
+    events = set(re.findall(r'log\.(?:debug|info|warning|error)\(\s*"([a-z_]+)"', sources))
+    text = (ROOT / "docs" / "observability.md").read_text(encoding="utf-8")
+    assert len(events) > 15
+    assert [event for event in sorted(events) if f"| `{event}` |" not in text] == []
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = ROOT / "docs" / "README.md"
+    listed = {(index.parent / target).resolve() for target in _LINK.findall(index.read_text(encoding="utf-8"))}
+    pages = {page for page in (ROOT / "docs").glob("**/*.md") if page != index}
+    assert pages | {README, README_ZH, ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", ROOT / "ARCHITECTURE.md"} <= listed
+
+
+def test_both_readmes_lead_to_the_same_pages() -> None:
+    english, chinese = (_LINK.findall(readme.read_text(encoding="utf-8")) for readme in (README, README_ZH))
+    assert {*english} - {README_ZH.name} == {*chinese} - {README.name}
+    assert "docs/README.md" in english
+
+
+def test_changes_are_kept_in_the_usual_form() -> None:
+    """https://keepachangelog.com/en/1.1.0/"""
+    headings = re.findall(r"^(#+) (.+)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert headings[:2] == [("#", "Changelog"), ("##", "[Unreleased]")]
+    kinds = [name for level, name in headings if level == "###"]
+    assert {*kinds} <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
+    assert len(kinds) == len({*kinds})  # one release so far
+
+
+def test_settings_named_beside_dashboards_and_alerts_exist() -> None:
+    files = [path for path in (ROOT / "deploy").glob("**/*") if path.is_file()]
+    named = {name for path in files for name in re.findall(rf"{PREFIX}[A-Z_]+", path.read_text(encoding="utf-8"))}
+    assert f"{PREFIX}MAX_WAIT_MS" in named
+    assert named <= settings_of_server().keys()
 
 
 def test_every_metric_and_gate_is_documented() -> None:

@@ -12,8 +12,6 @@ AUTOMATIC = (
     *("facts_received", "facts_alone", "noted", "acknowledged", "heard", "fragment", "second_response_plain"),
 )
 """Outcomes in which nobody but the engine has answered: each must offer a person."""
-WITH_PERSON = ("handoff", "handoff_closed", "handoff_late", "handoff_standing", "smalltalk_standing")
-"""Outcomes in which a person has been called already."""
 
 PERSON: Mapping[str, str] = MappingProxyType({"zh": "人工", "en": "agent"})
 SOOTHING: Mapping[str, str] = MappingProxyType({"zh": "给您添麻烦了，实在抱歉。", "en": "We are very sorry for the trouble."})

@@ -36,6 +36,7 @@ from yingda.store.failures import failures, is_away
 from yingda.store.health import StoreHealth
 from yingda.store.looking import look_up
 from yingda.store.memory import Entry, Outcome, Recalled, SoFar, Write
+from yingda.store.one_by_one import OneByOne
 from yingda.store.prepared import Prepared
 from yingda.store.records import (
     Conflict,
@@ -78,7 +79,7 @@ _ANYTHING = select(literal(1))
 _FACTS = tuple(field.name for field in fields(TurnFacts))
 
 
-class SqlMemory:
+class SqlMemory(OneByOne):
     """A Memory (see ``yingda.store.memory``) in SQLite or PostgreSQL; threads and processes may share the database."""
 
     def __init__(self, store: Store, *, page: int = PAGE) -> None:
@@ -96,21 +97,6 @@ class SqlMemory:
         with self._store.looking() as connection:
             found = look_up(connection, asked)
         return [self._recalled(*each) for each in found]
-
-    def recall(self, conversation_id: str) -> tuple[ConversationState, int]:
-        """See Memory."""
-        (found,) = self.recall_all([(conversation_id, None)])
-        return found.state, found.version
-
-    def find(self, conversation_id: str, message_id: str) -> StoredTurn | None:
-        """See Memory."""
-        return self.recall_all([(conversation_id, message_id)])[0].turn
-
-    def remember(self, turn: StoredTurn, *, version: int, handoff: HandoffOpened | None = None) -> None:
-        """See Memory; the version is checked by the very statement that writes it."""
-        (error,) = self.remember_all([Write(turn, version, handoff)])
-        if error is not None:
-            raise error
 
     def remember_all(self, writes: Sequence[Write]) -> list[StoreError | None]:
         """See Memory."""

@@ -21,7 +21,8 @@ from yingda.store.lasting.keeping import Keeping
 from yingda.store.lasting.recent import Recent
 from yingda.store.lasting.waiting import Held
 from yingda.store.memory import Entry, NotStored, Outcome, Recalled, SoFar, Write
-from yingda.store.records import Feedback, HandoffOpened, StoredHandoff, StoredTurn
+from yingda.store.one_by_one import OneByOne
+from yingda.store.records import Feedback, StoredHandoff, StoredTurn
 
 BATCH = 64
 """Records drained in one transaction."""
@@ -35,7 +36,7 @@ DRAIN_S = 10.0
 _LOST = 4096
 
 
-class LastingMemory:
+class LastingMemory(OneByOne):
     """A Memory over ``stored`` that answers from this process and writes to a journal while the database is away.
 
     ``watch`` starts the thread that looks after what waits; without it ``tend`` has to be called. Threads may share it, but
@@ -161,23 +162,6 @@ class LastingMemory:
         with self._keeping.lock:
             held = self._keeping.waiting.turn(turn_id)
             return held.source is not None if held else turn_id not in self._lost
-
-    # ---- one by one ----
-
-    def recall(self, conversation_id: str) -> tuple[ConversationState, int]:
-        """See Memory."""
-        (found,) = self.recall_all([(conversation_id, None)])
-        return found.state, found.version
-
-    def find(self, conversation_id: str, message_id: str) -> StoredTurn | None:
-        """See Memory."""
-        return self.recall_all([(conversation_id, message_id)])[0].turn
-
-    def remember(self, turn: StoredTurn, *, version: int, handoff: HandoffOpened | None = None) -> None:
-        """See Memory."""
-        (error,) = self.remember_all([Write(turn, version, handoff)])
-        if error is not None:
-            raise error
 
     def add_feedback(self, feedback: Feedback) -> bool:
         """See Memory; while the store is away it waits, and whether there is such an answer shows when it is written.
