@@ -101,9 +101,9 @@ def read_in_context(
     if chosen is not None:
         return InContext(Manner.CHOICE, chosen)
     given = tuple(dict.fromkeys(entity.type for entity in entities))
-    left = _LABELS.sub("", _without(original, entities)) if given else ""
     in_passing = FACTS_IN_TEXT.isdisjoint(given)
-    if not given or (_BOUGHT.sub("", left) if in_passing else left):
+    left = _without(original, entities)
+    if not given or _LABELS.sub("", _BOUGHT.sub(" ", left) if in_passing else left):
         return InContext(facts=given)
     # whatever comes while an answer waits for a fact is about that answer
     waits = state.question is not None and state.requests > 0 and state.question.about not in state.tried

@@ -44,7 +44,7 @@ def read_policy(tree: Node, log: MistakeLog) -> Policy:
         translations=translations,
         service_hours=hours,
         spoken=_read_spoken(top, context, log),
-        unspoken=_names(top.words("unspoken") if top.has("unspoken", Kind.LIST) else (), FirstSeen(log, "word")),
+        unspoken=_names(top.words("unspoken") if _stands(top, "unspoken") else (), FirstSeen(log, "word")),
     )
 
 
@@ -72,7 +72,7 @@ def _read_translations(top: Fields, names: Collection[str], log: MistakeLog) -> 
 
 def _read_spoken(top: Fields, context: Collection[str], log: MistakeLog) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     """By context variable, the values customers name and what else they call each; a name means one thing alone."""
-    if not top.has("spoken", Kind.MAPPING):
+    if not _stands(top, "spoken"):
         return MappingProxyType({})
     variables = top.named("spoken")
     inner, seen = top.fields("spoken", required=(), optional=tuple(variables)), FirstSeen(log, "name")
@@ -100,3 +100,8 @@ def _names(words: Collection[Word], seen: FirstSeen) -> tuple[str, ...]:
             seen.log.add(word.place, f"name '{word.text}' is too short to be found safely; write at least {SHORTEST_NAME} characters")
         seen.add(word, key=word.text.lower())
     return tuple(word.text for word in words if word.text)
+
+
+def _stands(fields: Fields, name: str) -> bool:
+    """True when the field is there, of whatever kind."""
+    return any(fields.has(name, kind) for kind in Kind)

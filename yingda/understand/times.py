@@ -72,7 +72,7 @@ _AHEAD = (
 )
 
 _TIME = re.compile(
-    rf"(?P<ahead>(?:{_AHEAD}){_BEHIND})|(?P<value>{_DATE}{_BEHIND}|{_PART}\s?{_CLOCK}{_RANGE}|{_BARE_CLOCK}|{_ENGLISH_CLOCK})",
+    rf"(?P<ahead>(?:{_AHEAD}){_BEHIND})|(?P<value>{_DATE}{_BEHIND}|{_PART}\s?{_CLOCK}{_RANGE}|{_ENGLISH_CLOCK}|{_BARE_CLOCK})",
     re.IGNORECASE,
 )
 _CUE = re.compile(
