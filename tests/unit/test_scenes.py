@@ -122,9 +122,7 @@ def test_praise_is_never_offered() -> None:
     assert [entry.id for entry in offered] == ["quality-fault"]
 
 
-@pytest.mark.parametrize(
-    ("text", "language"), [("refund", "en"), ("Warranty?", "en"), ("ok", "zh"), ("DD20260001", "zh")]
-)
+@pytest.mark.parametrize(("text", "language"), [("refund", "en"), ("Warranty?", "en"), ("ok", "zh"), ("DD20260001", "zh")])
 def test_a_first_word_tells_english_where_the_shop_has_it(text: str, language: str) -> None:
     knowledge = tiny_knowledge()
     ship = replace(knowledge.faq["ship-when"], question={**knowledge.faq["ship-when"].question, "en": "Refund or warranty, ok?"})
