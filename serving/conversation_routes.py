@@ -218,7 +218,7 @@ def _handoff_out(handoff: StoredHandoff) -> schemas.HandoffRecordOut:
         opened_at=handoff.opened.at,
         released_at=handoff.released_at,
         released_by=handoff.released_by,
-        package=dict(handoff.opened.package),
+        package=schemas.HandoffPackageOut.model_validate(handoff.opened.package),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from serving.request_schemas import Clean, Id, Strict
@@ -80,6 +80,48 @@ class TurnOut(BaseModel):
     )
 
 
+class ProfileOut(BaseModel):
+    """What the agent learns of the customer: never the name or the id."""
+
+    tier: str = Field(description="`vip`, `normal` or `potential`.")
+    address: str = Field(description="Surname and title (王女士); empty where they are not known.")
+
+
+class TranscriptTurnOut(BaseModel):
+    """One turn as the agent sees it, masked; a reply that was not sent is none."""
+
+    at: datetime | None
+    text_masked: str
+    outcome: str
+    intent: str
+    sentiment: str
+    faq: str | None = None
+    reply_text: str = ""
+
+
+class HandoffPackageOut(BaseModel):
+    """What the agent is given, as it was written when the person was called; what an older version did not write is null or empty.
+
+    Words are those of the version that wrote it, so that a newer one's package can be read.
+    """
+
+    model_config = ConfigDict(extra="allow")
+
+    reasons: list[str] = []
+    skill: str | None = Field(default=None, description="The group that takes over.")
+    priority: str | None = Field(default=None, description="How soon: `high`, `medium` or `low`.")
+    notify: list[str] = Field(default=[], description="Who is to be told besides, such as `supervisor`.")
+    tags: list[str] = Field(default=[], description="Tags set by the operator's rules.")
+    summary: str = Field(default="", description="First question, strongest feeling and last question in the customer's words, masked.")
+    customer: ProfileOut | None = None
+    transcript: list[TranscriptTurnOut] = []
+    intents: list[str] = Field(default=[], description="Codes in order, repetitions in a row told once.")
+    sentiments: list[str] = Field(default=[], description="One a turn.")
+    suggested: list[str] = Field(default=[], description="Entries worth sending that the customer has not read.")
+    tried: list[str] = Field(default=[], description="Entries the customer has read.")
+    facts: list[str] = Field(default=[], description="Kinds of fact that the customer gave, such as `order_no`; never their values.")
+
+
 class HandoffRecordOut(BaseModel):
     """A hand-off: why, since when, what the agent was given, and when it was released."""
 
@@ -87,7 +129,7 @@ class HandoffRecordOut(BaseModel):
     opened_at: datetime
     released_at: datetime | None
     released_by: str | None
-    package: dict[str, Any] = Field(description="Masked transcript, history of intents and sentiment, summary, what was tried.")
+    package: HandoffPackageOut
 
 
 class ConversationResponse(BaseModel):

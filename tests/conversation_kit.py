@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
+from tests.pack_kit import RETAIL
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict, decide
 from yingda.decide.thresholds import Thresholds
 from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import Acceptance, Candidate, Classification, Entity, IntentScore, LanguageGuess, SentimentScore, Timing
+from yingda.domain.handoff import Words
 from yingda.domain.knowledge import FaqEntry, Intent, Priority, Sentiment
 from yingda.domain.message import Customer, Message, Tier
+from yingda.pack.handoff import read_handoff
+from yingda.pack.mistakes import MistakeLog
+from yingda.pack.source import read_yaml
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 THRESHOLDS = Thresholds(match=0.7, intent=0.6, ambiguity=0.4, clarify=0.6, angry=0.6)
@@ -106,3 +112,25 @@ def talk(*messages: Evidence, state: ConversationState = NEW) -> list[Verdict]:
 def after(*messages: Evidence, state: ConversationState = NEW) -> Verdict:
     """The verdict about the last message."""
     return talk(*messages, state=state)[-1]
+
+
+SHIP = said("什么时候发货", entry="ship-when")
+RETURN = said("怎么退货", entry="return-how")
+HELLO = said("你好", entry="general-greeting")
+THANKS = said("谢谢", entry="general-thanks")
+SOLVED = said("谢谢，解决了", entry="general-thanks")
+UNHAPPY = said("你说的不对吧", entry="general-unresolved")
+WEATHER = said("今天天气怎么样", intent="OUT_OF_SCOPE")
+HUMAN = said("转人工", entry="general-human")
+COMPLAINT = said("客服骂我", entry="complaint-service")
+
+
+@cache
+def retail_words() -> Words:
+    """The words of the retail pack."""
+    log = MistakeLog()
+    tree = read_yaml(RETAIL, "handoff.yaml", log)
+    assert tree is not None
+    words = read_handoff(tree, log).words
+    log.raise_if_any()
+    return words

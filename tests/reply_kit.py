@@ -32,6 +32,9 @@ SITUATIONS: Mapping[str, Mapping[str, Any]] = {
     "fragment": {"outcome": Outcome.CLARIFY, "situation": "fragment"},
     "acknowledged": {"outcome": Outcome.CLARIFY, "situation": "acknowledged"},
     "displeased without a matter": {"outcome": Outcome.CLARIFY, "situation": "heard"},
+    "asks whether it is a robot": {"outcome": Outcome.CLARIFY, "situation": "identity"},
+    "waits for a reply": {"outcome": Outcome.CLARIFY, "situation": "nudged"},
+    "gives up": {"outcome": Outcome.ANSWERED, "intent": "GENERAL_THANKS", "situation": "resigned"},
     "no answer": {"outcome": Outcome.NO_ANSWER},
     "second response": {"outcome": Outcome.ANSWERED, "entry": "product-material", "second_response": True},
     "a variable is missing": {"outcome": Outcome.ANSWERED, "answer": "您的订单{订单号}由{物流公司}承运。"},
@@ -41,6 +44,7 @@ SITUATIONS: Mapping[str, Mapping[str, Any]] = {
     "hand-off, closed": {"outcome": Outcome.HANDOFF, "at": CLOSED},
     "hand-off, customer upset": {"outcome": Outcome.HANDOFF, "soothing": True},
     "hand-off standing": {"outcome": Outcome.NO_ANSWER, "standing": True},
+    "hand-off standing, closed": {"outcome": Outcome.NO_ANSWER, "standing": True, "at": CLOSED},
 }
 """What can happen, by the name a person knows it by."""
 

@@ -230,7 +230,7 @@ class Dialogue:
             return None
         package = build_package(
             [_as_record(each) for each in (*self._memory.so_far(turn.conversation_id).turns, turn)],
-            reasons=answer.handoff.reasons,
+            handoff=answer.handoff,
             state=answer.state,
             customer=_profile(customer),
             candidates=[candidate.id for candidate in answer.candidates],

@@ -47,7 +47,9 @@ from yingda.turn import (
     TOGETHER,
     Reading,
     Turn,
+    besides,
     clock_of,
+    english_words,
     evidence_of,
     has_read,
     language_of,
@@ -61,6 +63,7 @@ from yingda.turn import (
 )
 from yingda.understand.entities import find_entities
 from yingda.understand.intent import judge, rank_intents
+from yingda.understand.named import NamedFacts
 
 _GENERAL = "GENERAL"
 _UPSET = frozenset({Reason.COMPLAINT, Reason.NEGATIVE_SENTIMENT})
@@ -84,6 +87,7 @@ class Engine:
         self._wording = wording_of(knowledge.handoff.words)
         self._writer = ReplyWriter(knowledge)
         self._reader = Reader(model, index, knowledge, self._wording, cache_size=cache_size)
+        self._named, self._english = NamedFacts(knowledge), english_words(knowledge)
         self._digests, self._impersonal = Digests(), Cache[bool](cache_size)
         self._offerable = offerable(knowledge)
         names = known_names(knowledge, skills=knowledge.handoff.skills)
@@ -140,7 +144,7 @@ class Engine:
         decision = judge(ranking, threshold=thresholds.intent, ambiguity=thresholds.ambiguity)
         given = message.language
         language = LanguageGuess(re.split("[-_]", given)[0].lower(), 1.0) if given else read.language
-        entities = find_entities(message.text)
+        entities = find_entities(message.text, self._named)
         # an ambiguous message shows both intents, however few the caller asked for
         shown = ranking[: max(top_k, 2) if decision is Acceptance.AMBIGUOUS else top_k]
         return Classification(
@@ -163,7 +167,7 @@ class Engine:
         wanted = wanted_facts(asked, self.knowledge, message) if asked else ()
         original, entities = message.text, classification.entities
         if read.framed:  # 你好，第二个 chooses, and 不用转人工，订单号 … gives a fact
-            original, entities = reading.questions[row], find_entities(reading.questions[row])
+            original, entities = reading.questions[row], find_entities(reading.questions[row], self._named)
         context = read_in_context(original, reading.questions[row], current, entities, wanted, wordings=shown)
         if context.entry is not None and context.entry not in self.knowledge.faq:
             context = InContext()  # the entry was retired since it was offered
@@ -207,8 +211,8 @@ class Engine:
 
         What the customer has read already decides nothing: the fragment asks for more than that.
         """
-        read = turn.state.tried if step is TOGETHER else ()
-        candidates = tuple(each for each in reading.rows[row].candidates if each.id not in read)
+        found = reading.rows[row].candidates
+        candidates = besides(found, turn.state.tried) if step is TOGETHER else found
         match = self._model.thresholds.match
         if not candidates or candidates[0].confidence < min(match, turn.candidates[0].confidence):
             return turn
@@ -233,7 +237,7 @@ class Engine:
         verdict = apply_rules(verdict, ruled, evidence)
         offered = self._offered(turn, candidates, verdict)
         entry = evidence.accepted if verdict.outcome is Outcome.ANSWERED else None
-        language = language_of(turn)
+        language = language_of(turn, self._english)
         needs = self._needs(turn, candidates)
         request = ReplyRequest(
             with_spoken(turn.message, turn.classification.entities, self.knowledge),
@@ -247,7 +251,7 @@ class Engine:
             standing=turn.state.standing is not None,
             soothing=evidence.upset or not _UPSET.isdisjoint(verdict.handoff.reasons),
             template=ruled.template,
-            situation=situation_of(turn, verdict, offered, needs),
+            situation=situation_of(turn, verdict, offered, needs, entry),
             opening=is_opening(turn.state, turn.message.at),
             unasked=needs.unasked,
         )
@@ -370,7 +374,9 @@ class Engine:
     def _needs(self, turn: Turn, candidates: tuple[Candidate, ...]) -> Needs:
         """What the best entry needs of the customer."""
         entry, found = self.knowledge.faq[candidates[0].id], turn.classification.entities
-        needs = needs_of(entry, self.knowledge, turn.message, language=language_of(turn), given=turn.state.facts, entities=found)
+        needs = needs_of(
+            entry, self.knowledge, turn.message, language=language_of(turn, self._english), given=turn.state.facts, entities=found
+        )
         # what the customer has read is not held back, nor asked for, unless a value of the message makes it another answer
         return needs.as_read(entry.ask) if has_read(turn) and not needs.filled else needs
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from math import isnan, nan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from yingda.decide.context import InContext, Manner, tells_no_language
-from yingda.decide.evidence import COMPLAINT, NO_MATTER
+from yingda.decide.conversation import LIKELY
+from yingda.decide.evidence import COMPLAINT, NO_MATTER, PRAISE
 from yingda.decide.policy import Verdict
-from yingda.decide.wording import SILENT, Mentions
+from yingda.decide.wording import SILENT, Mentions, Topic
 from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import (
     Candidate,
@@ -31,7 +34,7 @@ from yingda.domain.message import Message
 from yingda.domain.rules import Clock
 from yingda.probability import log_softmax
 from yingda.reply.calendar import holiday_on
-from yingda.reply.compose import RECEIVED, reply_language
+from yingda.reply.compose import RECEIVED, RESIGNED, reply_language
 from yingda.reply.hours import is_open, local
 from yingda.reply.needs import Needs
 from yingda.reply.request import ReplyRequest
@@ -53,6 +56,14 @@ OFFERED = 3
 
 WORTH_OFFERING = 0.05
 """Confidence from which a further entry is offered when asking back; two are always offered."""
+
+SHORTEST_WORD = 4
+"""Letters of the shortest word that tells English: shorter ones are written in every language."""
+
+MOST_READ = 5000
+"""Entries whose English words are looked at."""
+
+_LATIN_WORD = re.compile("[a-z]+")
 
 TOGETHER = Step("context", "a fragment, read together with the open question")
 FRAMED = Step("framing", "read without the clauses that only frame the question")
@@ -192,11 +203,24 @@ class Turn:
         return tuple(step for step in steps if step is not None)
 
 
-def language_of(turn: Turn) -> str:
-    """The language to answer in: that of the message, or of the conversation where the message tells none."""
+def language_of(turn: Turn, english: Collection[str] = ()) -> str:
+    """The language to answer in: that of the message, or of the conversation where the message tells none.
+
+    At the start of a conversation a word or two tell English where the shop's own English texts have them (``english``).
+    """
     own = reply_language(turn.classification.language)
-    is_silent = turn.message.language is None and tells_no_language(turn.text)
-    return (turn.state.language or own) if is_silent else own
+    if turn.message.language is not None or not tells_no_language(turn.text):
+        return own
+    if turn.state.language is not None:
+        return turn.state.language
+    words = _LATIN_WORD.findall(turn.text.lower())
+    return "en" if words and all(word in english for word in words) else own
+
+
+def english_words(knowledge: Knowledge) -> frozenset[str]:
+    """The words of at least ``SHORTEST_WORD`` letters in the English questions of the shop, of its first entries where there are many."""
+    texts = (each.question.get("en", "") for each in islice(knowledge.faq.values(), MOST_READ))
+    return frozenset(word for text in texts for word in _LATIN_WORD.findall(text.lower()) if len(word) >= SHORTEST_WORD)
 
 
 def has_read(turn: Turn) -> bool:
@@ -204,21 +228,24 @@ def has_read(turn: Turn) -> bool:
     return turn.context.manner is Manner.FACTS and turn.context.entry in turn.state.tried
 
 
-def situation_of(turn: Turn, verdict: Verdict, offered: Sequence[FaqEntry], needs: Needs) -> str | None:
+def situation_of(turn: Turn, verdict: Verdict, offered: Sequence[FaqEntry], needs: Needs, entry: FaqEntry | None) -> str | None:
     """The template of the reply where outcome and intent alone do not name it."""
     if verdict.situation is not None:
         return verdict.situation
-    if verdict.outcome is Outcome.ANSWERED and has_read(turn) and not needs.filled:
+    adds = entry is not None and entry.id in turn.state.tried and needs.brings  # 改成文三路12号, after the answer about addresses
+    if verdict.outcome is Outcome.ANSWERED and (has_read(turn) or adds) and not needs.filled:
         return RECEIVED
+    if verdict.outcome is Outcome.ANSWERED and Topic.RESIGNED in turn.mentions.asserted:
+        return RESIGNED
     if verdict.outcome is not Outcome.CLARIFY or offered:
         return None
     return "second_response_plain" if verdict.second_response else Outcome.NO_ANSWER.value  # there is nothing to choose from
 
 
 def may_be_offered(knowledge: Knowledge, entry: FaqEntry) -> bool:
-    """False for small talk, and for what choosing it would only hand to a person: complaints, entries that need one."""
+    """False for small talk and praise, and for what choosing it would only hand to a person: complaints, entries that need one."""
     intent = knowledge.taxonomy.intents[entry.intent]
-    return entry.intent not in NO_MATTER and intent.category != COMPLAINT and intent.answerable and not entry.needs_human
+    return entry.intent not in NO_MATTER | {PRAISE} and intent.category != COMPLAINT and intent.answerable and not entry.needs_human
 
 
 def offerable(knowledge: Knowledge) -> Mapping[str, tuple[str, ...]]:
@@ -236,6 +263,19 @@ def worth_offering(knowledge: Knowledge, candidates: Sequence[Candidate], *, lea
     entries = ((knowledge.faq[each.id], each.confidence) for each in candidates)
     shown = [(entry, confidence) for entry, confidence in entries if may_be_offered(knowledge, entry)][:OFFERED]
     return tuple(entry for n, (entry, confidence) in enumerate(shown) if n < least or confidence >= WORTH_OFFERING)
+
+
+def besides(candidates: Sequence[Candidate], read: Collection[str]) -> tuple[Candidate, ...]:
+    """``candidates`` without those in ``read``, for who asks on does not ask for the answer just given.
+
+    Given that it is none of them, an entry that is likelier than not is right with P(entry) / (1 - P(read)); less is no evidence
+    to make certain of.
+    """
+    left = 1.0 - sum(each.confidence for each in candidates if each.id in read)
+    rest = (each for each in candidates if each.id not in read)
+    return tuple(
+        replace(each, confidence=each.confidence / max(left, each.confidence)) if each.confidence >= LIKELY else each for each in rest
+    )
 
 
 def evidence_of(turn: Turn, entry: str, index: FaqIndex) -> EntryEvidence:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from serving.conversation_schemas import HandoffPackageOut
 from serving.keys import NewKey, make_key
 from tests.fakes import PERSON
 from tests.serving_kit import TEXT, Site, bearer, key_for, open_site
@@ -168,3 +169,23 @@ def test_a_name_that_nothing_can_have_is_a_mistake_of_the_request(site: Site, pa
 
     assert (known.status_code, unknown.status_code) == (404, 422)
     assert [error["code"] for error in unknown.json()["errors"]] == ["string_too_long"]
+
+
+def test_the_package_says_who_takes_over_how_soon_and_who_is_told(site: Site) -> None:
+    told = answer(site, PERSON, conversation_id="c")
+
+    (record,) = site.client.get("/v1/conversations/c").json()["handoffs"]
+
+    package = record["package"]
+    assert package["skill"] and package["priority"]
+    assert {name: package[name] for name in ("reasons", "skill", "priority", "notify", "tags")} == {
+        name: told["handoff"][name] for name in ("reasons", "skill", "priority", "notify", "tags")
+    }
+    assert [turn["text_masked"] for turn in package["transcript"]] == [PERSON]
+
+
+def test_a_package_of_another_version_is_read_as_it_was_written() -> None:
+    found = HandoffPackageOut.model_validate({"summary": "要人工", "reasons": ["of_tomorrow"], "mood": "bad"}).model_dump()
+
+    assert (found["summary"], found["reasons"], found["mood"]) == ("要人工", ["of_tomorrow"], "bad")
+    assert (found["skill"], found["priority"], found["notify"]) == (None, None, [])

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.conversation_kit import ANGRY, DISPLEASED, START, mumbled, nearly, said
-from yingda.decide.conversation import MOST_REQUESTS
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict, decide
 from yingda.domain.conversation import NEW, released
@@ -63,7 +62,12 @@ RISING = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 GROUPS = {Reason.VIP: "vip", Reason.NEGATIVE_SENTIMENT: "senior", Reason.COMPLAINT: "complaint"}
 """Groups that the default routes name, the most urgent first."""
 POLICIES = st.builds(
-    HandoffPolicy, repeats=st.integers(1, 4), dissatisfied=st.integers(1, 3), undecided=st.integers(1, 3), out_of_scope=st.integers(1, 3)
+    HandoffPolicy,
+    repeats=st.integers(1, 4),
+    dissatisfied=st.integers(1, 3),
+    undecided=st.integers(1, 3),
+    out_of_scope=st.integers(1, 3),
+    requests=st.integers(1, 3),
 )
 
 
@@ -200,7 +204,7 @@ class Conversation(RuleBasedStateMachine):
         is_mixed = counts["undecided"] > counts["out_of_scope"]
         if said == "weather" and is_mixed and counts["undecided"] >= self.policy.undecided:
             found.add(Reason.LOW_CONFIDENCE)
-        if said in WITHHELD and said != "one of two" and self.past.requests(before=1) >= MOST_REQUESTS:
+        if said in WITHHELD and said != "one of two" and self.past.requests(before=1) >= self.policy.requests:
             found.add(Reason.NEEDS_HUMAN)
         if len(found) > 1:
             found.discard(Reason.NEEDS_HUMAN)
@@ -224,7 +228,7 @@ class Conversation(RuleBasedStateMachine):
         if not idle and self.state != NEW:
             assert {name: getattr(self.state, name) for name in self.past.counts()} == self.past.counts()
             assert self.state.standing == self.expected
-            assert self.state.requests <= MOST_REQUESTS, "no third request"
+            assert self.state.requests <= self.policy.requests, "no request beyond the setting"
             assert self.expected is not None or self.state.requests == self.past.requests()
             # a row that is all out of scope has its own limit
             limits = {"undecided": max(self.policy.undecided, self.policy.out_of_scope)}

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from yingda.decide.package import LONGEST_SUMMARY, build_package, summarise
 from yingda.domain.conversation import ConversationState
-from yingda.domain.decision import Outcome, Reason
+from yingda.domain.decision import Handoff, Outcome, Reason
 from yingda.domain.handoff import CustomerProfile, TurnRecord
-from yingda.domain.knowledge import Sentiment
+from yingda.domain.knowledge import Priority, Sentiment
 from yingda.domain.message import Tier
 
 
@@ -27,23 +27,30 @@ TURNS = (
 )
 
 
+HANDOFF = Handoff(True, (Reason.REQUESTED, Reason.VIP), "vip", Priority.HIGH, ("supervisor",), ("大促",))
+
+
 def test_the_package_holds_the_conversation_and_what_was_tried() -> None:
     state = ConversationState(facts=("order_no",), tried=("logistics-where",))
     customer = CustomerProfile(Tier.VIP, "王女士")
-    package = build_package(
-        TURNS, reasons=(Reason.REQUESTED,), state=state, customer=customer, candidates=("return-how", "a", "b", "a", "c", "d")
-    )
+    package = build_package(TURNS, handoff=HANDOFF, state=state, customer=customer, candidates=("return-how", "a", "b", "a", "c", "d"))
 
     assert package.transcript == TURNS
     assert package.tried == ("logistics-where", "logistics-stuck", "return-how")
     assert package.suggested == ("a", "b", "c")
     assert package.facts == ("order_no",)
     assert package.customer == customer
-    assert package.reasons == (Reason.REQUESTED,)
+    assert package.reasons == (Reason.REQUESTED, Reason.VIP)
+
+
+def test_the_package_says_who_takes_over_how_soon_and_who_is_told() -> None:
+    package = build_package(TURNS, handoff=HANDOFF, state=ConversationState())
+
+    assert (package.skill, package.priority, package.notify, package.tags) == ("vip", Priority.HIGH, ("supervisor",), ("大促",))
 
 
 def test_intents_in_a_row_are_told_once_and_feelings_turn_by_turn() -> None:
-    package = build_package(TURNS, reasons=(), state=ConversationState())
+    package = build_package(TURNS, handoff=HANDOFF, state=ConversationState())
 
     assert package.intents == ("GENERAL_GREETING", "ORDER_LOGISTICS", "COMPLAINT_LOGISTICS", "AFTER_SALES_RETURN", "GENERAL_HUMAN")
     assert package.sentiments[3] is Sentiment.ANGRY

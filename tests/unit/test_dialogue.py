@@ -244,6 +244,9 @@ def test_the_agent_is_given_the_conversation_masked() -> None:
     assert [turn["outcome"] for turn in package["transcript"]] == ["answered", "handoff"]
     assert package["customer"]["address"] == "王先生"
     assert package["reasons"] == ["requested"]
+    handoff = memory.recall("c")[0].standing
+    assert handoff is not None
+    assert (package["skill"], package["priority"]) == (handoff.skill, handoff.priority.value)
     assert package["summary"]
     assert "13812345678" not in repr(package)
     assert "王小明" not in repr(package)

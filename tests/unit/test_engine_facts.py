@@ -104,3 +104,87 @@ def test_a_value_that_the_guard_refuses_is_asked_for_and_the_outcome_says_so() -
     (asked,) = talk(ORDER, ASKS, context={"订单号": "{客服电话}"})
 
     assert (asked.outcome, asked.missing, asked.faq) == (Outcome.CLARIFY, ("order_no",), None)
+
+
+NAMED = {"物流公司": {"顺丰": ("SF Express",), "圆通": ()}}
+
+
+@cache
+def engine_that_knows_carriers(answer: str, *asks: str) -> Engine:
+    """As ``engine_with``, for a shop that says what customers call carriers."""
+    knowledge = engine_with(answer).knowledge
+    templates = replace(
+        knowledge.templates,
+        facts={**knowledge.templates.facts, "carrier": {"zh": "物流公司", "en": "carrier"}, "time": {"zh": "发生时间", "en": "time"}},
+        context_of={**knowledge.templates.context_of, "carrier": "物流公司"},
+    )
+    ship = replace(knowledge.faq["ship-when"], ask=asks)
+    policy = replace(knowledge.policy, spoken=NAMED)
+    return tiny_engine(replace(knowledge, templates=templates, policy=policy, faq={**knowledge.faq, ship.id: ship}))
+
+
+def test_a_carrier_in_the_question_fills_the_answer_and_is_remembered() -> None:
+    engine = engine_that_knows_carriers("由 {物流公司} 送。")
+
+    told = engine.answer(Message(f"是圆通吗，{ASKS}"))
+
+    assert (told.outcome, told.missing, told.state.facts) == (Outcome.ANSWERED, (), ("carrier",))
+    assert "由圆通送。" in told.reply.text
+
+
+def test_two_carriers_fill_nothing() -> None:
+    told = engine_that_knows_carriers("由 {物流公司} 送。").answer(Message(f"顺丰还是圆通，{ASKS}"))
+
+    assert "由" not in told.reply.parts.solution
+
+
+def test_a_time_in_the_question_is_not_asked_for() -> None:
+    engine = engine_that_knows_carriers("48 小时内发出。", "time", "order_no")
+
+    assert engine.answer(Message(ASKS)).missing == ("time", "order_no")
+    assert engine.answer(Message(f"前天下的单，{ASKS}")).missing == ("order_no",)
+
+
+@pytest.mark.parametrize("said", ["就上周三买的那件", "昨天", "I ordered it yesterday", "圆通"])
+def test_what_is_said_in_passing_after_an_answer_is_noted_for_it(said: str) -> None:
+    engine = engine_that_knows_carriers("48 小时内发出。", "order_no")
+    state = engine.answer(Message(ASKS)).state
+
+    (noted,) = engine.answer_many([Message(said)], [state])
+
+    assert noted.outcome is Outcome.ANSWERED
+    assert "48 小时" not in noted.reply.text
+    assert noted.missing == ("order_no",)
+    assert noted.state.repeats == 1
+
+
+@pytest.mark.parametrize("said", ["昨天", "圆通"])
+def test_what_is_said_in_passing_without_a_question_is_read_as_any_other_text(said: str) -> None:
+    alone = engine_that_knows_carriers("48 小时内发出。").answer(Message(said))
+
+    assert all(step.step != "context" for step in alone.explanation)
+
+
+def test_facts_that_come_with_words_after_the_answer_are_noted_and_not_answered_again() -> None:
+    engine = engine_that_knows_carriers("48 小时内发出。", "order_no")
+    state = engine.answer(Message(ASKS)).state
+
+    (noted,) = engine.answer_many([Message(f"DD20260001{ASKS}")], [state])
+
+    assert "48 小时" not in noted.reply.text
+    assert noted.state.facts == ("order_no",)
+
+
+@pytest.mark.parametrize("said", ["my order number is 123456", "order no. 123456", "Order #123456", "order DD-123456", "order号是DD123456"])
+def test_an_order_number_in_english_is_not_asked_for_again(said: str) -> None:
+    engine = engine_that_knows_carriers("48 小时内发出。", "order_no")
+    state = engine.answer(Message("什么时候发货 please")).state
+
+    (noted,) = engine.answer_many([Message(said)], [state])
+
+    assert (noted.missing, noted.state.facts) == ((), ("order_no",))
+
+
+@pytest.mark.parametrize("said", ["order 1000 pieces", "I want to order 2 of them", "preorder 123456"])
+def test_a_quantity_is_no_order_number(said: str) -> None:
+    assert engine_that_knows_carriers("48 小时内发出。").classify(Message(said)).entities == ()

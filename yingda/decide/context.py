@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from yingda.decide.wording import Mentions, Wording
 from yingda.domain.conversation import ConversationState
-from yingda.domain.decision import Entity
+from yingda.domain.decision import FACTS_IN_TEXT, Entity
 
 LONGEST_FRAGMENT = 8
 """Han characters and words of other scripts up to which a message is a fragment; longer ones name their matter themselves."""
@@ -32,10 +32,19 @@ _CHOICE = re.compile(
 )
 _ENGLISH_CHOICE = re.compile(r"(?:the |number |no\.? ?|option )?([1-5]|[a-z]+|\d[a-z]{2})(?: one)?(?:,? please)?[.! ]*", re.IGNORECASE)
 _LABELS = re.compile(
-    r"订单号码?|订单编号|订单|物流单号|快递单号|运单号|单号|编号|号码|商品|金额|价格|手机号|电话"
+    r"订单号码?|订单编号|订单|物流单号|快递单号|运单号|单号|编号|号码|商品|金额|价格|手机号|手机|电话"
     r"|收货地址|收件地址|地址|发票|开票|抬头|公司名称|公司全称|单位名称|照片|图片|截图"
-    r"|你好|您好|这个|我的|是|为|给你|给您|发你|发您|在这|[\W_]"
+    r"|物流公司|快递公司|发生时间|时间|日期|你好|您好|这个|我的|是|为|给你|给您|发你|发您|在这|[\W_]"
+    r"|(?<![A-Za-z])(?:my|the|this|here|is|it|s|its|was|order|number|num|no|id|tracking|parcel|package|phone|amount|photo|date|time|carrier"
+    r"|hi|hello|sure|ok|yes|please)(?![A-Za-z])",
+    re.IGNORECASE,
 )
+_BOUGHT = re.compile(
+    r"买的|下的单|下单的|拍的|付的款?|发的货?|寄的|收到的?|签收的?|退的|换的|申请的|我|在你们?家|就|是|那[件个单]|左右|大概|吧|的|了"
+    r"|(?<![A-Za-z])(?:i|we|on|at|bought|ordered|paid|received|got|placed|made)(?![A-Za-z])",
+    re.IGNORECASE,
+)
+"""What stands around a fact that is said in passing: 就上周买的那件, I ordered it yesterday."""
 _POINTING = re.compile(
     r"(?:那么|那|这个|那个|这|它|就|然后|所以|还有|之后|接下来|后面|再|的话|也|都|一般|大概|大约|具体|到底|真的|一共|还|得|需要|需|要|会|能|可以|可|行|好|对|是"
     r"|不|没|有|多久|多长时间|多少|几天|什么时候|啥时候|怎么|怎样|办|弄|做|咋|为什么|为啥|哪里|哪儿|在|哪个|什么|啥|了|吗|嘛|么|呢|吧|啊|呀|的"
@@ -43,6 +52,7 @@ _POINTING = re.compile(
     re.IGNORECASE,
 )
 """Words that only point at something said before, and ask about it: 可以吗, 那多久, 然后呢."""
+_ASKS = re.compile("[?？吗么呢]")
 _UNIT = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]|[^\W\u3400-\u9fff\uf900-\ufaff]+")
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _CLAUSE = re.compile(r"[^\s,，。!！?？;；~～…]+[\s,，。!！?？;；~～…]*")
@@ -63,7 +73,7 @@ class Manner(StrEnum):
 class InContext:
     """A message in its conversation: ``entry`` is the one chosen or asked about, ``facts`` are the kinds newly given.
 
-    ONLY_FACTS are facts that no open question asks for.
+    ONLY_FACTS are facts that no open question asks for, and that say something by themselves (an order number).
     """
 
     manner: Manner = Manner.ALONE
@@ -91,13 +101,19 @@ def read_in_context(
     if chosen is not None:
         return InContext(Manner.CHOICE, chosen)
     given = tuple(dict.fromkeys(entity.type for entity in entities))
-    if not given or _LABELS.sub("", _without(original, entities)):
+    in_passing = FACTS_IN_TEXT.isdisjoint(given)
+    left = _without(original, entities)
+    if not given or _LABELS.sub("", _BOUGHT.sub(" ", left) if in_passing else left):
         return InContext(facts=given)
     # whatever comes while an answer waits for a fact is about that answer
     waits = state.question is not None and state.requests > 0 and state.question.about not in state.tried
     useful = given if waits else tuple(fact for fact in given if fact in wanted)
     if state.question is not None and useful:
         return InContext(Manner.FACTS, state.question.about, useful)
+    if in_passing:
+        # 昨天, 顺丰: more of what was answered, or read as any other text
+        adds = state.question is not None and state.question.about in state.tried and not _ASKS.search(original)
+        return InContext(Manner.FACTS, state.question.about, given) if adds and state.question else InContext(facts=given)
     return InContext(Manner.ONLY_FACTS, facts=given)
 
 

@@ -68,9 +68,6 @@ _UNDERSTOOD = QUESTIONS | {Kind.FRAGMENT, Kind.SATISFIED}
 _STARTING = frozenset({Kind.NEW_QUESTION, Kind.SATISFIED})
 """Kinds after which requests for facts are counted anew."""
 
-MOST_REQUESTS = 2
-"""Requests for facts in a row, without a new one coming in between; there is no third."""
-
 _TRIGGERS = frozenset({Topic.PERSON, Topic.COMPLAINT, Topic.SECURITY})
 
 
@@ -221,6 +218,8 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
     # what nobody understood the first time opened the question, but was not counted as one
     if state.repeats > 0 and says_again(state.question, evidence.text or normalise(evidence.message.text), evidence.message.text):
         return Kind.SAME_QUESTION
+    if Topic.IDENTITY in mentions.asserted or (Topic.NUDGED in mentions.asserted and evidence.accepted is None):
+        return Kind.ASIDE
     if evidence.is_surely(THANKS, GREETING):
         return _displeased(evidence, mentions, state) if evidence.displeased else _small_talk(evidence, mentions)
     if Topic.ACKNOWLEDGED in mentions.asserted and evidence.accepted is None:

@@ -37,7 +37,7 @@ _KINDS: Mapping[Kind, str] = MappingProxyType(
         Kind.HANGING: "接着问、又听不出问什么（然后呢）：第一次",
         Kind.OUT_OF_SCOPE: "与业务无关",
         Kind.UNDECIDED: "听不懂，只能反问或无答案",
-        Kind.ASIDE: "只应一声（好、嗯、？），找人工，或说不用（不用转人工）",
+        Kind.ASIDE: "只应一声（好、嗯、？），问是不是机器人，找人工，或说不用（不用转人工）",
     }
 )
 _EFFECTS = {Effect.KEEP: "不变", Effect.ADD: "+1", Effect.CLEAR: "清零", Effect.ONE: "从 1 开始"}

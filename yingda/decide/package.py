@@ -9,7 +9,7 @@ from yingda.decide.evidence import GREETING, HUMAN, THANKS, UNRESOLVED
 from yingda.domain.conversation import ConversationState
 from yingda.domain.handoff import CustomerProfile, HandoffPackage, TurnRecord
 from yingda.domain.knowledge import Sentiment
-from yingda.domain.takeover import Reason
+from yingda.domain.takeover import Handoff
 
 LONGEST_SUMMARY = 120
 """Characters of a summary: what an agent takes in at a glance."""
@@ -26,15 +26,19 @@ _EMPTY = frozenset({GREETING, THANKS, HUMAN, UNRESOLVED})
 def build_package(
     turns: Sequence[TurnRecord],
     *,
-    reasons: Sequence[Reason],
+    handoff: Handoff,
     state: ConversationState,
     customer: CustomerProfile | None = None,
     candidates: Sequence[str] = (),
 ) -> HandoffPackage:
-    """The package after the last of ``turns``; ``candidates`` are entry ids, best first, of which the untried are suggested."""
+    """The package of ``handoff`` after the last of ``turns``; of ``candidates``, entry ids, best first, the untried are suggested."""
     tried = tuple(dict.fromkeys((*state.tried, *(turn.faq for turn in turns if turn.faq))))
     return HandoffPackage(
-        reasons=tuple(reasons),
+        reasons=handoff.reasons,
+        skill=handoff.skill,
+        priority=handoff.priority,
+        notify=handoff.notify,
+        tags=handoff.tags,
         summary=summarise(turns),
         customer=customer,
         transcript=tuple(turns),

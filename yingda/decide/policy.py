@@ -11,7 +11,6 @@ from enum import StrEnum
 
 from yingda.decide.conversation import (
     COUNTERS,
-    MOST_REQUESTS,
     QUESTIONS,
     SMALL_TALK,
     Advance,
@@ -25,7 +24,7 @@ from yingda.decide.conversation import (
     turn_of,
 )
 from yingda.decide.evidence import COMPLAINT as COMPLAINT
-from yingda.decide.evidence import GREETING, HUMAN, PRAISE, SECURITY, THANKS, UNRESOLVED
+from yingda.decide.evidence import GREETING, HUMAN, NO_MATTER, PRAISE, SECURITY, THANKS, UNRESOLVED
 from yingda.decide.evidence import Evidence as Evidence
 from yingda.decide.routing import merged, no_handoff, route
 from yingda.decide.routing import triage as triage
@@ -34,8 +33,11 @@ from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Candidate, Handoff, Outcome, Reason, Step
 from yingda.domain.knowledge import OUT_OF_SCOPE, FaqEntry
 
-KEEP_OFFERED = frozenset({"acknowledged", "heard"})
+KEEP_OFFERED = frozenset({"acknowledged", "heard", "identity", "nudged"})
 """Situations in which the questions offered before stay open to be chosen from."""
+
+
+_SAID = {"heard": "displeased, and names no matter", "identity": "asks what it is talking to", "nudged": "waits for a reply"}
 
 
 class Offer(StrEnum):
@@ -80,7 +82,8 @@ class _Row:
 
 def _asks_for_person(evidence: Evidence, mentions: Mentions) -> bool:
     wanted = Topic.PERSON in mentions.asserted and not evidence.is_surely(PRAISE)
-    return wanted or (evidence.is_surely(HUMAN) and not is_taken_back(evidence, mentions))
+    only_asks_who = Topic.IDENTITY in mentions.asserted  # 你是真人吗
+    return wanted or (evidence.is_surely(HUMAN) and not only_asks_who and not is_taken_back(evidence, mentions))
 
 
 def _complains(evidence: Evidence, mentions: Mentions) -> bool:
@@ -128,7 +131,7 @@ def decide(evidence: Evidence) -> Verdict:
     stuck = _cannot_answer(evidence, mentions, turn, advanced.state)
     said = [*(row.reason for row in rows), *([Reason.NEEDS_HUMAN] if stuck else [])]
     reasons = _together(evidence, said, advanced.reasons)
-    asks = evidence.wants if evidence.accepted is not None and advanced.state.requests < MOST_REQUESTS else ()
+    asks = evidence.wants if evidence.accepted is not None and advanced.state.requests < evidence.policy.requests else ()
     if reasons:
         handoff = route(evidence, reasons)
         details = [*(row.detail for row in rows if row.reason in reasons), *([stuck] if stuck else []), *_counted(advanced)]
@@ -146,7 +149,7 @@ def _cannot_answer(evidence: Evidence, mentions: Mentions, turn: Turn, state: Co
         return None
     if evidence.stuck:
         return "the answer lacks what no message can give"
-    return f"asked {MOST_REQUESTS} times for what the answer lacks" if state.requests >= MOST_REQUESTS else None
+    return f"asked {state.requests} times for what the answer lacks" if state.requests >= evidence.policy.requests else None
 
 
 def _together(evidence: Evidence, said: Sequence[Reason], due: Sequence[Reason]) -> tuple[Reason, ...]:
@@ -180,7 +183,7 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
         verdict = _verdict(evidence, Outcome.CLARIFY, "dissatisfied; a second try with the next best entries", turn, state)
         return replace(verdict, second_response=True)
     if situation := _aside(evidence, mentions, turn, state):
-        said = "displeased, and names no matter" if situation == "heard" else "only acknowledges"
+        said = _SAID.get(situation, "only acknowledges")
         return replace(_verdict(evidence, Outcome.CLARIFY, f"{said}; asks for the matter", turn, state), situation=situation)
     entry = standing_entry(evidence, mentions)
     if entry is not None:
@@ -189,8 +192,9 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
         after = replace(state, tried=(*state.tried, entry.id)) if is_news else state
         return _verdict(evidence, Outcome.ANSWERED, f"match at or above {evidence.thresholds.match:.3f}", turn, after)
     if evidence.only_facts:
-        verdict = _verdict(evidence, Outcome.CLARIFY, "facts without a question; asks what they are for", turn, state)
-        return replace(verdict, situation="facts_alone")
+        continues = state.question is not None and state.question.about in state.tried
+        said = "facts without a question; " + ("noted for the open one" if continues else "asks what they are for")
+        return replace(_verdict(evidence, Outcome.CLARIFY, said, turn, state), situation="facts_received" if continues else "facts_alone")
     if turn.kind is Kind.ASIDE and not is_worth_asking(evidence, skip=int(is_taken_back(evidence, mentions))):
         verdict = _verdict(evidence, Outcome.CLARIFY, "only takes something back; asks for the matter", turn, state)
         return replace(verdict, situation="noted")
@@ -205,24 +209,40 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
     if turn.kind is Kind.SAME_QUESTION and evidence.resumable:
         verdict = _verdict(evidence, Outcome.CLARIFY, "the same question, and no entry is sure; asks which is meant", turn, state)
         return replace(verdict, offer=Offer.QUESTION)
+    if _stays_near(evidence):
+        verdict = _verdict(evidence, Outcome.CLARIFY, "nothing fits, and it is near the open question; asks about that", turn, state)
+        return replace(verdict, situation="fragment", offer=Offer.QUESTION)
     return _verdict(evidence, Outcome.NO_ANSWER, "nothing fits well enough to answer", turn, state)
 
 
+def _stays_near(evidence: Evidence) -> bool:
+    """True for what nobody understood beside an open question of the same category (还没到账, after 退款到哪了)."""
+    own, topic = evidence.intent, evidence.topic
+    return evidence.resumable and topic is not None and own.code not in NO_MATTER and own.category == topic.category
+
+
 def _aside(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> str | None:
-    """The short reply to what asks for nothing: 嗯 after an answer, 好慢啊 before any."""
+    """The short reply to what asks for nothing of the shop: 嗯 after an answer, 好慢啊 before any, 你是机器人吗."""
     if turn.kind is not Kind.ASIDE or evidence.only_facts:
         return None
+    if Topic.IDENTITY in mentions.asserted:
+        return "identity"
     if evidence.displeased and evidence.is_surely(THANKS, GREETING):
         return "heard"
+    if Topic.NUDGED in mentions.asserted:
+        return "nudged"
     if Topic.ACKNOWLEDGED in mentions.asserted and evidence.accepted is None:
+        if evidence.displeased and state.question is None:
+            return "heard"  # an angry face
         return "acknowledged" if state.question is not None or state.tried else "noted"
     return None
 
 
 def standing_entry(evidence: Evidence, mentions: Mentions) -> FaqEntry | None:
-    """The accepted entry, unless it offers just what the customer does not want, or greets who is displeased."""
+    """The accepted entry, unless the customer does not want just that, is displeased and greeted, or only asks what it is talking to."""
     greets = evidence.displeased and evidence.intent.code in (THANKS, GREETING)
-    return None if greets or is_taken_back(evidence, mentions) else evidence.accepted
+    only_asks_who = Topic.IDENTITY in mentions.asserted
+    return None if greets or only_asks_who or is_taken_back(evidence, mentions) else evidence.accepted
 
 
 def next_best(candidates: Sequence[Candidate], tried: Sequence[str]) -> tuple[Candidate, ...]:

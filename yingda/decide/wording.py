@@ -56,6 +56,9 @@ class Topic(StrEnum):
     DISSATISFIED = "dissatisfied"
     SATISFIED = "satisfied"
     ACKNOWLEDGED = "acknowledged"
+    IDENTITY = "identity"
+    NUDGED = "nudged"
+    RESIGNED = "resigned"
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class KeywordHit:
 
 
 FACTS_IN_TEXT = frozenset({"phone", "tracking_no", "order_no", "amount", "invoice_title", "address", "photo"})
-"""Types of entity: the facts that a message can give; others only the request's context can."""
+"""Types of entity that a message is asked for; others are said in passing (time, carrier) or come with the request."""
 
 
 @dataclass(frozen=True, slots=True)

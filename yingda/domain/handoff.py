@@ -90,6 +90,13 @@ _SATISFIED = WordList(
     vetoes=("但", "不过", "可是", "怎么", "咋", "哪", "多少", "多久", "什么时候", "能不能", "是不是", "如果", "又不", "又坏", "but", "how"),
 )
 _ACKNOWLEDGED = WordList(alone=("好", "好的", "好滴", "好嘞", "嗯", "恩", "行", "噢", "喔", "呃", "额", "ok", "okay", "okk", "oh", "hmm"))
+_IDENTITY = WordList(
+    alone=(
+        *("你是机器人吗", "是机器人吗", "你是不是机器人", "你是真人吗", "是真人吗", "你是人工吗", "你是人吗", "真人还是机器人"),
+        *("are you a bot", "are you a robot", "are you human"),
+    ),
+    polite=("你好", "您好", "请问", "hi", "hello"),
+)
 _NEGATION = Negation(
     refusing=(
         "不用",
@@ -157,6 +164,9 @@ class Words:
     negation: Negation = _NEGATION
     framing: Framing = _FRAMING
     acknowledged: WordList = _ACKNOWLEDGED
+    identity: WordList = _IDENTITY
+    nudged: WordList = WordList(alone=("回话", "说话", "怎么不说话", "怎么不回"))
+    resigned: WordList = WordList(alone=("算了", "那算了", "算了不用了"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +192,8 @@ class HandoffPolicy:
     """The whole table; the defaults serve a pack that brings none.
 
     A person takes over at the ``repeats``-th time of the same question, at the ``dissatisfied``-th dissatisfied message, and
-    at the ``out_of_scope``-th or ``undecided``-th message of that kind, each in a row. After ``idle_hours`` of silence a
+    at the ``out_of_scope``-th or ``undecided``-th message of that kind, each in a row. Facts of one question are asked for
+    ``requests`` times at most, then a person takes over what cannot be answered without them. After ``idle_hours`` of silence a
     conversation begins anew, and a standing hand-off is released. Of ``routes``, the first whose reason holds names the group.
     """
 
@@ -190,6 +201,7 @@ class HandoffPolicy:
     dissatisfied: int = 2
     out_of_scope: int = 2
     undecided: int = 2
+    requests: int = 2
     idle_hours: int = 24
     words: Words = field(default=Words())
     routes: tuple[Route, ...] = _ROUTES
@@ -225,10 +237,15 @@ class CustomerProfile:
 class HandoffPackage:
     """What the agent is given; ``sentiments`` has one label a turn, ``suggested`` and ``tried`` are entry ids.
 
+    ``skill``, ``priority``, ``notify`` and ``tags`` are those of the hand-off: by the routes of the policy and the operator's rules.
     ``intents`` is the history with repetitions in a row told once. ``summary`` holds the customer's own words, masked.
     """
 
     reasons: tuple[Reason, ...]
+    skill: str | None
+    priority: Priority
+    notify: tuple[str, ...]
+    tags: tuple[str, ...]
     summary: str
     customer: CustomerProfile | None
     transcript: tuple[TurnRecord, ...]

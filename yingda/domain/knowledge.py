@@ -79,13 +79,16 @@ class Policy:
     """What the shop promises (``values``) and which ``{变量}`` come from the request instead (``context``).
 
     ``translations`` holds, by language, the values that read differently there: 48 小时 is 48 hours.
-    ``service_hours`` says when people answer; None means that the shop does not say.
+    ``service_hours`` says when people answer; None means that the shop does not say. ``spoken`` holds, by context variable, the values
+    that customers name in their messages, each with what else they call it; ``unspoken`` are longer words that only look like one.
     """
 
     values: Mapping[str, str]
     context: Mapping[str, str]
     translations: Mapping[str, Mapping[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     service_hours: ServiceHours | None = None
+    spoken: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=lambda: MappingProxyType({}))
+    unspoken: tuple[str, ...] = ()
 
     def values_in(self, language: str) -> Mapping[str, str]:
         """Every value as it reads in ``language``."""

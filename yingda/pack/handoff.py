@@ -18,10 +18,10 @@ MOST = 1000
 """Highest count or number of hours; more would switch a row off without saying so."""
 
 _DEFAULT = HandoffPolicy()
-_COUNTS = ("repeats", "dissatisfied", "out_of_scope", "undecided")
+_COUNTS = ("repeats", "dissatisfied", "out_of_scope", "undecided", "requests")
 _BESIDE = ("nouns", "polite")
 """Lists whose words say nothing by themselves, and may stand in another list too."""
-_TOPICS = ("person", "complaint", "security", "dissatisfied", "satisfied", "acknowledged")
+_TOPICS = ("person", "complaint", "security", "dissatisfied", "satisfied", "acknowledged", "identity", "nudged", "resigned")
 
 
 def read_handoff(tree: Node, log: MistakeLog, *, skills: Collection[str] | None = None) -> HandoffPolicy:
@@ -37,6 +37,7 @@ def read_handoff(tree: Node, log: MistakeLog, *, skills: Collection[str] | None 
         dissatisfied=counts["dissatisfied"],
         out_of_scope=counts["out_of_scope"],
         undecided=counts["undecided"],
+        requests=counts["requests"],
         idle_hours=_positive(top, "idle_hours", _DEFAULT.idle_hours),
         words=_read_words(top, log),
         routes=_read_routes(top, skills, log),

@@ -55,7 +55,7 @@ class FirstSeen:
     """Remembers where each name stood first and reports every later one."""
 
     def __init__(self, log: MistakeLog, what: str) -> None:
-        self._log = log
+        self.log = log
         self._what = what
         self._places: dict[str, Place] = {}
 
@@ -65,7 +65,7 @@ class FirstSeen:
             return
         first = self._places.setdefault(key or word.text, word.place)
         if first is not word.place:
-            self._log.add(word.place, f"duplicate {self._what} '{word.text}', first in {first}; keep one of them")
+            self.log.add(word.place, f"duplicate {self._what} '{word.text}', first in {first}; keep one of them")
 
 
 def check_known(word: Word, known: Collection[str] | None, log: MistakeLog, *, what: str, home: str) -> None:

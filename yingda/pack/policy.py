@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from yingda.domain.knowledge import Policy
 from yingda.pack.fields import Fields
-from yingda.pack.mistakes import MistakeLog, Word
+from yingda.pack.mistakes import FirstSeen, MistakeLog, Word, check_known
 from yingda.pack.service_hours import read_service_hours
 from yingda.pack.source import Kind, Node
 from yingda.reply.check import check_template
@@ -17,11 +17,13 @@ HANDOFF_VARIABLES = frozenset({"上班时间", "承诺时间"})
 """Variables that have a value only where a person is called outside the hours, or just before they end."""
 REPLY_VARIABLES = frozenset({"答案", "候选问题", "所需信息", "称呼", "问候", "尊称", "落款"}) | HANDOFF_VARIABLES
 """Variables the reply itself fills; no policy may define them."""
+SHORTEST_NAME = 2
+"""Characters of the shortest name by which a fact is known."""
 
 
 def read_policy(tree: Node, log: MistakeLog) -> Policy:
     """The policy in file order; values stay as they are written, so ``9:00`` and ``007`` survive."""
-    top = Fields(tree, log, required=("version", "values", "context"), optional=("translations", "service_hours"))
+    top = Fields(tree, log, required=("version", "values", "context"), optional=("translations", "service_hours", "spoken", "unspoken"))
     top.number("version")
     values, context = top.scalars("values"), top.scalars("context")
     for name, word in (*values.items(), *context.items()):
@@ -41,6 +43,8 @@ def read_policy(tree: Node, log: MistakeLog) -> Policy:
         context=MappingProxyType({name: word.text for name, word in context.items()}),
         translations=translations,
         service_hours=hours,
+        spoken=_read_spoken(top, context, log),
+        unspoken=_names(top.words("unspoken") if _stands(top, "unspoken") else (), FirstSeen(log, "word")),
     )
 
 
@@ -64,3 +68,40 @@ def _read_translations(top: Fields, names: Collection[str], log: MistakeLog) -> 
                 log.add(word.place, f"'{name}' is translated but does not stand under values; add it there or remove it")
     plain = {code: MappingProxyType({name: word.text for name, word in words.items()}) for code, words in found.items()}
     return MappingProxyType(plain)
+
+
+def _read_spoken(top: Fields, context: Collection[str], log: MistakeLog) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """By context variable, the values customers name and what else they call each; a name means one thing alone."""
+    if not _stands(top, "spoken"):
+        return MappingProxyType({})
+    variables = top.named("spoken")
+    inner, seen = top.fields("spoken", required=(), optional=tuple(variables)), FirstSeen(log, "name")
+    found = {}
+    for variable, node in variables.items():
+        check_known(Word(variable, node.place), context, log, what="context variable", home="context in policy.yaml")
+        values = inner.fields(variable, required=(), optional=tuple(inner.named(variable))) if inner else None
+        if values is not None and inner is not None:
+            found[variable] = MappingProxyType({value: _names_of(values, value, seen) for value in inner.named(variable)})
+    return MappingProxyType(found)
+
+
+def _names_of(values: Fields, value: str, seen: FirstSeen) -> tuple[str, ...]:
+    node = values.node(value, Kind.LIST)
+    if node is None:
+        return ()
+    _check_plain({value: Word(value, node.place)}, values.log)
+    return _names([Word(value, node.place), *values.words(value)], seen)[1:]
+
+
+def _names(words: Collection[Word], seen: FirstSeen) -> tuple[str, ...]:
+    """Names as they are written, each once, whatever the case; one character alone would be found everywhere."""
+    for word in words:
+        if word.text and len(word.text.strip()) < SHORTEST_NAME:
+            seen.log.add(word.place, f"name '{word.text}' is too short to be found safely; write at least {SHORTEST_NAME} characters")
+        seen.add(word, key=word.text.lower())
+    return tuple(word.text for word in words if word.text)
+
+
+def _stands(fields: Fields, name: str) -> bool:
+    """True when the field is there, of whatever kind."""
+    return any(fields.has(name, kind) for kind in Kind)

@@ -54,7 +54,7 @@ class _Known:
 
     def of(self, outcome: str) -> _Known:
         """What the texts of ``outcome`` may use: the promised time has a value only where there is one."""
-        if self.variables is None or outcome in ("handoff_closed", "handoff_late"):
+        if self.variables is None or outcome in ("handoff_closed", "handoff_late", "handoff_standing_closed"):
             return self
         return _Known(frozenset(self.variables) - HANDOFF_VARIABLES if outcome != "blocked" else (), self.log)
 

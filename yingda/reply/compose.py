@@ -22,6 +22,9 @@ from yingda.reply.wording import Wording, continued, in_tone, offers_person, per
 RECEIVED = "facts_received"
 """Situation in which the customer has read the answer already and gave a fact besides: nothing is held back."""
 
+RESIGNED = "resigned"
+"""Situation in which the customer gives up: nobody says 不客气 to that."""
+
 SMALL_TALK = frozenset({"GENERAL_GREETING", "GENERAL_THANKS"})
 
 
@@ -89,21 +92,33 @@ def _draft(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
     return _Draft(chosen, ReplyParts(**parts), subject and fill_closed(subject, values), missing, written)
 
 
-_APOLOGETIC = ("smalltalk", "smalltalk_standing", "second_response", "second_response_plain", "blocked", "heard")
+_APOLOGETIC = (
+    "smalltalk",
+    "smalltalk_standing",
+    "second_response",
+    "second_response_plain",
+    "blocked",
+    "heard",
+    "identity",
+    "nudged",
+    "resigned",
+)
 """Outcomes that apologise themselves, or have nothing to apologise for."""
 
 
 def _outcome(request: ReplyRequest, situation: str, lacking: tuple[str, ...]) -> str:
-    """Name of the template."""
+    """Name of the template; ``situation`` is that of a hand-off at this hour."""
     answered, small = request.outcome is Outcome.ANSWERED, request.intent.code in SMALL_TALK
     if answered and lacking and request.situation != RECEIVED:
         return "ask"
+    if answered and small and request.situation == RESIGNED and not request.standing:
+        return RESIGNED
     if answered and small:
         return "smalltalk_standing" if request.standing else "smalltalk"
     if request.situation is not None and not request.standing:
         return request.situation
     if request.standing:
-        return "handoff_standing"
+        return "handoff_standing_closed" if situation == "handoff_closed" else "handoff_standing"
     if request.outcome is Outcome.HANDOFF:
         return situation
     if request.second_response:

@@ -9,7 +9,8 @@ from yingda.domain.knowledge import ReplyTemplate
 
 AUTOMATIC = (
     *("answered", "answered_missing", "smalltalk", "clarify", "no_answer", "second_response", "ask", "blocked"),
-    *("facts_received", "facts_alone", "noted", "acknowledged", "heard", "fragment", "second_response_plain"),
+    *("facts_received", "facts_alone", "noted", "acknowledged", "heard", "fragment", "second_response_plain", "identity"),
+    *("nudged", "resigned"),
 )
 """Outcomes in which nobody but the engine has answered: each must offer a person."""
 
@@ -74,6 +75,16 @@ DEFAULTS: Mapping[str, ReplyTemplate] = MappingProxyType(
             _NOTHING,
             _NOTHING,
         ),
+        "handoff_standing_closed": _template(
+            _NOTHING,
+            _NOTHING,
+            (
+                "已经转给人工了。现在是非工作时间，同事{上班时间} 上班后接着您说的往下办。",
+                "This is already with an agent. We are closed at the moment; they start {上班时间} and will take it from here.",
+            ),
+            ("您刚补充的也记下了。", "What you have just added is noted as well."),
+            _NOTHING,
+        ),
         "second_response_plain": _template(
             _NOTHING,
             ("刚才没帮到您，实在抱歉。", "Sorry that this did not help."),
@@ -127,6 +138,33 @@ DEFAULTS: Mapping[str, ReplyTemplate] = MappingProxyType(
             _NOTHING,
             ("好的，还有想了解的，直接告诉我。", "All right. If there is anything else, just tell me."),
             _NOTHING,  # the way to a person is added in the words of the channel
+            _NOTHING,
+        ),
+        "nudged": _template(
+            _NOTHING,
+            _NOTHING,
+            ("我在的，让您久等了。您要问的事，直接告诉我就好。", "I am here; sorry to keep you waiting. Just tell me what you need."),
+            _NOTHING,
+            _NOTHING,
+        ),
+        "resigned": _template(
+            _NOTHING,
+            _NOTHING,
+            (
+                "好的。刚才要是没能帮上您，实在抱歉。之后有要问的，直接发到这里就行。",
+                "All right. I am sorry if I could not help. If anything else comes up, just send it here.",
+            ),
+            _NOTHING,
+            _NOTHING,
+        ),
+        "identity": _template(
+            _NOTHING,
+            _NOTHING,
+            (
+                "我是智能客服，由程序自动回复，不是真人。订单、物流、退换货、发票这些，可以直接问我。",
+                "I am an automated assistant, not a person. Just ask me about orders, delivery, returns or invoices.",
+            ),
+            _NOTHING,
             _NOTHING,
         ),
         "heard": _template(

@@ -18,8 +18,10 @@ from yingda.reply.variables import variables_of
 from yingda.text.masking import Item, find_items
 
 _NUMBERS = frozenset({"order_no", "tracking_no"})
-"""Facts whose value may be said back to the customer; never a telephone, an address, an identity number."""
-_LABELLED = re.compile(r"(?:订单|单号|编号|运单)(?:号码?)?[\s:：是为]*$")
+"""Facts whose value, as it was written, may be said back to the customer; never a telephone, an address, an identity number."""
+_LABELLED = re.compile(
+    r"(?:(?:订单|单号|编号|运单)(?:号码?)?|(?<![a-z])order(?: ?(?:number|num|no\.?|id))?(?: is| was)?)[\s:：是为#]*$", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +90,19 @@ def wanted_facts(entry: FaqEntry, knowledge: Knowledge, message: Message) -> tup
 
 
 def with_spoken(message: Message, entities: Sequence[Entity], knowledge: Knowledge) -> Message:
-    """``message`` with the order and parcel numbers of its text as context values, where the request carries none.
+    """``message`` with the numbers of its text, and what it names (顺丰), as context values where the request carries none.
 
-    Two different numbers of a kind fill nothing: nobody knows which of them is meant.
+    Two different values of a kind fill nothing: nobody knows which of them is meant.
     """
     context_of, private = knowledge.templates.context_of, _Private(message.text)
     found: dict[str, set[str]] = {}
     for entity in entities:
         name = context_of.get(entity.type, "")
-        if entity.type not in _NUMBERS or name not in knowledge.policy.context or usable(message.context.get(name, "")):
+        is_named = name in knowledge.policy.spoken and entity.type not in _NUMBERS
+        if not (entity.type in _NUMBERS or is_named) or name not in knowledge.policy.context or usable(message.context.get(name, "")):
             continue
         if len(values := found.setdefault(name, set())) < 2:
-            values.add(_value(message.text, entity, private))
+            values.add(entity.text if is_named else _value(message.text, entity, private))
     spoken = {name: value for name, (value, *others) in found.items() if value and not others}
     return replace(message, context=MappingProxyType({**message.context, **spoken})) if spoken else message
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from yingda.domain.decision import Entity
 from yingda.text.masking import CLOSE, OPEN, find_items
+from yingda.understand.named import NamedFacts
+from yingda.understand.times import find_times
 
 _SAY = r"[\s:：是为]{0,3}"
 _ORG = (
@@ -31,6 +33,10 @@ _PHOTO = (
     r"\b(?:photos?|pictures?|screenshots?) (?:is |are )?attached\b|\bsee (?:the )?attached (?:photos?|pictures?|screenshots?)\b",
 )
 
+_ENGLISH_ORDER = (
+    r"(?<![A-Za-z])order(?:(?: ?(?:number|num|no\b\.?|id)|\s?#)\s?(?:is|was|[:：#])?\s?#?\s?(?=[A-Z]{0,4}-?\d{4})|\s(?=[A-Z]{0,4}-?\d{6}))"
+)
+
 # order matters: the first pattern that claims a stretch of text keeps it; what has no type is claimed and not told
 _PATTERNS = (
     ("invoice_title", re.compile(rf"{_TITLE}[\s是为写开填]{{0,3}}[\s:：]{{0,2}}(?P<value>{_ORG}{_BEHIND})")),
@@ -42,6 +48,7 @@ _PATTERNS = (
     ("tracking_no", re.compile(r"(?<![A-Za-z0-9])(?:SF|JD|YT|ZTO|STO|YD|EMS|DB|JT)[A-Z]{0,3}\d{9,18}(?!\d)", re.IGNORECASE)),
     ("order_no", re.compile(r"(?<![A-Za-z0-9])(?:DD|NO|ORD)[-#:]?\d{4,20}(?!\d)|(?<!\d)\d{14,20}(?!\d)", re.IGNORECASE)),
     ("order_no", re.compile(r"(?<=订单号)[:：是为\s]*[A-Za-z]{0,4}\d{4,20}(?!\d)")),
+    ("order_no", re.compile(rf"{_ENGLISH_ORDER}(?P<value>[A-Z]{{0,4}}-?\d{{4,20}})(?![\dA-Za-z])", re.IGNORECASE)),
     ("amount", re.compile(r"(?<![\d.])\d{1,7}(?:\.\d{1,2})?\s?(?:元|块钱|块)(?!\w?[零售])|[¥￥]\s?\d{1,7}(?:\.\d{1,2})?")),
     ("photo", re.compile("|".join(_PHOTO), re.IGNORECASE)),
     ("address", re.compile(rf"{OPEN}地址{CLOSE}")),
@@ -53,30 +60,36 @@ _PLACED = re.compile("[省市区區县縣镇鎮乡鄉村路街巷弄号號栋棟
 """Characters without which no address is looked for."""
 
 _SHOWN = 4
-_WHOLE = frozenset({"amount", "photo"})
+_WHOLE = frozenset({"amount", "photo", "time"})
 _HIDDEN = frozenset({"address", "invoice_title"})
 
 
-def find_entities(text: str) -> tuple[Entity, ...]:
-    """Entities of the original ``text`` in order of appearance, never overlapping."""
+def find_entities(text: str, named: NamedFacts | None = None) -> tuple[Entity, ...]:
+    """Entities of the original ``text`` in order of appearance, never overlapping; ``named`` are facts the shop has names for."""
     taken = bytearray(len(text))
     found = []
-    for type_, *bounds in _claims(text):
+    for type_, shown, *bounds in _claims(text, named):
         start, end = _trimmed(text, *bounds)
         if start < end and not any(taken[start:end]):
             taken[start:end] = b"\1" * (end - start)
             if type_:
-                found.append(Entity(type_, _shown(type_, text[start:end]), start, end))
+                found.append(Entity(type_, shown or _shown(type_, text[start:end]), start, end))
     return tuple(sorted(found, key=lambda entity: entity.start))
 
 
-def _claims(text: str) -> Iterator[tuple[str, int, int]]:
-    """What every pattern finds, in the order of the patterns; addresses last, as masking finds them."""
+def _claims(text: str, named: NamedFacts | None) -> Iterator[tuple[str, str, int, int]]:
+    """Type, what is shown where that is no part of the text, and bounds of what is found, in the order of the patterns.
+
+    Addresses come as masking finds them; times and names last, for a number may be part of all else first.
+    """
     for type_, pattern in _PATTERNS:
         for match in pattern.finditer(text):
-            yield type_, *match.span("value" if "value" in pattern.groupindex else 0)
+            yield type_, "", *match.span("value" if "value" in pattern.groupindex else 0)
     if _PLACED.search(text):
-        yield from (("address", item.start, item.end) for item in find_items(text) if item.kind == _ADDRESS)
+        yield from (("address", "", item.start, item.end) for item in find_items(text) if item.kind == _ADDRESS)
+    yield from (("time" if happened else "", "", start, end) for happened, start, end in find_times(text))
+    if named is not None:
+        yield from ((each.fact, each.value, each.start, each.end) for each in named.find(text))
 
 
 def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
@@ -86,7 +99,7 @@ def _trimmed(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _shown(type_: str, value: str) -> str:
-    """Amounts and what says that a picture came as they are; identifiers with their middle hidden; where and who not at all."""
+    """Amounts, times and what says that a picture came as they are; identifiers with their middle hidden; where and who not at all."""
     if type_ in _WHOLE:
         return value
     if type_ in _HIDDEN:
