@@ -1,4 +1,4 @@
-"""Robustness and conversations of two engines, test by test: by how much they differ, and what they handle otherwise.
+"""Robustness and conversations of two engines, test by test: by how much they differ.
 
 The tests are those of ``python -m evaluation``, each engine asked once. Tests of one message and turns of one conversation hang
 together, so intervals draw whole messages, cases and conversations. A change of wording counts where both engines had the
@@ -25,7 +25,7 @@ from evaluation.outcomes import Answerer
 from evaluation.robustness.cases import Case
 from evaluation.robustness.examine import Asked, ask, judge_asked
 from evaluation.robustness.examine import workload as robustness_workload
-from evaluation.robustness.fate import Fate, describe, sent
+from evaluation.robustness.fate import Fate
 from evaluation.robustness.invariance import Perturbed
 from evaluation.robustness.metrics import NAME as ROBUSTNESS
 from evaluation.robustness.trials import Trial
@@ -53,26 +53,6 @@ class Behaviour:
 
 
 @dataclass(frozen=True, slots=True)
-class Handled:
-    """What came of a test, and whether it was as expected."""
-
-    came: str
-    right: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Turned:
-    """A test that the two engines handle differently; ``before`` is the first message of a pair, None where there is but one."""
-
-    kind: str
-    place: str
-    before: str | None
-    text: str
-    champion: Handled
-    candidate: Handled
-
-
-@dataclass(frozen=True, slots=True)
 class _Figure:
     """A share of pairs of tests: whether a pair counts, and whether one side of it is right."""
 
@@ -95,9 +75,9 @@ def workload(rows: Sequence[Row], cases: Sequence[Case], scenarios: Sequence[Sce
 def behaviour_parts(champion: Behaviour, candidate: Behaviour) -> tuple[Part, ...]:
     """The differences over perturbed messages, written cases and conversations; a part without a test is left out."""
     messages: dict[str, list[tuple[Perturbed, Perturbed]]] = {}
-    for pair in _both_asked(champion, candidate):
+    for pair in both_asked(champion, candidate):
         messages.setdefault(pair[0].before.row.place, []).append(pair)
-    cases = [[pair] for pair in _trials(champion, candidate)]
+    cases = [[pair] for pair in trial_pairs(champion, candidate)]
     talks = [list(zip(*pair, strict=True)) for pair in zip(champion.played, candidate.played, strict=True)]
     whole = [[pair] for pair in zip(champion.played, candidate.played, strict=True)]
     found = {
@@ -108,9 +88,18 @@ def behaviour_parts(champion: Behaviour, candidate: Behaviour) -> tuple[Part, ..
     return tuple(_part(name, units, *sides) for name, (units, sides) in found.items() if units)
 
 
-def turned(champion: Behaviour, candidate: Behaviour) -> tuple[Turned, ...]:
-    """Turns and cases that end otherwise, then perturbed messages of another fate, in the order they were asked."""
-    return (*_turned_turns(champion, candidate), *_turned_cases(champion, candidate), *_turned_messages(champion, candidate))
+def both_asked(champion: Behaviour, candidate: Behaviour) -> Iterator[tuple[Perturbed, Perturbed]]:
+    """The tests of messages whose best entry was right for both engines."""
+    theirs = {(test.before.row.place, test.perturbation): test for test in candidate.asked.invariance.tests}
+    for test in champion.asked.invariance.tests:
+        other = theirs.get((test.before.row.place, test.perturbation))
+        if other is not None:
+            yield test, other
+
+
+def trial_pairs(champion: Behaviour, candidate: Behaviour) -> Iterator[tuple[Trial, Trial]]:
+    """Both sides' trials of each written case."""
+    return zip(champion.asked.tried, candidate.asked.tried, strict=True)
 
 
 def _always(_before: Any, _after: Any) -> bool:
@@ -121,7 +110,8 @@ def _unmisled(test: Perturbed) -> bool:
     return test.fate is not Fate.WRONG
 
 
-def _is_right(test: Perturbed | Trial) -> bool:
+def is_right(test: Perturbed | Trial) -> bool:
+    """True when the engine did what was expected."""
     return test.fate is Fate.RIGHT
 
 
@@ -132,15 +122,15 @@ def _accepted(before: Perturbed, after: Perturbed) -> bool:
 _OF_MESSAGES: Mapping[str, _Figure] = MappingProxyType(
     {
         "invariance": _Figure(_accepted, _unmisled),
-        "invariance_kept": _Figure(_accepted, _is_right),
+        "invariance_kept": _Figure(_accepted, is_right),
         "invariance_all": _Figure(_always, _unmisled),
         "best_kept": _Figure(_always, lambda test: test.after.best_right),
     }
 )
 _OF_CASES: Mapping[str, _Figure] = MappingProxyType(
     {
-        "directional": _Figure(lambda before, _: before.case.is_directional, _is_right),
-        "minimum_function": _Figure(lambda before, _: not before.case.is_directional, _is_right),
+        "directional": _Figure(lambda before, _: before.case.is_directional, is_right),
+        "minimum_function": _Figure(lambda before, _: not before.case.is_directional, is_right),
     }
 )
 _OF_TALKS: Mapping[str, _Figure] = MappingProxyType(
@@ -181,48 +171,3 @@ def _value(tally: Tally) -> float | None:
     """The share over all units; None where nothing counts, for which the tally has NaN."""
     value = tally.value()
     return None if isnan(value) else value
-
-
-def _both_asked(champion: Behaviour, candidate: Behaviour) -> Iterator[tuple[Perturbed, Perturbed]]:
-    """The tests of messages whose best entry was right for both engines."""
-    theirs = {(test.before.row.place, test.perturbation): test for test in candidate.asked.invariance.tests}
-    for test in champion.asked.invariance.tests:
-        other = theirs.get((test.before.row.place, test.perturbation))
-        if other is not None:
-            yield test, other
-
-
-def _trials(champion: Behaviour, candidate: Behaviour) -> Iterator[tuple[Trial, Trial]]:
-    return zip(champion.asked.tried, candidate.asked.tried, strict=True)
-
-
-def _turned_turns(champion: Behaviour, candidate: Behaviour) -> Iterator[Turned]:
-    for talks in zip(champion.played, candidate.played, strict=True):
-        for before, after in zip(*talks, strict=True):
-            ends = (_end(before), _end(after))
-            if (ends[0], before.wrong) != (ends[1], after.wrong):
-                one, other = (Handled(end, not turn.wrong) for end, turn in zip(ends, (before, after), strict=True))
-                yield Turned(CONVERSATIONS, f"{before.scenario} · {before.number}", None, before.text, one, other)
-
-
-def _turned_cases(champion: Behaviour, candidate: Behaviour) -> Iterator[Turned]:
-    for pair in _trials(champion, candidate):
-        before, after = ((trial.fate, trial.last.outcome, sent(trial.last)) for trial in pair)
-        if before != after:
-            one, other = (Handled(f"{trial.fate}: {describe(trial.last)}", _is_right(trial)) for trial in pair)
-            case = pair[0].case
-            yield Turned(case.kind.value, case.id, case.before, case.text, one, other)
-
-
-def _turned_messages(champion: Behaviour, candidate: Behaviour) -> Iterator[Turned]:
-    for pair in _both_asked(champion, candidate):
-        if pair[0].fate is not pair[1].fate:
-            one, other = (Handled(f"{test.fate}: {describe(test.after.answer)}", _is_right(test)) for test in pair)
-            row = pair[0].before.row
-            yield Turned(pair[0].perturbation, row.place, row.text, pair[0].after.row.text, one, other)
-
-
-def _end(turn: Played) -> str:
-    """``handoff, complaint`` or ``answered ship-when``."""
-    said = turn.outcome.value if turn.faq is None else f"{turn.outcome.value} {turn.faq}"
-    return ", ".join([said, *turn.reasons])

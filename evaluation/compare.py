@@ -13,7 +13,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import Progress
 
-from evaluation.behaviour import EXAMINED, Behaviour, behaviour_parts, observe, turned, workload
+from evaluation.behaviour import EXAMINED, Behaviour, behaviour_parts, observe, workload
 from evaluation.comparison import TOGETHER, Pairs, changes, compare_parts, duels
 from evaluation.comparison_report import Comparison, Contender, to_json, to_markdown, to_screen
 from evaluation.contamination import examine_contamination
@@ -26,6 +26,7 @@ from evaluation.provenance import read_environment
 from evaluation.recommendation import Advice, recommend
 from evaluation.report import write_whole
 from evaluation.suites import SuiteResult, examine
+from evaluation.turned import turned
 from yingda.domain.errors import YingdaError
 from yingda.pack import read_pack
 

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.behaviour import Handled, Turned
 from evaluation.bootstrap import RESAMPLES, SEED
 from evaluation.comparison import LOWER_IS_BETTER, Change, Difference, Duel, Part, Sent
 from evaluation.gates import GateResult, Verdict, overall
 from evaluation.provenance import Environment
 from evaluation.recommendation import Recommendation
 from evaluation.tables import table
+from evaluation.turned import Handled, Turned
 from yingda.domain.identity import ModelIdentity
 
 _DIGITS = 6

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from evaluation.behaviour import Behaviour, behaviour_parts, turned
+from evaluation.behaviour import Behaviour, behaviour_parts
 from evaluation.compare import run
 from evaluation.conversations.play import Played
 from evaluation.recommendation import Advice, recommend
@@ -17,6 +17,7 @@ from evaluation.robustness.cases import Case, CaseKind
 from evaluation.robustness.examine import Asked
 from evaluation.robustness.invariance import Invariance, Perturbed
 from evaluation.robustness.trials import Trial
+from evaluation.turned import turned
 from tests.fakes_evaluation import FakeEngine, Said, exam, knows, make_answer, make_judged, make_row, write_gates, write_pack
 from yingda.domain.decision import Outcome
 from yingda.pack import read_knowledge

@@ -235,7 +235,8 @@ def test_the_page_fits_a_phone_and_paper() -> None:
 def test_how_long_the_evaluation_took_is_on_every_report() -> None:
     timed = replace(report(), took={"whole": Took(83.04, 61.26), "test": Took(20.0, 18.5)})
 
-    assert "评测用时 took, whole 83.0 s CPU 61.3 s" in page(timed).text
+    text = page(timed).text
+    assert "评测用时 took, whole" in text and "83.0 s CPU 61.3 s" in text
     assert "| whole | 83.0 | 61.3 |" in to_markdown(timed)
     assert json.loads(to_json(timed))["run"]["took"]["test"] == {"wall_s": 20.0, "cpu_s": 18.5}
 

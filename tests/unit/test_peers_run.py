@@ -137,7 +137,7 @@ def test_a_failure_is_not_kept(tmp_path: Path) -> None:
 
 
 def test_collections_of_the_shared_heap_are_nobodys_cost(tmp_path: Path) -> None:
-    frozen: list[int] = []
+    frozen, before = list[int](), gc.get_freeze_count()
 
     class Watching(FakePeer):
         def answer(self, texts: Sequence[str]) -> list[Prediction]:
@@ -146,8 +146,8 @@ def test_collections_of_the_shared_heap_are_nobodys_cost(tmp_path: Path) -> None
 
     run(tmp_path, [Watching()])
 
-    assert frozen[0] == 0 and all(frozen[1:]), "set aside while peers are timed, and then alone"
-    assert gc.get_freeze_count() == 0
+    assert frozen[0] == before and all(count > before for count in frozen[1:]), "set aside while peers are timed, and then alone"
+    assert gc.get_freeze_count() <= before
 
 
 def test_every_peer_is_closed(tmp_path: Path) -> None:
