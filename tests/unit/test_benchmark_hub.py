@@ -16,7 +16,7 @@ from training.benchmark.run import run
 from training.benchmark.sets import SETS
 from yingda.domain.errors import MaterialError
 
-ON_THE_HUB = {
+ON_THE_HUB: Mapping[str, set[tuple[str, str | None, str]]] = {
     "banking77": {("mteb/banking77", None, split) for split in ("train", "test")},
     "clinc150": {("clinc/clinc_oos", "plus", split) for split in ("train", "validation", "test")},
     "atec": {("C-MTEB/ATEC", None, split) for split in ("train", "validation", "test")},
