@@ -7,7 +7,7 @@ B. Efron, R. Tibshirani, "An Introduction to the Bootstrap" (1993), chapters 8 a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +64,16 @@ def difference_intervals(
 
 def ratio(hits: list[bool], counted: list[bool]) -> Tally:
     """The share of ``counted`` messages that are also ``hits``."""
-    right, eligible = np.asarray(hits, bool), np.asarray(counted, bool)
-    return Tally(np.stack([right & eligible, eligible], axis=1).astype(np.float64), lambda sums: _divide(sums[:, 0], sums[:, 1]))
+    return shares([int(hit and count) for hit, count in zip(hits, counted, strict=True)], [int(count) for count in counted])
+
+
+def shares(hits: Sequence[int], tests: Sequence[int]) -> Tally:
+    """All ``hits`` as a share of all ``tests``, where one unit has several tests, as a conversation has turns.
+
+    Units are drawn whole, for the tests of one hang together: A. C. Davison, D. V. Hinkley, "Bootstrap Methods and their
+    Application" (1997), section 3.8.
+    """
+    return Tally(np.stack([hits, tests], axis=1).astype(np.float64), lambda sums: _divide(sums[:, 0], sums[:, 1]))
 
 
 def mean_f1(gold: list[str], got: list[str], *, classes: tuple[str, ...]) -> Tally:

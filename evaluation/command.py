@@ -17,6 +17,7 @@ from evaluation.outcomes import Answerer
 from evaluation.page import to_html
 from evaluation.report import Report, to_json, write_whole
 from evaluation.speed import Loop
+from evaluation.took import Stopwatch
 from yingda.domain.errors import YingdaError
 from yingda.domain.knowledge import Knowledge
 from yingda.pack import read_pack
@@ -26,6 +27,9 @@ _COULD_NOT_RUN = 2
 
 PAGE = "evaluation.html"
 """The report for people, named where the verdict is printed."""
+
+OPENING = "opening"
+"""Name of the time that reading pack and bundle takes."""
 
 
 class Opener(Protocol):
@@ -46,13 +50,14 @@ def run(
 
     ``draw`` makes the diagrams of the report, ``loop_opener`` the bare encoder loop of a bundle, without which speed is not measured.
     """
-    args = _parse(argv)
+    args, watch = _parse(argv), Stopwatch()
     try:
         conditions = read_gates(gates or Path(__file__).with_name("gates.yaml"))
-        pack = read_pack(args.pack)
-        material = read_material(args.bundle, args.pack, pack, args.extra)
-        engine, loop = opener(args.bundle, pack=args.knowledge), loop_opener(args.bundle) if loop_opener else None
-        report = evaluate(engine, material, conditions, loop=loop)
+        with watch.part(OPENING):
+            pack = read_pack(args.pack)
+            material = read_material(args.bundle, args.pack, pack, args.extra)
+            engine, loop = opener(args.bundle, pack=args.knowledge), loop_opener(args.bundle) if loop_opener else None
+        report = evaluate(engine, material, conditions, loop=loop, watch=watch)
         names = _names(pack.knowledge) | _names(engine.knowledge)
         write_whole(args.out, _files(report, names, (draw or find_drawer())(report.suites)))
     except YingdaError as error:

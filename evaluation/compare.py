@@ -13,18 +13,20 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import Progress
 
+from evaluation.behaviour import EXAMINED, Behaviour, behaviour_parts, observe, workload
 from evaluation.comparison import TOGETHER, Pairs, changes, compare_parts, duels
 from evaluation.comparison_report import Comparison, Contender, to_json, to_markdown, to_screen
 from evaluation.contamination import examine_contamination
 from evaluation.errors import EvaluationError
 from evaluation.examination import Examination
 from evaluation.gates import SUITES, Gate, check, read_gates
-from evaluation.material import Suite, gather
+from evaluation.material import Material, Suite, read_material
 from evaluation.outcomes import Answerer, Judged, judge
 from evaluation.provenance import read_environment
 from evaluation.recommendation import Advice, recommend
 from evaluation.report import write_whole
 from evaluation.suites import SuiteResult, examine
+from evaluation.turned import turned
 from yingda.domain.errors import YingdaError
 from yingda.pack import read_pack
 
@@ -68,13 +70,12 @@ def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> in
     args = _parse(argv)
     try:
         conditions = read_gates(gates or Path(__file__).with_name("gates.yaml"))
-        suites = gather(args.pack, read_pack(args.pack), args.extra)
         champion = side_of(args.champion, knowledge=args.pack_a, bundle=args.bundle, option="--pack-a")
         candidate = side_of(args.candidate, knowledge=args.pack_b, bundle=args.bundle, option="--pack-b")
+        material = read_material(candidate.bundle, args.pack, read_pack(args.pack), args.extra)
         before, after = (opener(side.bundle, pack=side.knowledge) for side in (champion, candidate))
-        check_labels(candidate, after, suites)
-        seen = examine_contamination(candidate.bundle, [file for suite in suites if suite.public for file in suite.files])
-        found = compare(before, after, suites, conditions, seen=seen)
+        check_labels(candidate, after, material.suites)
+        found = compare(before, after, material, conditions, seen=examine_contamination(candidate.bundle, material.own_files))
         write_whole(args.out, {"compare.json": to_json(found), "compare.md": to_markdown(found)})
     except YingdaError as error:
         return _refuse(str(error))
@@ -100,47 +101,65 @@ def check_labels(side: Side, engine: Answerer, suites: Sequence[Suite]) -> None:
 
 
 def compare(
-    champion: Answerer, candidate: Answerer, suites: Sequence[Suite], gates: Sequence[Gate], *, seen: Examination | None = None
+    champion: Answerer, candidate: Answerer, material: Material, gates: Sequence[Gate], *, seen: Examination | None = None
 ) -> Comparison:
-    """One pass of both engines over every suite, held against each other and against ``gates``.
+    """One pass of both engines over every suite, change of wording, case and conversation, held against each other and ``gates``.
 
-    ``seen`` tells which test rows the candidate was trained on; a champion of old need not know. Other examinations than that
-    are no part of a comparison, and their gates are left out.
+    ``seen`` tells which test rows the candidate was trained on; a champion of old need not know. Gates on what is not examined
+    here, such as speed, are left out.
     """
-    before, after = _judge_all({"champion": champion, "candidate": candidate}, suites)
-    files = [Pairs(file.name, before[file.name], after[file.name], public=suite.public) for suite in suites for file in suite.files]
-    own = [gate for gate in gates if gate.suite in SUITES]
+    suites = material.suites
+    before, after = _ask_all({"champion": champion, "candidate": candidate}, material)
+    files = [
+        Pairs(file.name, before.rows[file.name], after.rows[file.name], public=suite.public) for suite in suites for file in suite.files
+    ]
+    own = [gate for gate in gates if gate.suite in (*SUITES, *EXAMINED)]
     asked = [gate for gate in gates if gate in own or (seen is not None and gate.suite == seen.name)]
     contenders = [
-        Contender(champion.identity, champion.knowledge.digest, check(own, _results(suites, before))),
-        Contender(candidate.identity, candidate.knowledge.digest, check(asked, _results(suites, after), [seen] if seen else [])),
+        Contender(champion.identity, champion.knowledge.digest, check(own, *before.results(suites))),
+        Contender(candidate.identity, candidate.knowledge.digest, check(asked, *after.results(suites, seen))),
     ]
-    parts = compare_parts(files)
+    parts, behaviour = compare_parts(files), behaviour_parts(before.behaviour, after.behaviour)
     together = next(part for part in parts if part.name == TOGETHER)
+    further = [difference for part in behaviour for difference in part.differences.values()]
     return Comparison(
         champion=contenders[0],
         candidate=contenders[1],
-        files={file.name: file.sha256 for suite in suites for file in suite.files},
+        files=material.digests,
         parts=parts,
+        behaviour=behaviour,
         duels=duels(files),
         changes=changes(files),
-        recommendation=recommend(champion=contenders[0].gates, candidate=contenders[1].gates, differences=together.differences),
+        turned=turned(before.behaviour, after.behaviour),
+        recommendation=recommend(
+            champion=contenders[0].gates, candidate=contenders[1].gates, differences=together.differences, further=further
+        ),
         environment=read_environment(),
     )
 
 
-def _results(suites: Sequence[Suite], judged: Mapping[str, Sequence[Judged]]) -> list[SuiteResult]:
-    return [examine(suite.name, [row for file in suite.files for row in judged[file.name]], texts=False) for suite in suites]
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What one engine said: its judged rows by file, and its behaviour."""
+
+    rows: Mapping[str, Sequence[Judged]]
+    behaviour: Behaviour
+
+    def results(self, suites: Sequence[Suite], *more: Examination | None) -> tuple[list[SuiteResult], list[Examination]]:
+        """What gates are held against."""
+        found = [examine(suite.name, [row for file in suite.files for row in self.rows[file.name]], texts=False) for suite in suites]
+        return found, [*self.behaviour.examinations, *(examination for examination in more if examination is not None)]
 
 
-def _judge_all(engines: Mapping[str, Answerer], suites: Sequence[Suite]) -> list[dict[str, list[Judged]]]:
-    """For each engine, its judged rows by file."""
-    files = [file for suite in suites for file in suite.files]
+def _ask_all(engines: Mapping[str, Answerer], material: Material) -> list[_Said]:
+    rows, cases, scenarios = material.public_rows, material.cases, material.scenarios
     with Progress(console=Console(stderr=True)) as progress:
         found = []
         for name, engine in engines.items():
-            task = progress.add_task(name, total=sum(len(file.rows) for file in files))
-            found.append({file.name: judge(engine, file.rows, tick=partial(progress.advance, task)) for file in files})
+            work = sum(len(file.rows) for file in material.files) + workload(rows, cases, scenarios, engine.knowledge.taxonomy)
+            tick = partial(progress.advance, progress.add_task(name, total=work))
+            judged = {file.name: judge(engine, file.rows, tick=tick) for file in material.files}
+            found.append(_Said(judged, observe(engine, rows, cases, scenarios, tick=tick)))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from evaluation.gates import GateResult, Verdict, overall
 from evaluation.provenance import Environment
 from evaluation.recommendation import Recommendation
 from evaluation.tables import table
+from evaluation.turned import Handled, Turned
 from yingda.domain.identity import ModelIdentity
 
 _DIGITS = 6
@@ -35,7 +36,10 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that was found; ``files`` maps each test file to its SHA-256, the last of ``parts`` holds all messages."""
+    """All that was found; ``files`` maps each test file to its SHA-256, the last of ``parts`` holds all messages.
+
+    ``behaviour`` are the parts of robustness and conversations, ``turned`` the tests there that are handled otherwise.
+    """
 
     champion: Contender
     candidate: Contender
@@ -45,6 +49,8 @@ class Comparison:
     changes: tuple[Change, ...]
     recommendation: Recommendation
     environment: Environment
+    behaviour: tuple[Part, ...] = ()
+    turned: tuple[Turned, ...] = ()
 
 
 def to_json(found: Comparison) -> str:
@@ -60,6 +66,8 @@ def to_json(found: Comparison) -> str:
         "duels": [_duel(duel) for duel in found.duels],
         "changed": len(found.changes),
         "changes": [_change(change) for change in found.changes],
+        "behaviour": {part.name: _part(part) for part in found.behaviour},
+        "turned": [_turned(turned) for turned in found.turned],
         "run": {"commit": found.environment.commit, "python": found.environment.python},
     }
     return json.dumps(tree, ensure_ascii=False, indent=2) + "\n"
@@ -70,7 +78,7 @@ def to_markdown(found: Comparison) -> str:
     lines = [*_head(found), *_gates(found)]
     for part in (found.parts[-1], *found.parts[:-1]):
         lines += [f"## {part.name} ({part.rows} messages)\n", *table(_TITLES, (_cells(d) for d in part.differences.values()))]
-    return "\n".join([*lines, *_duels(found.duels), *_changes(found.changes)]) + "\n"
+    return "\n".join([*lines, *_behaviour(found), *_duels(found.duels), *_changes(found.changes), *_handled_otherwise(found.turned)]) + "\n"
 
 
 def to_screen(found: Comparison, page: Path) -> str:
@@ -82,12 +90,18 @@ def to_screen(found: Comparison, page: Path) -> str:
         "",
         f"{f'{together.rows} messages':<25}{'champion':>10}{'candidate':>11}{'difference':>12}  95 % interval",
     ]
-    for difference in together.differences.values():
-        name, *figures, interval = _cells(difference)
-        lines.append(f"{name:<25}{figures[0]:>10}{figures[1]:>11}{figures[2]:>12}  {interval}")
-    lines += ["", f"{len(found.changes)} of {together.rows} answers change; all of them in {page}", ""]
+    lines += [_line(difference) for part in (together, *found.behaviour) for difference in part.differences.values()]
+    changed = f"{len(found.changes)} of {together.rows} answers change"
+    if found.behaviour:
+        changed += f", and {len(found.turned)} turns, cases and perturbed messages"
+    lines += ["", f"{changed}; all of them in {page}", ""]
     lines += [found.recommendation.advice.value, *(f"- {reason}" for reason in found.recommendation.reasons)]
     return "\n".join(lines) + "\n"
+
+
+def _line(difference: Difference) -> str:
+    name, *figures, interval = _cells(difference)
+    return f"{name:<25}{figures[0]:>10}{figures[1]:>11}{figures[2]:>12}  {interval}"
 
 
 _TITLES = ("metric", "champion", "candidate", "difference", "95 % interval")
@@ -115,6 +129,17 @@ def _gates(found: Comparison) -> Iterator[str]:
     yield from table(("gate", "champion", "candidate"), rows)
 
 
+def _behaviour(found: Comparison) -> Iterator[str]:
+    if not found.behaviour:
+        return
+    yield "## Robustness and conversations\n"
+    yield "A change of wording counts where both had the message right before, so these figures may differ from those of an evaluation."
+    yield "The intervals draw whole messages, cases and conversations (Davison & Hinkley 1997, 3.8).\n"
+    for part in found.behaviour:
+        yield f"### {part.name} ({part.rows})\n"
+        yield from table(_TITLES, (_cells(difference) for difference in part.differences.values()))
+
+
 def _duels(found: Sequence[Duel]) -> Iterator[str]:
     yield "## Wins and losses by intent\n"
     yield "Messages that only one of the two gets right; intents without any are left out. p is McNemar's exact test, not"
@@ -129,6 +154,18 @@ def _changes(found: Sequence[Change]) -> Iterator[str]:
     yield "Texts are shown for the pack's own messages alone.\n"
     rows = ((c.place, c.text or "", c.label or "none", _said(c.champion), _said(c.candidate)) for c in found)
     yield from table(("where", "text", "label", "champion", "candidate"), rows)
+
+
+def _handled_otherwise(found: Sequence[Turned]) -> Iterator[str]:
+    if not found:
+        return
+    yield f"## Handled otherwise: {len(found)} turns, cases and perturbed messages\n"
+    rows = ((t.kind, t.place, t.before or "–", t.text, _handled(t.champion), _handled(t.candidate)) for t in found)
+    yield from table(("kind", "where", "before", "asked", "champion", "candidate"), rows)
+
+
+def _handled(handled: Handled) -> str:
+    return f"{handled.came} ({'as expected' if handled.right else 'not as expected'})"
 
 
 def _said(sent: Sent) -> str:
@@ -185,6 +222,11 @@ def _change(change: Change) -> dict[str, Any]:
     texts = {} if change.text is None else {"text": change.text}
     sides = {"champion": _sent(change.champion), "candidate": _sent(change.candidate)}
     return {"place": change.place, **texts, "label": change.label, **sides}
+
+
+def _turned(turned: Turned) -> dict[str, Any]:
+    fields = {"kind": turned.kind, "place": turned.place, "before": turned.before, "text": turned.text}
+    return fields | {name: asdict(side) for name, side in (("champion", turned.champion), ("candidate", turned.candidate))}
 
 
 def _sent(sent: Sent) -> dict[str, Any]:

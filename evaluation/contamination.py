@@ -14,7 +14,8 @@ from evaluation.examination import SHOWN as MESSAGES
 from evaluation.examination import Examination, Example
 from evaluation.metrics import Measure, share
 from evaluation.rows import Row, TestFile
-from yingda.bundle import TRAINED, file_digest
+from yingda.bundle import KNOWLEDGE, TRAINED, file_digest
+from yingda.pack import read_knowledge
 from yingda.text.fingerprint import Fingerprints, fingerprints, read_fingerprints
 from yingda.text.normalise import normalise
 
@@ -31,6 +32,11 @@ METRICS: Mapping[str, str] = MappingProxyType(
             "the models or the calibration of the bundle saw."
         )
     }
+)
+_OWN_WORDINGS = 0.9
+"""Share of the wordings of a bundle's own entries that its fingerprints hold at least; those of a whole bundle hold all."""
+_NO_FINGERPRINTS = (
+    f"Not known: this bundle holds no `{TRAINED}`, so it does not say which texts it was trained on. `dvc repro` makes one that does."
 )
 _SHOWN = 20
 """Places of one file on the page; the report in JSON holds all."""
@@ -59,12 +65,15 @@ def examine_contamination(bundle: Path, files: Sequence[TestFile], *, further: S
     """Rows of ``files`` that the bundle at ``bundle`` has seen, by equality of normalised texts.
 
     Those of ``further``, such as live traffic that repeats what training said, are reported and do not enter the measure.
-    The bundle is taken as verified, which opening its engine does. One that keeps no fingerprints gives a measure without a
-    value. Raises BundleError when the fingerprints cannot be read.
+    The bundle is taken as verified, which opening its engine does. One that keeps no fingerprints, or not its own, gives a measure
+    without a value. Raises BundleError when the fingerprints cannot be read.
     """
     if not (bundle / TRAINED).is_file():
-        return _unknown()
+        return _unknown(_NO_FINGERPRINTS)
     trained = read_fingerprints(bundle / TRAINED)
+    lacking = _wordings_lacking(bundle, trained)
+    if lacking is not None:
+        return _unknown(lacking)
     own, others = ([_count(file, trained) for file in part] for part in (files, further))
     facts = {"fingerprints_sha256": file_digest(bundle / TRAINED), **_facts([*own, *others], trained_texts=len(trained))}
     page = (*_page(own, trained_texts=len(trained)), *_listed(others))
@@ -73,10 +82,25 @@ def examine_contamination(bundle: Path, files: Sequence[TestFile], *, further: S
     return Examination(name=NAME, measures={"contaminated_rows": _share(own)}, facts=facts, page=page, examples=examples)
 
 
-def _unknown() -> Examination:
-    reason = (
-        f"Not known: this bundle holds no `{TRAINED}`, so it does not say which texts it was trained on. `dvc repro` makes one that does."
+def _wordings_lacking(bundle: Path, trained: Fingerprints) -> str | None:
+    """Why the fingerprints cannot be those of this bundle; None where they may be.
+
+    Every training sees the wordings of the bundle's own entries, so they must be among them. An empty list, or that of another
+    bundle, would call any bundle clean.
+    """
+    if not (bundle / KNOWLEDGE).is_dir():
+        return None
+    texts = [text for entry in read_knowledge(bundle / KNOWLEDGE).faq.values() for text in entry.texts()]
+    known = int(np.isin(fingerprints(texts), trained).sum())
+    if known >= _OWN_WORDINGS * len(texts):
+        return None
+    return (
+        f"Not known: of the {len(texts)} wordings of its own entries, which every training sees, {known} are in `{TRAINED}`, so that file "
+        "is not of this bundle. `dvc repro` makes one that is."
     )
+
+
+def _unknown(reason: str) -> Examination:
     facts: Mapping[str, Any] = {"trained_texts": None, "shortest": SHORTEST, "files": {}, "places": []}
     return Examination(NAME, {"contaminated_rows": Measure(None, 0)}, facts, (reason,), missing=reason)
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from evaluation.contamination import examine_contamination
+from evaluation.conversations.examine import NAME as CONVERSATIONS
 from evaluation.conversations.examine import examine_conversations
 from evaluation.conversations.examine import workload as conversation_workload
 from evaluation.examination import Examination
@@ -19,28 +20,39 @@ from evaluation.promised import examine_promise
 from evaluation.provenance import read_environment
 from evaluation.report import Report
 from evaluation.robustness.examine import examine_robustness, workload
+from evaluation.robustness.metrics import NAME as ROBUSTNESS
+from evaluation.speed import NAME as SPEED
 from evaluation.speed import Loop, examine_speed
 from evaluation.speed import workload as speed_workload
 from evaluation.suites import SuiteResult, examine
+from evaluation.took import Stopwatch
+
+FIGURES = "figures"
+"""Name of the time that counting takes, once all is asked."""
 
 
-def evaluate(engine: Answerer, material: Material, gates: Sequence[Gate], *, loop: Loop | None = None) -> Report:
+def evaluate(
+    engine: Answerer, material: Material, gates: Sequence[Gate], *, loop: Loop | None = None, watch: Stopwatch | None = None
+) -> Report:
     """Everything that is measured of ``engine``, held against ``gates``; it must have been opened from the bundle of ``material``.
 
     Its knowledge need not be that which the rows are labelled by: a label that it lacks counts as missed.
 
-    ``loop`` is the bare encoder of that bundle, whose speed is the measure of the engine's.
+    ``loop`` is the bare encoder of that bundle, whose speed is the measure of the engine's. ``watch`` was started when the work
+    began, of which this is a part.
     """
-    judged, robustness, conversations, speed = _ask(engine, material, loop)
-    results = tuple(found for suite in material.suites for found in _examine(suite, judged[suite.name], engine))
-    examinations = (
-        examine_labels(material.own_files, engine.knowledge),
-        examine_promise(material.prices, judged[TEST]),
-        robustness,
-        conversations,
-        examine_contamination(material.bundle, material.own_files, further=material.further_files),
-        speed,
-    )
+    watch = watch or Stopwatch()
+    judged, robustness, conversations, speed = _ask(engine, material, loop, watch)
+    with watch.part(FIGURES):
+        results = tuple(found for suite in material.suites for found in _examine(suite, judged[suite.name], engine))
+        examinations = (
+            examine_labels(material.own_files, engine.knowledge),
+            examine_promise(material.prices, judged[TEST]),
+            robustness,
+            conversations,
+            examine_contamination(material.bundle, material.own_files, further=material.further_files),
+            speed,
+        )
     return Report(
         bundle=engine.identity,
         pack_digest=engine.knowledge.digest,
@@ -49,10 +61,13 @@ def evaluate(engine: Answerer, material: Material, gates: Sequence[Gate], *, loo
         gates=check(gates, results, examinations),
         environment=read_environment(),
         examinations=examinations,
+        took=watch.read(),
     )
 
 
-def _ask(engine: Answerer, material: Material, loop: Loop | None) -> tuple[dict[str, list[Judged]], Examination, Examination, Examination]:
+def _ask(
+    engine: Answerer, material: Material, loop: Loop | None, watch: Stopwatch
+) -> tuple[dict[str, list[Judged]], Examination, Examination, Examination]:
     """Every question to the engine: the judged rows of each suite, robustness, conversations, and speed."""
     rows, cases = material.public_rows, material.cases
     work = sum(len(file.rows) for file in material.files) + workload(rows, cases, engine.knowledge.taxonomy)
@@ -63,10 +78,17 @@ def _ask(engine: Answerer, material: Material, loop: Loop | None) -> tuple[dict[
         def tick() -> None:
             progress.advance(task)
 
-        judged = {suite.name: judge(engine, (row for file in suite.files for row in file.rows), tick=tick) for suite in material.suites}
-        robustness = examine_robustness(engine, rows, cases, tick=tick)
-        conversations = examine_conversations(engine, material.scenarios, tick=tick)
-        return judged, robustness, conversations, examine_speed(engine, loop, rows, tick=tick)
+        judged = dict[str, list[Judged]]()
+        for suite in material.suites:
+            with watch.part(suite.name):
+                judged[suite.name] = judge(engine, (row for file in suite.files for row in file.rows), tick=tick)
+        with watch.part(ROBUSTNESS):
+            robustness = examine_robustness(engine, rows, cases, tick=tick)
+        with watch.part(CONVERSATIONS):
+            conversations = examine_conversations(engine, material.scenarios, tick=tick)
+        with watch.part(SPEED):
+            speed = examine_speed(engine, loop, rows, tick=tick)
+        return judged, robustness, conversations, speed
 
 
 def _examine(suite: Suite, judged: list[Judged], engine: Answerer) -> list[SuiteResult]:

@@ -180,6 +180,9 @@ def _run(report: Report) -> Iterator[str]:
     yield f"Commit {environment.commit or 'unknown'}; Python {environment.python}; {packages}.\n"
     rows = ((s.name, f"{s.latency.median:.2f}", f"{s.latency.p99:.2f}") for s in report.suites)
     yield from table(("suite", "median ms", "p99 ms"), rows)
+    yield "Seconds that this evaluation took, by the clock and of CPU time; the clock also counts what else the machine did.\n"
+    took = ((name, f"{part.wall_s:.1f}", f"{part.cpu_s:.1f}") for name, part in report.took.items())
+    yield from table(("part", "wall s", "CPU s"), took)
 
 
 def _cell(measure: Measure) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Protocol
 
+from evaluation.errors import EvaluationError
 from evaluation.rows import Row
 from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Answer, Candidate, Outcome
@@ -90,10 +92,20 @@ class Scored:
 def judge(engine: Answerer, rows: Iterable[Row], *, tick: Callable[[], None]) -> list[Judged]:
     """One Judged a row, in order; ``tick`` is called after each.
 
-    Messages go in one at a time, so that the time measured is the time one customer waits.
+    Messages go in one at a time, so that the time measured is the time one customer waits. Raises EvaluationError where a
+    confidence is no number: compared with a threshold it would pass for a low one, and every figure over it would be worthless.
     """
     judged = []
     for row in rows:
-        judged.append(Judged(row, engine.answer_many([Message(row.text)])[0]))
+        answer = engine.answer_many([Message(row.text)])[0]
+        if not all(isfinite(confidence) for confidence in _confidences(answer)):
+            raise EvaluationError(f"{row.place}: a confidence of the engine is no number; rebuild the bundle with `dvc repro`")
+        judged.append(Judged(row, answer))
         tick()
     return judged
+
+
+def _confidences(answer: Answer) -> Iterator[float]:
+    yield answer.classification.intent.confidence
+    yield answer.classification.sentiment.confidence
+    yield from (candidate.confidence for candidate in answer.candidates)

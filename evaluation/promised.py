@@ -36,14 +36,26 @@ class Price:
 def read_prices(bundle: Path) -> tuple[Price, ...]:
     """The budgets that the manifest of ``bundle`` lists; none for a bundle made before there was such a list.
 
-    Raises EvaluationError where the list has another form.
+    Raises EvaluationError where the list has another form, and where another threshold serves than the one that was promised.
     """
     path = bundle / MANIFEST
     try:
-        listed = json.loads(path.read_text("utf-8")).get("promise_prices", []) if path.is_file() else []
-        return tuple(Price(float(fields["error_budget"]), float(fields["threshold"])) for fields in listed)
+        manifest = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+        _check_served(manifest, path)
+        return tuple(Price(float(fields["error_budget"]), float(fields["threshold"])) for fields in manifest.get("promise_prices", []))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise EvaluationError(f"{path}: it or its promise_prices cannot be read; rebuild the bundle with `dvc repro`") from error
+
+
+def _check_served(manifest: Mapping[str, Any], path: Path) -> None:
+    """A threshold set by hand keeps no promise, whatever the test rows say of it: calibration found the one that does."""
+    served = manifest.get("thresholds", {})
+    for name, told in manifest.get("promise", {}).items():
+        if isinstance(told, dict) and name in served and served[name] != told["threshold"]:
+            serves, promised = served[name], told["threshold"]
+            raise EvaluationError(
+                f"{path}: serves the threshold {serves} for {name}, and the promise was made for {promised}; rebuild it with `dvc repro`"
+            )
 
 
 def examine_promise(prices: Sequence[Price], judged: Sequence[Judged]) -> Examination:

@@ -31,13 +31,20 @@ class Recommendation:
     reasons: tuple[str, ...]
 
 
-def recommend(*, champion: Sequence[GateResult], candidate: Sequence[GateResult], differences: Mapping[str, Difference]) -> Recommendation:
+def recommend(
+    *,
+    champion: Sequence[GateResult],
+    candidate: Sequence[GateResult],
+    differences: Mapping[str, Difference],
+    further: Sequence[Difference] = (),
+) -> Recommendation:
     """Promote a candidate that passes the gates, surely loses nothing, and surely wins a prize or alone passes.
 
     "Surely" means that the whole 95 % interval of the difference is on that side. ``differences`` are those of all
-    messages together, by metric.
+    messages together, by metric; ``further`` ones, of robustness and conversations, may stand against it and win no prize.
     """
-    objections = [*_gate_objections(candidate), *(f"worse: {describe(d)}" for d in differences.values() if d.is_loss)]
+    losses = [difference for difference in (*differences.values(), *further) if difference.is_loss]
+    objections = [*_gate_objections(candidate), *(f"worse: {describe(loss)}" for loss in losses)]
     gains = [f"better: {describe(differences[name])}" for name in PRIZES if differences[name].is_gain]
     if overall(champion) is not Verdict.PASSED and overall(candidate) is Verdict.PASSED:
         gains.append(f"only the candidate passes the gates; the champion: {_short_of(champion)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from evaluation.provenance import Environment
 from evaluation.reliability import Bin
 from evaluation.selective import RiskCoverage
 from evaluation.suites import Calibration, Slice, SuiteResult, confusion_json, latency_json
+from evaluation.took import Took
 from yingda.domain.identity import ModelIdentity
 
 _DIGITS = 6  # finer differences are rounding of the runtime, not of the model
@@ -23,7 +24,7 @@ _DIGITS = 6  # finer differences are rounding of the runtime, not of the model
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that was found; ``files`` maps each test file to its SHA-256."""
+    """All that was found; ``files`` maps each test file to its SHA-256, ``took`` each part to the time it took."""
 
     bundle: ModelIdentity
     pack_digest: str
@@ -32,6 +33,7 @@ class Report:
     gates: tuple[GateResult, ...]
     environment: Environment
     examinations: tuple[Examination, ...] = ()
+    took: Mapping[str, Took] = field(default_factory=dict)
 
     @property
     def verdict(self) -> Verdict:
@@ -57,11 +59,12 @@ def to_json(report: Report, *, diagrams: Collection[str] = ()) -> str:
             "python": report.environment.python,
             "packages": dict(report.environment.packages),
             "diagrams": sorted(diagrams),
+            "took": {name: {"wall_s": round(took.wall_s, 1), "cpu_s": round(took.cpu_s, 1)} for name, took in report.took.items()},
             "latency_ms": {result.name: latency_json(result.latency) for result in report.suites},
             **{found.name: _examination(found) for found in report.examinations if found.name in MEASURED},
         },
     }
-    return json.dumps(tree, ensure_ascii=False, indent=2) + "\n"
+    return json.dumps(tree, ensure_ascii=False, indent=2, allow_nan=False) + "\n"
 
 
 def write_whole(folder: Path, files: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +12,7 @@ from evaluation.errors import EvaluationError
 from yingda.domain.errors import MessageError
 from yingda.domain.knowledge import OUT_OF_SCOPE, Knowledge, Pack, Sentiment, Utterance
 from yingda.domain.message import check_text
+from yingda.text.normalise import normalise
 
 _REQUIRED = ("text", "intent", "faq", "sentiment")
 
@@ -52,10 +53,21 @@ class TestFile:
 
 
 def pack_files(root: Path, pack: Pack) -> tuple[TestFile, ...]:
-    """The evaluation files of the pack at ``root``; their places count messages, not lines."""
+    """The evaluation files of the pack at ``root``; their places count messages, not lines. Raises EvaluationError."""
     if not any(name.startswith("test-") for name in pack.evaluation):
         raise EvaluationError(f"{root / 'utterances'}: the pack has no test-*.jsonl; write one or name another pack")
-    return tuple(_pack_file(root / "utterances" / name, rows, pack.knowledge) for name, rows in pack.evaluation.items())
+    files = tuple(_pack_file(root / "utterances" / name, rows, pack.knowledge) for name, rows in pack.evaluation.items())
+    _check_once(files, root)
+    return files
+
+
+def _check_once(files: Iterable[TestFile], root: Path) -> None:
+    """Raise EvaluationError at a message that stands twice: copies prove nothing more, and every bound would count them as rows."""
+    first: dict[str, str] = {}
+    for row in (row for file in files for row in file.rows):
+        place = first.setdefault(normalise(row.text), row.place)
+        if place != row.place:
+            raise EvaluationError(f"{root / 'utterances'}: {row.place} repeats the message of {place}; remove one of them")
 
 
 def read_extra(path: Path, knowledge: Knowledge) -> TestFile:

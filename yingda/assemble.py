@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -261,6 +262,8 @@ def _share(value: Any) -> float:
 
 def read_calibration(fields: dict[str, Any]) -> Calibration:
     """The calibration file as typed numbers; raises KeyError, TypeError or ValueError when it does not fit."""
+    if not _is_finite(fields):
+        raise ValueError("not a number")
     confidence, sentiment = fields["confidence"], fields["sentiment"]
     return Calibration(
         fusion=FusionWeights(**fields["fusion"]),
@@ -270,6 +273,15 @@ def read_calibration(fields: dict[str, Any]) -> Calibration:
             float(sentiment["temperature"]), tuple(float(b) for b in sentiment["bias"]), float(sentiment.get("alertness", 0.0))
         ),
     )
+
+
+def _is_finite(tree: Any) -> bool:
+    """False where a number of ``tree`` is NaN or endless, which JSON as Python reads it allows."""
+    if isinstance(tree, dict):
+        return all(map(_is_finite, tree.values()))
+    if isinstance(tree, list):
+        return all(map(_is_finite, tree))
+    return not isinstance(tree, float) or isfinite(tree)
 
 
 def _labels(bundle: Bundle) -> dict[str, list[str]]:

@@ -28,21 +28,24 @@ METRICS: Mapping[str, str] = MappingProxyType(
 
 def examine_conversations(engine: Decider, scenarios: Sequence[Scenario], *, tick: Callable[[], None]) -> Examination:
     """How ``engine`` keeps whole conversations; facts and page quote their texts, so they must be public."""
-    played = play(engine, scenarios, tick=tick)
+    return judge_played(play(engine, scenarios, tick=tick))
+
+
+def judge_played(played: Sequence[Sequence[Played]]) -> Examination:
+    """The examination of conversations that were ``played``."""
     turns = list(chain.from_iterable(played))
-    expected = {(s.id, n): bool(turn.expect.reasons) for s in scenarios for n, turn in enumerate(s.turns, start=1)}
-    handed = [turn for turn in turns if turn.reasons or expected[turn.scenario, turn.number]]
+    handed = [turn for turn in turns if turn.concerns_handoff]
     measures = {
         "conversations_passed": share([not any(turn.wrong for turn in each) for each in played]),
         "turns_passed": share([not turn.wrong for turn in turns]),
-        "handoffs_right": share([not _handed_wrongly(turn) for turn in handed]),
+        "handoffs_right": share([not turn.handed_wrongly for turn in handed]),
     }
     failures = [turn for turn in turns if turn.wrong]
     facts = {"conversations": len(played), "turns": len(turns), "failures": [_told(turn) for turn in failures]}
     page = [f"{name}: {interval_cell(measure)}" for name, measure in measures.items()]
-    missing = "" if scenarios else "the pack has no conversations"
+    missing = "" if played else "the pack has no conversations"
     told = tuple(_example(turn) for turn in failures[:SHOWN])
-    handed_wrongly = tuple(_example(turn) for turn in handed if _handed_wrongly(turn))
+    handed_wrongly = tuple(_example(turn) for turn in handed if turn.handed_wrongly)
     examples = {"conversations_passed": told, "turns_passed": told, "handoffs_right": handed_wrongly[:SHOWN]}
     return Examination(NAME, measures, facts, ["\n".join(page) + "\n", *_failures(failures)], missing, examples)
 
@@ -50,10 +53,6 @@ def examine_conversations(engine: Decider, scenarios: Sequence[Scenario], *, tic
 def workload(scenarios: Sequence[Scenario]) -> int:
     """Calls of ``tick`` that an examination takes."""
     return sum(len(scenario.turns) for scenario in scenarios)
-
-
-def _handed_wrongly(turn: Played) -> bool:
-    return any(wrong.startswith(("reasons", "outcome")) for wrong in turn.wrong)
 
 
 def _example(turn: Played) -> Example:

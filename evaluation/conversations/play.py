@@ -21,7 +21,10 @@ START = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """A turn as it was played; ``wrong`` names what was not as expected, empty when all was."""
+    """A turn as it was played; ``wrong`` names what was not as expected, empty when all was.
+
+    ``concerns_handoff`` is true for a turn that was handed off or expected to be.
+    """
 
     scenario: str
     number: int
@@ -31,6 +34,12 @@ class Played:
     faq: str | None
     reasons: tuple[str, ...]
     wrong: tuple[str, ...]
+    concerns_handoff: bool
+
+    @property
+    def handed_wrongly(self) -> bool:
+        """True when the outcome or the reasons of the hand-off were not as expected."""
+        return any(wrong.startswith(("reasons", "outcome")) for wrong in self.wrong)
 
 
 def play(engine: Decider, scenarios: Sequence[Scenario], *, tick: Callable[[], None]) -> list[list[Played]]:
@@ -69,7 +78,8 @@ def _judge(scenario: Scenario, number: int, turn: Turn, answer: Answer) -> Playe
     faq = answer.faq.id if answer.faq else None
     reasons = tuple(reason.value for reason in answer.handoff.reasons)
     wrong = tuple(_wrong(turn.expect, answer, faq))
-    return Played(scenario.id, number, turn.text, turn.expect.note, answer.outcome, faq, reasons, wrong)
+    concerns_handoff = bool(reasons or turn.expect.reasons)
+    return Played(scenario.id, number, turn.text, turn.expect.note, answer.outcome, faq, reasons, wrong, concerns_handoff)
 
 
 def _wrong(expect: Expectation, answer: Answer, faq: str | None) -> list[str]:

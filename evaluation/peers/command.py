@@ -6,16 +6,18 @@ import argparse
 import shutil
 import sys
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
+from evaluation.bench.serving.machine import read_machine
 from evaluation.command import Opener
 from evaluation.errors import EvaluationError
 from evaluation.material import Suite, gather
 from evaluation.peers.engine import EnginePeer
-from evaluation.peers.frozen_encoder import EncoderPeer
+from evaluation.peers.frozen_encoder import EncoderPeer, base_name
 from evaluation.peers.keywords import KeywordPeer
 from evaluation.peers.lessons import gather_lessons
 from evaluation.peers.linear_svm import SvmPeer
@@ -23,17 +25,21 @@ from evaluation.peers.peer import Lessons, Peer
 from evaluation.peers.process import ProcessPeer
 from evaluation.peers.results import State, Store
 from evaluation.peers.run import Run, steps
+from evaluation.peers.scores import rows_of
 from evaluation.peers.search import entry_search, message_search
 from evaluation.peers.table import Comparison, to_json, to_markdown
 from evaluation.peers.timing import Plan
 from evaluation.provenance import read_environment
 from evaluation.report import write_whole
+from yingda.bundle import file_digest
 from yingda.domain.errors import YingdaError
 from yingda.domain.knowledge import OUT_OF_SCOPE
 from yingda.pack import read_pack
 
 _DONE, _PEER_FAILED, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130
 _WORKERS = "evaluation.peers.workers"
+_ROOT = Path(__file__).parents[2]
+_SOURCES = ("yingda", "evaluation/peers", "evaluation/suites")
 
 
 def run(argv: Sequence[str], *, opener: Opener) -> int:
@@ -70,16 +76,26 @@ def compare(peers: Sequence[Peer], lessons: Lessons, suites: Sequence[Suite], *,
         def say(what: str) -> None:
             progress.update(task, description=what, refresh=True)
 
-        results = Run(Store(out, lessons, files), suites, plan, say=say, tick=tick).measure(peers)
+        results = Run(Store(out, lessons, files, code_digest()), suites, plan, say=say, tick=tick).measure(peers)
     return Comparison(
         results=tuple(results),
         pack_digest=lessons.knowledge.digest,
         lessons_digest=lessons.digest,
         rows=len(lessons.rows),
         files=files,
+        asked={suite.name: len(rows_of([suite])) for suite in suites},
+        machine=read_machine(),
         plan=plan,
         environment=read_environment(),
     )
+
+
+def code_digest() -> str:
+    """SHA-256 over the sources of the engine, the metrics and the peers: another program may answer or count otherwise."""
+    digest = sha256()
+    for path in sorted(path for part in _SOURCES for path in (_ROOT / part).rglob("*.py")):
+        digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + file_digest(path).encode())
+    return digest.hexdigest()
 
 
 def make_peers(args: argparse.Namespace, opener: Opener) -> list[Peer]:
@@ -109,7 +125,7 @@ def choose(peers: Sequence[Peer], only: Sequence[str]) -> list[Peer]:
 def _setfit(args: argparse.Namespace) -> Peer:
     return ProcessPeer(
         "setfit",
-        f"{args.setfit_messages} messages a class, {args.setfit_iterations} pairs of each kind a message, one epoch; base encoder",
+        f"{args.setfit_messages} messages a class, {args.setfit_iterations} pairs of each kind each, one epoch; {base_name(args.base)}",
         module=f"{_WORKERS}.setfit_worker",
         python=_python(args.setfit_python),
         remedy="name a Python that has setfit with --setfit-python (docs/peers.md)",

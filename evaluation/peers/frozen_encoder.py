@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from evaluation.errors import EvaluationError
 from evaluation.peers.classes import Reader, match_class
 from evaluation.peers.peer import Lessons, LocalPeer, Prediction
+from yingda.bundle import file_digest
 
 _BATCH = 32
 _MOST_TOKENS = 128
@@ -34,6 +35,10 @@ class EncoderPeer(LocalPeer):
         if not (self._base / "config.json").is_file():
             return f"{self._base}: there is no base encoder; make it with `python -m training.base_encoder {self._base}`"
         return super().available()
+
+    def version(self) -> str:
+        """Versions of the packages, and which base encoder it is: what was learnt with another one is void."""
+        return f"{super().version()}, {base_name(self._base)}"
 
     def fit(self, lessons: Lessons, folder: Path, /) -> None:
         """Embed the rows, or take the embeddings of an earlier run from ``folder``, then fit both regressions."""
@@ -87,6 +92,12 @@ class EncoderPeer(LocalPeer):
         mask = batch["attention_mask"][:, :, None]
         mean = (states * mask).sum(1) / mask.sum(1)
         return np.asarray(self._torch.nn.functional.normalize(mean).numpy(), np.float32)
+
+
+def base_name(base: Path) -> str:
+    """``base`` and the beginning of the SHA-256 of its weights; the name alone where there are none."""
+    weights = base / "model.safetensors"
+    return f"base {file_digest(weights)[:12]}" if weights.is_file() else "base"
 
 
 def _prefix(base: Path) -> str:

@@ -15,6 +15,8 @@ from evaluation.peers.peer import Lessons, Prediction
 
 _ROOT = Path(__file__).parents[2]
 _FITTED = "fitted"
+_PATIENCE_S = 10.0
+"""How long a process that closed its output may take to end."""
 # one thread for every peer when it answers, or waiting threads would be charged as work
 _POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 _ONE_THREAD = dict.fromkeys(_POOLS, "1")
@@ -42,9 +44,9 @@ class ProcessPeer:
             done = subprocess.run(self._command("about"), env=self._environment(), capture_output=True, text=True, check=False)
             self._about = json.loads(done.stdout)
         except OSError as error:
-            return f"{self._python}: {error.strerror}; {self._remedy}"
+            return f"{self._python.name}: {error.strerror}; {self._remedy}"
         except ValueError:
-            return f"{self._python}: {_last_line(done.stderr)}; {self._remedy}"
+            return f"{self._python.name} ended with exit code {done.returncode}: {_last_line(done.stderr)}; {self._remedy}"
         return None
 
     def version(self) -> str:
@@ -102,7 +104,8 @@ class ProcessPeer:
                 check=False,
             )
         if done.returncode != 0:
-            raise EvaluationError(f"{_last_line(log.read_text(encoding='utf-8', errors='replace'))}; see {log}")
+            said = _last_line(log.read_text(encoding="utf-8", errors="replace"))
+            raise EvaluationError(f"learning ended with exit code {done.returncode}: {said}; see {_placed(log)}")
 
     def _start(self, folder: Path) -> None:
         self.close()
@@ -129,13 +132,26 @@ class ProcessPeer:
         return heard
 
     def _gone(self) -> EvaluationError:
-        return EvaluationError(f"its process ended; run `{self._python} -m {self._module} serve FOLDER` with its folder to see why")
+        why = f"run `python -m {self._module} serve FOLDER` with its folder to see why"
+        return EvaluationError(f"its process ended with exit code {self._exit_code()}; {why}")
+
+    def _exit_code(self) -> int | None:
+        """Of a process that says nothing any more; None where it does not end either."""
+        try:
+            return None if self._process is None else self._process.wait(timeout=_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return None
 
     def _command(self, *words: str) -> list[str]:
         return [str(self._python), "-m", self._module, *words]
 
     def _environment(self) -> dict[str, str]:
         return {**os.environ, **_QUIET, "PYTHONPATH": str(_ROOT), "PYTHONIOENCODING": "utf-8"}
+
+
+def _placed(log: Path) -> str:
+    """The last folders of the path of ``log``: a report that is passed on names no folder of one machine."""
+    return "/".join(log.parts[-3:])
 
 
 def _last_line(text: str) -> str:

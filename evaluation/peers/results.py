@@ -41,14 +41,16 @@ class PeerResult:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Results and working folders below ``root``; ``exam`` maps each test file to its SHA-256.
+    """Results and working folders below ``root``; ``exam`` maps each test file to its SHA-256, ``code`` tells programs apart.
 
-    Everything is kept under a key of all it depends on, so that nothing stale is ever taken up.
+    Results are kept under a key of all they depend on, so that nothing stale is ever taken up. What a peer has learnt is kept
+    for the same rows, version and note: an adapter that learns otherwise changes its note.
     """
 
     root: Path
     lessons: Lessons
     exam: Mapping[str, str]
+    code: str = ""
 
     def folder(self, peer: Peer) -> Path:
         """The peer's own folder for these lessons; it is there after the call."""
@@ -93,7 +95,7 @@ class Store:
         return _digest([peer.name, peer.note, peer.version(), self.lessons.digest])
 
     def _examined(self, peer: Peer) -> str:
-        return _digest([self._learnt(peer), dict(self.exam)])
+        return _digest([self._learnt(peer), dict(self.exam), self.code])
 
     def _timed(self, peers: Sequence[Peer], setting: str) -> str:
         return _digest([setting, [self._examined(peer) for peer in peers]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from evaluation.metrics import Measure
@@ -19,7 +19,10 @@ _NONE = "–"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All peers of one run; ``files`` maps each test file to its SHA-256, ``rows`` counts what each peer could learn from."""
+    """All peers of one run; ``files`` maps each test file to its SHA-256, ``rows`` counts what each peer could learn from.
+
+    ``asked`` counts the messages of each suite.
+    """
 
     results: tuple[PeerResult, ...]
     pack_digest: str
@@ -28,6 +31,8 @@ class Comparison:
     files: Mapping[str, str]
     plan: Plan
     environment: Environment
+    asked: Mapping[str, int] = field(default_factory=dict)
+    machine: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def yingda_ms(self) -> float | None:
@@ -42,9 +47,10 @@ def to_json(found: Comparison) -> str:
         "pack": {"digest": found.pack_digest},
         "lessons": {"digest": found.lessons_digest, "rows": found.rows},
         "files": dict(found.files),
+        "asked": dict(found.asked),
         "timing": asdict(found.plan),
         "peers": [_peer(result, found.yingda_ms) for result in found.results],
-        "run": asdict(found.environment),
+        "run": {**asdict(found.environment), "machine": dict(found.machine)},
     }
     return json.dumps(tree, ensure_ascii=False, indent=2, default=dict) + "\n"
 
@@ -55,13 +61,17 @@ def to_markdown(found: Comparison) -> str:
     lines = [
         "# Peers side by side",
         "",
-        f"Every peer could learn from the same {found.rows} rows: the pack's training messages and the wordings of its entries. CPU time: "
-        f"one message at a time, {found.plan.passes} passes over the same {found.plan.messages} messages (or all, where there are fewer), "
-        "by turns; median, and range over the passes. Brackets: 95 % interval.",
+        f"Every peer could learn from the same {found.rows:,} rows: the pack's training messages and the wordings of its entries. Yingda's "
+        "bundle was made before, from these rows and the log datasets that its model card names. Every peer answers the same messages, "
+        "none of which is among the rows. CPU time: one message at a time, on one thread, "
+        f"{found.plan.passes} passes over the same {found.plan.messages} messages (or all, where there are fewer), "
+        "by turns, after a warm-up; median, and range over the passes. Brackets: two-sided 95 % Wilson interval; coverage at 95 % is no "
+        "share of independent rows and has none.",
     ]
     for suite in suites:
-        lines += ["", f"## {suite}", "", *_suite(suite, found)]
-    lines += ["", "## What they are", "", *_facts(found.results)]
+        asked = f" ({found.asked[suite]:,} messages)" if suite in found.asked else ""
+        lines += ["", f"## {suite}{asked}", "", *_suite(suite, found)]
+    lines += ["", "## What they are", "", *_facts(found.results), "", "## This run", "", *_run(found)]
     return "\n".join(lines) + "\n"
 
 
@@ -82,6 +92,19 @@ def _facts(results: Sequence[PeerResult]) -> Iterator[str]:
         state = result.state.value if result.reason is None else f"{result.state.value}: {result.reason}"
         cells = (result.name, result.version or _NONE, size, result.note, state)
         yield f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+
+def _run(found: Comparison) -> Iterator[str]:
+    environment, machine = found.environment, found.machine
+    packages = ", ".join(f"{name} {version}" for name, version in environment.packages.items() if version)
+    yield f"Commit {environment.commit or 'unknown'}; Python {environment.python}; {packages or 'packages unknown'}."
+    if machine:
+        yield f"Machine: {machine['cores']} cores, {machine['processor']}, {' '.join(machine['flags']) or 'no known vector instructions'}."
+    yield ""
+    yield "| what | SHA-256 |"
+    yield "|---|---|"
+    for name, digest in {"pack": found.pack_digest, "rows to learn from": found.lessons_digest, **found.files}.items():
+        yield f"| {name} | `{digest}` |"
 
 
 def _measure(measure: Measure | None) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import importlib.util
 import random
 import statistics
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from evaluation.peers.peer import Peer
@@ -56,14 +57,16 @@ def time_peers(
 ) -> tuple[Mapping[str, Cost], Mapping[str, str]]:
     """Costs, and by name why a peer has none: pass by pass each peer in turn answers every text (at least one) alone.
 
-    A peer that fails is left out of the passes after. ``tick`` is called after each peer's pass, outside its time.
+    Who begins changes from pass to pass, so that nobody always comes after the same one. A peer that fails is left out of the
+    passes after. ``tick`` is called after each peer's pass, outside its time.
     """
     spent: dict[str, list[float]] = {peer.name: [] for peer in peers}
     failed: dict[str, str] = {}
-    with _one_thread():
+    with _one_thread(), _nobodys_garbage():
         for number in range(passes + 1):  # the first is the warm-up
             part = texts if number else texts[:_WARM_UP]
-            for peer in peers:
+            first = number % len(peers) if peers else 0
+            for peer in (*peers[first:], *peers[:first]):
                 if peer.name not in failed:
                     try:
                         spent[peer.name].append(_pass(peer, part))
@@ -78,6 +81,18 @@ def _pass(peer: Peer, texts: Sequence[str]) -> float:
     for text in texts:
         peer.answer([text])
     return 1000 * (peer.cpu_s() - start) / len(texts)
+
+
+@contextmanager
+def _nobodys_garbage() -> Iterator[None]:
+    """Peers inside this process share its heap: what they learnt is set aside, or each collection would look through it all again,
+    at the cost of whoever happens to answer."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _one_thread() -> AbstractContextManager[object]:

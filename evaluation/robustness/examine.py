@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from evaluation.examination import SHOWN, Examination, Example
@@ -23,17 +23,33 @@ from yingda.domain.knowledge import Taxonomy
 _DIGITS = 6  # finer differences are rounding of the runtime, not of the model
 
 
-def examine_robustness(engine: Answerer, rows: Sequence[Row], cases: Sequence[Case], *, tick: Callable[[], None]) -> Examination:
-    """How ``engine`` bears small changes of ``rows``, and whether it does what ``cases`` expect; the same each time.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an engine made of perturbed messages and of written cases."""
 
-    Facts and page quote the messages, so ``rows`` must be public: a pack's own test messages. ``tick`` is called as often
-    as ``workload`` says.
+    invariance: Invariance
+    tried: tuple[Trial, ...]
+
+
+def examine_robustness(engine: Answerer, rows: Sequence[Row], cases: Sequence[Case], *, tick: Callable[[], None]) -> Examination:
+    """How ``engine`` bears small changes of ``rows``, and whether it does what ``cases`` expect; as ``ask`` and ``judge_asked``."""
+    return judge_asked(ask(engine, rows, cases, tick=tick))
+
+
+def ask(engine: Answerer, rows: Sequence[Row], cases: Sequence[Case], *, tick: Callable[[], None]) -> Asked:
+    """Ask ``engine`` small changes of ``rows``, and ``cases``; the same each time.
+
+    What is told of them quotes the messages, so ``rows`` must be public: a pack's own test messages. ``tick`` is called as
+    often as ``workload`` says.
     """
-    invariance = examine_invariance(engine, draw(rows, engine.knowledge.taxonomy), tick=tick)
-    tried = try_cases(engine, cases, tick=tick)
-    measures = _measures(invariance, tried)
+    return Asked(examine_invariance(engine, draw(rows, engine.knowledge.taxonomy), tick=tick), try_cases(engine, cases, tick=tick))
+
+
+def judge_asked(asked: Asked) -> Examination:
+    """The examination of what was ``asked``."""
+    invariance, tried = asked.invariance, asked.tried
     page = write_page(invariance, tried)
-    return Examination(NAME, measures, _facts(invariance, tried), page, examples=_examples(invariance, tried))
+    return Examination(NAME, _measures(invariance, tried), _facts(invariance, tried), page, examples=_examples(invariance, tried))
 
 
 def workload(rows: Sequence[Row], cases: Sequence[Case], taxonomy: Taxonomy) -> int:

@@ -8,12 +8,8 @@ make a lie of. Everything behind the encoder runs anew, over all rows of the tes
 from __future__ import annotations
 
 import json
-import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from importlib import import_module
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,26 +18,31 @@ import yaml
 from safetensors.numpy import load_file, save_file
 
 from evaluation.__main__ import main
-from evaluation.conversations.scenario import FOLDER as CONVERSATIONS
-from evaluation.conversations.scenario import read_scenarios
-from evaluation.robustness.cases import CASES, read_cases
 from evaluation.speed import NAME as SPEED
-from yingda import assemble
+from tests.says_no_kit import (
+    BUNDLE,
+    PACK,
+    ROOT,
+    Bench,
+    Change,
+    ForgetfulEngine,
+    Found,
+    SilentEngine,
+    SureEngine,
+    UntrainedHeads,
+    assert_refused,
+    edited,
+    exams,
+    make_pack,
+    shuffle_labels,
+    spoil,
+    with_encoder,
+    written,
+)
 from yingda import bundle as layout
-from yingda.bundle import open_bundle, write_manifest
-from yingda.domain.conversation import ConversationState
-from yingda.domain.decision import Answer, Outcome
+from yingda.bundle import open_bundle
 from yingda.domain.knowledge import DISPLEASED
-from yingda.domain.message import Message
-from yingda.engine import Encoder, Engine
-from yingda.pack import copy_knowledge, read_knowledge
-from yingda.runtime import Encodings
-from yingda.text.fingerprint import write_fingerprints
-
-ROOT = Path(__file__).parents[2]
-BUNDLE = ROOT / "models/current"
-PACK = ROOT / "data/packs/retail"
-EXAMS = ("test-*.jsonl", "multilingual.jsonl")
+from yingda.text.fingerprint import fingerprints, read_fingerprints
 
 GATES = ROOT / "evaluation/gates.yaml"
 LARGEST_INTENT = "ORDER_MODIFY"
@@ -57,107 +58,6 @@ CORE = {
     "robustness: minimum_function",
     "robustness: directional",
 }
-HEADS = {"intent": 22, "sentiment": 23}
-"""The heads of the encoder's graph, each with a seed."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What one evaluation gave: exit code, screen, the report for programs and the one for people."""
-
-    code: int
-    screen: str
-    report: Mapping[str, Any]
-    page: str
-
-    def gates(self, verdict: str) -> set[str]:
-        """The gates with ``verdict``, as ``suite: metric``."""
-        return {f"{gate['suite']}: {gate['metric']}" for gate in self.report["gates"] if gate["verdict"] == verdict}
-
-
-@dataclass
-class RememberingEncoder:
-    """Encodes each message once; ``known`` is shared by all engines with this very encoder file."""
-
-    encoder: Encoder
-    known: dict[tuple[int, ...], Encodings]
-
-    def run(self, ids: Sequence[Sequence[int]]) -> Encodings:
-        """As the encoder itself."""
-        for row in map(tuple, ids):
-            if row not in self.known:
-                self.known[row] = self.encoder.run([row])
-        found = [self.known[tuple(row)] for row in ids]
-        return Encodings(*(np.concatenate([getattr(one, name) for one in found]) for name in ("embedding", "intent", "sentiment")))
-
-
-@dataclass
-class UntrainedHeads:
-    """Intent and sentiment by a random map of the embedding, which is what a head is before training."""
-
-    encoder: Encoder
-
-    def run(self, ids: Sequence[Sequence[int]]) -> Encodings:
-        """As the encoder, but for its heads."""
-        found = self.encoder.run(ids)
-        drawn = {name: self._map(found.embedding, getattr(found, name).shape[1], seed) for name, seed in HEADS.items()}
-        return replace(found, **drawn)
-
-    def _map(self, embedding: Any, labels: int, seed: int) -> Any:
-        weights = np.random.default_rng(seed).standard_normal((embedding.shape[1], labels)).astype(np.float32)
-        return np.stack([row @ weights for row in embedding])
-
-
-@dataclass
-class SilentEngine:
-    """Has nothing to say to a text that is not among ``known``; ``forgets`` its candidates there, too."""
-
-    engine: Engine
-    known: frozenset[str]
-    forgets: bool
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.engine, name)
-
-    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None, /) -> list[Answer]:
-        """As the engine, or nothing."""
-        answers = zip(messages, self.engine.answer_many(messages, states), strict=True)
-        return [answer if message.text in self.known else self._silent(answer) for message, answer in answers]
-
-    def _silent(self, answer: Answer) -> Answer:
-        candidates = () if self.forgets else answer.candidates
-        return replace(answer, outcome=Outcome.NO_ANSWER, faq=None, accepted=None, candidates=candidates)
-
-
-Change = Callable[[Engine], Any]
-"""Spoils what no file of a bundle can."""
-
-
-@dataclass
-class Bench:
-    """`python -m evaluation` with what the encoder said before; ``root`` has a folder for all that is written."""
-
-    root: Path
-    pack: Path
-    encoded: dict[str, dict[tuple[int, ...], Encodings]] = field(default_factory=dict)
-
-    def loader(self, change: Change) -> Callable[[str], Any]:
-        """Imports what the command imports: engines remember, and no speed is measured."""
-
-        def open_engine(bundle: Path, *, pack: Path | None = None) -> Any:
-            return change(self._remembering(bundle, assemble.open_engine(bundle, pack=pack)))
-
-        fakes = {"yingda.assemble": SimpleNamespace(open_engine=open_engine), "evaluation.speed": SimpleNamespace(open_loop=None)}
-        return lambda name: fakes.get(name) or import_module(name)
-
-    def _remembering(self, bundle: Path, engine: Engine) -> Engine:
-        digest = open_bundle(bundle).manifest["files"][layout.ENCODER]["sha256"]
-        return with_encoder(engine, RememberingEncoder(engine._model.encoder, self.encoded.setdefault(digest, {})))
-
-
-def with_encoder(engine: Engine, encoder: Encoder) -> Engine:
-    """``engine`` that reads by ``encoder``."""
-    return Engine(replace(engine._model, encoder=encoder), engine._index, engine.knowledge)
 
 
 @pytest.fixture(scope="module")
@@ -179,58 +79,6 @@ def examine(bench: Bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         return Found(code, captured.out, report, (tmp_path / "out/evaluation.md").read_text("utf-8"))
 
     return _examine
-
-
-def make_pack(root: Path) -> Path:
-    """What the suites need of the retail pack: its knowledge and the labelled messages that no model sees."""
-    (root / "utterances").mkdir(parents=True)
-    copy_knowledge(PACK, root)
-    for path in exams(PACK):
-        (root / "utterances" / path.name).symlink_to(path)
-    for name in (CASES, CONVERSATIONS):
-        (root / name).symlink_to(PACK / name)
-    return root
-
-
-def exams(pack: Path) -> list[Path]:
-    return [path for pattern in EXAMS for path in sorted((pack / "utterances").glob(pattern))]
-
-
-def shuffle_labels(path: Path, *, seed: int) -> None:
-    """Give every row of a file the intent, entry and further entries of another row."""
-    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-    labels = [{name: row[name] for name in ("intent", "faq", "also") if name in row} for row in rows]
-    random.Random(seed).shuffle(labels)
-    kept = [{name: row[name] for name in row if name not in ("intent", "faq", "also")} for row in rows]
-    path.unlink()  # a link to the pack's own file
-    path.write_text("".join(json.dumps(row | label, ensure_ascii=False) + "\n" for row, label in zip(kept, labels, strict=True)), "utf-8")
-
-
-def spoil(root: Path, **changes: Callable[[Path], None]) -> Path:
-    """The shipped bundle at ``root`` with the named files changed, and a manifest that vouches for it all."""
-    wanted = {layout.KNOWLEDGE if name == "knowledge" else getattr(layout, name): change for name, change in changes.items()}
-    for path in BUNDLE.rglob("*"):
-        target = root / path.relative_to(BUNDLE)
-        if path.is_file() and path.name != layout.MANIFEST:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            touched = target.relative_to(root).parts[0] in wanted
-            target.write_bytes(path.read_bytes()) if touched else target.symlink_to(path)
-    for name, change in wanted.items():
-        change(root / name)
-    facts = {name: fact for name, fact in open_bundle(BUNDLE).manifest.items() if name not in ("format", "files")}
-    write_manifest(root, facts | {"knowledge_sha256": read_knowledge(root / layout.KNOWLEDGE).digest})
-    return root
-
-
-def edited(change: Callable[[dict[str, Any]], None]) -> Callable[[Path], None]:
-    """``change`` applied to the content of a JSON file."""
-
-    def _edit(path: Path) -> None:
-        fields = json.loads(path.read_text("utf-8"))
-        change(fields)
-        path.write_text(json.dumps(fields), "utf-8")
-
-    return _edit
 
 
 def cool_sentiment(fields: dict[str, Any]) -> None:
@@ -278,30 +126,6 @@ def draw_linear_view(path: Path) -> None:
     arrays["classes"] = generator.integers(0, len(arrays["bias"]), len(arrays["classes"])).astype(arrays["classes"].dtype)
     arrays["weights"] = generator.permutation(arrays["weights"])
     save_file(arrays | {"bias": np.zeros_like(arrays["bias"])}, path)
-
-
-def assert_refused(found: Found, by: set[str]) -> None:
-    """Exit code 1; screen and both reports name each gate of ``by`` with the figure that failed it, its margin and messages to read."""
-    assert found.code == 1
-    assert found.report["verdict"] == "failed"
-    assert by <= found.gates("failed")
-    assert "\nfailed (bundle " in found.screen
-    assert "/out/evaluation.html" in found.screen.splitlines()[-1]
-    assert found.page.startswith("# Evaluation: failed\n")
-    lines = found.screen.splitlines()
-    for gate in found.report["gates"]:
-        if f"{gate['suite']}: {gate['metric']}" in by:
-            value = {**found.report["suites"], **found.report["examinations"]}[gate["suite"]]["measures"][gate["metric"]]
-            why = f"{value['value']:.4f} over {value['n']} rows"
-            side, limit = next((side, gate[side]) for side in ("at_least", "at_most") if side in gate)
-            name = f"{gate['suite']}: {gate['metric']} {side.replace('_', ' ')} {limit:g}"
-            assert gate["value"] == value["value"]
-            assert gate["margin"] == pytest.approx(-abs(gate["value"] - limit), abs=1e-6)
-            assert gate["detail"].startswith(why)
-            (number,) = (number for number, line in enumerate(lines) if line.startswith(f"failed    {name}: {why}, misses by "))
-            assert f"| {name} | failed | {why}, misses by " in found.page
-            assert 1 <= len(gate["examples"]) <= 5
-            assert all(lines[number + 1 + place].strip().startswith(told["place"]) for place, told in enumerate(gate["examples"]))
 
 
 def test_the_shipped_bundle_passes_every_gate(examine: Callable[..., Found]) -> None:
@@ -367,7 +191,7 @@ def test_leaked_test_rows_are_refused_for_contamination(examine: Callable[..., F
     leaked = [json.loads(line)["text"] for line in exams(PACK)[0].read_text("utf-8").splitlines()[:40]]
 
     def leak(path: Path) -> None:
-        write_fingerprints(path, [*leaked, "别的消息"])
+        save_file({"rows": np.union1d(read_fingerprints(path), fingerprints(leaked))}, path)
 
     found = examine(spoil(tmp_path / "bundle", TRAINED=leak))
 
@@ -395,11 +219,93 @@ def test_silence_at_every_change_of_wording_is_refused(
     assert {"robustness: invariance", "robustness: invariance_all"} | kept <= found.gates("passed"), "silence misleads nobody"
 
 
-def written(pack: Path) -> Iterator[str]:
-    """Every text that the pack itself asks, without perturbation."""
-    for path in exams(pack):
-        yield from (json.loads(line)["text"] for line in path.read_text("utf-8").splitlines())
-    for case in read_cases(pack / CASES, read_knowledge(pack)):
-        yield from case.texts
-    for file in read_scenarios(pack, read_knowledge(pack)):
-        yield from (turn.text for scenario in file.scenarios for turn in scenario.turns)
+def test_wrong_answers_at_every_change_of_wording_are_refused(examine: Callable[..., Found], bench: Bench) -> None:
+    known = frozenset(written(bench.pack))
+
+    found = examine(change=lambda engine: SureEngine(engine, known))
+
+    assert_refused(found, by={"robustness: invariance", "robustness: invariance_all"})
+    assert "test: wrong_automatic_answers" in found.gates("passed"), "every message of the test files is answered as before"
+
+
+def test_an_engine_that_forgets_its_conversations_is_refused_for_them(examine: Callable[..., Found]) -> None:
+    found = examine(change=ForgetfulEngine)
+
+    assert_refused(found, by={"conversations: turns_passed"})
+    assert {gate.partition(":")[0] for gate in found.gates("failed")} == {"conversations"}
+
+
+def test_labels_in_another_order_than_the_models_outputs_are_refused(examine: Callable[..., Found], tmp_path: Path) -> None:
+    def sort_classes(fields: dict[str, Any]) -> None:
+        fields["matches"] = sorted(fields["matches"], reverse=True)
+        fields["intents"] = sorted(fields["intents"], reverse=True)
+
+    found = examine(spoil(tmp_path / "bundle", LABELS=edited(sort_classes)))
+
+    assert_refused(found, by={"test: faq_top1", "test: intent_accuracy", "test: least_found_intent"})
+
+
+def set_threshold(root: Path) -> tuple[Path, Path]:
+    """The threshold lowered by hand, and a manifest that vouches for it."""
+    thresholds = {**open_bundle(BUNDLE).manifest["thresholds"], "match": 0.85}
+    return spoil(root / "bundle", facts={"thresholds": thresholds}), PACK
+
+
+def edit_manifest(root: Path) -> tuple[Path, Path]:
+    """The threshold lowered by hand and nothing else."""
+    bundle = spoil(root / "bundle")
+    path = bundle / layout.MANIFEST
+    fields = json.loads(path.read_text("utf-8"))
+    fields["thresholds"]["match"] = fields["promise"]["match"]["threshold"] = 0.85
+    path.write_text(json.dumps(fields), "utf-8")
+    return bundle, PACK
+
+
+def lose_a_number(root: Path) -> tuple[Path, Path]:
+    """A calibration that came out as no number."""
+
+    def spoil_weight(fields: dict[str, Any]) -> None:
+        fields["confidence"]["bias"] = float("nan")
+
+    return spoil(root / "bundle", CALIBRATION=edited(spoil_weight)), PACK
+
+
+def repeat_rows(root: Path) -> tuple[Path, Path]:
+    """A test file in which every message stands twice, so that bounds come out narrower."""
+    pack = make_pack(root / "pack")
+    rows = (path := exams(pack)[0]).read_text("utf-8")
+    path.unlink()  # a link to the pack's own file
+    path.write_text(rows + rows, "utf-8")
+    return BUNDLE, pack
+
+
+def cut_rows(root: Path) -> tuple[Path, Path]:
+    """A test file that was cut while it was copied."""
+    pack = make_pack(root / "pack")
+    rows = (path := exams(pack)[0]).read_bytes()
+    path.unlink()
+    path.write_bytes(rows[: len(rows) // 2])
+    return BUNDLE, pack
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (set_threshold, "manifest.json: serves the threshold 0.85 for match, and the promise was made for 0.89"),
+        (edit_manifest, "manifest.json: a value in it was altered after it was written"),
+        (lose_a_number, "manifest.json: written for another version of Yingda; rebuild it"),
+        (repeat_rows, "test-1.jsonl:509 repeats the message of test-1.jsonl:1; remove one of them"),
+        (cut_rows, "test-1.jsonl"),
+    ],
+)
+def test_what_was_spoiled_by_hand_or_on_the_way_cannot_run(
+    change: Callable[[Path], tuple[Path, Path]], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle, pack = change(tmp_path)
+
+    assert main(["--bundle", str(bundle), "--pack", str(pack), "--out", str(tmp_path / "out")]) == 2
+
+    complaint = capsys.readouterr().err
+    assert complaint.startswith("evaluation could not run: ")
+    assert said in complaint
+    assert not (tmp_path / "out").exists()

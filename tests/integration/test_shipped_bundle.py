@@ -115,6 +115,16 @@ def test_every_gate_of_the_committed_report_is_decided_the_same_way_here(report:
             assert gate["verdict"] == before["verdict"], gate_name(gate)
 
 
+def test_the_whole_evaluation_ran_here_and_tells_how_long_each_part_took(again: dict[str, Any]) -> None:
+    """Every suite and examination over the bundle as it serves; the committed report says whether that is short enough for every change."""
+    took = again["run"]["took"]
+    assert set(took) == {"whole", "opening", "figures", "robustness", "conversations", SPEED, *again["suites"]}
+    assert all(part["cpu_s"] > 0 for name, part in took.items() if name != "conversations")
+    texts = [path.read_text("utf-8") for path in (PACK / "utterances").glob("test-*.jsonl")]
+    rows = sum(bool(line.strip()) for text in texts for line in text.split("\n"))
+    assert again["suites"]["test"]["rows"] == rows
+
+
 def test_speed_is_measured_here(again: dict[str, Any]) -> None:
     measures = again["run"][SPEED]["measures"]
     assert set(measures) == set(SPEED_METRICS)

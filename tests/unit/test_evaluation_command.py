@@ -135,7 +135,9 @@ def test_the_report_names_everything_it_depends_on(pack: Path, tmp_path: Path) -
     assert found["pack"] == {"digest": "d" * 64}
     data = (pack / "utterances" / "test-1.jsonl").read_bytes()
     assert found["files"]["test-1.jsonl"] == sha256(data).hexdigest()
-    assert set(found["run"]) == {"commit", "python", "packages", "diagrams", "latency_ms", "speed"}
+    assert set(found["run"]) == {"commit", "python", "packages", "diagrams", "took", "latency_ms", "speed"}
+    assert list(found["run"]["took"]) == ["whole", "opening", "test", "robustness", "conversations", "speed", "figures"]
+    assert all(set(part) == {"wall_s", "cpu_s"} for part in found["run"]["took"].values())
     assert {"numpy", "onnxruntime", "opencc", "scipy", "tokenizers"} <= set(found["run"]["packages"])
 
 

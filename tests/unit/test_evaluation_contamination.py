@@ -10,10 +10,13 @@ import pytest
 
 from evaluation.contamination import METRICS, examine_contamination
 from evaluation.examination import Examination
+from evaluation.gates import Gate, Side, Verdict, check
 from evaluation.rows import TestFile
 from tests.fakes_evaluation import make_row
-from yingda.bundle import TRAINED
+from tests.pack_kit import write_pack
+from yingda.bundle import KNOWLEDGE, TRAINED
 from yingda.domain.errors import BundleError
+from yingda.pack import copy_knowledge, read_knowledge
 from yingda.text.fingerprint import write_fingerprints
 
 TEXTS = ("ABC这件有货吗?", "请问多久发货", "怎么 取消订单")
@@ -102,6 +105,20 @@ def test_a_bundle_without_fingerprints_gives_no_value_and_the_page_says_why(tmp_
 
     assert (found.measures["contaminated_rows"].value, found.measures["contaminated_rows"].n) == (None, 0)
     assert "does not say which texts it was trained on" in found.page[0]
+
+
+@pytest.mark.parametrize("trained", [(), CLEAN], ids=["emptied", "of another bundle"])
+def test_fingerprints_without_the_bundles_own_wordings_decide_nothing(tmp_path: Path, trained: Sequence[str]) -> None:
+    knowledge = write_pack(tmp_path / "pack")
+    copy_knowledge(knowledge, tmp_path / KNOWLEDGE)
+    wordings = [text for entry in read_knowledge(knowledge).faq.values() for text in entry.texts()]
+
+    foreign, own = examined(tmp_path, exam(TEXTS), trained=trained), examined(tmp_path, exam(TEXTS), trained=[*trained, *wordings])
+
+    assert (foreign.measures["contaminated_rows"].value, own.measures["contaminated_rows"].value) == (None, 0.0)
+    assert f"of the {len(wordings)} wordings of its own entries, which every training sees, 0 are in" in foreign.missing
+    gate = Gate("contamination", "contaminated_rows", Side.AT_MOST, 0.005)
+    assert check([gate], [], [foreign])[0].verdict is Verdict.UNDECIDED
 
 
 def test_fingerprints_that_cannot_be_read_are_an_error_and_not_a_clean_result(tmp_path: Path) -> None:

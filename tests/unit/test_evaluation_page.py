@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ import pytest
 
 from evaluation.examination import Examination
 from evaluation.gates import EXAMINATIONS, Gate, Side, check
+from evaluation.markdown import to_markdown
 from evaluation.metrics import Measure
 from evaluation.page import to_html
 from evaluation.page.prose import to_markup
@@ -18,8 +20,9 @@ from evaluation.page.vector import inline_svg
 from evaluation.page.views import gate_views
 from evaluation.page.words import EXTRA_WORDS, METRIC_WORDS, TILES
 from evaluation.provenance import Environment
-from evaluation.report import Report
+from evaluation.report import Report, to_json
 from evaluation.suites import METRICS, SuiteResult, examine
+from evaluation.took import Took
 from tests.fakes_evaluation import make_judged, make_row
 from yingda.domain.decision import Outcome
 from yingda.domain.identity import ModelIdentity
@@ -211,6 +214,31 @@ def test_hostile_texts_are_shown_and_never_run() -> None:
 
 def test_the_page_asks_for_nothing_and_runs_nothing() -> None:
     assert_closed(to_html(report(), diagrams={"reliability.svg": SVG, "risk-coverage.svg": SVG}, extras=[extra()]))
+
+
+def test_the_page_fits_a_phone_and_paper() -> None:
+    html = to_html(report(suite(), suite("multilingual")), diagrams={"reliability.svg": SVG}, extras=[extra()])
+    seen, styles = Page(html).seen, "".join(re.findall(r"<style>(.*?)</style>", html, re.DOTALL))
+    metas = [attributes for tag, attributes in seen if tag == "meta"]
+
+    assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in metas
+    assert any("default-src 'none'" in (meta.get("content") or "") for meta in metas), "a browser would refuse to load anything"
+    phone, paper = (styles.split(query, 1)[1] for query in ("@media (max-width:", "@media print {"))
+    assert ".tiles" in phone and "@page { size: A4" in styles
+    assert "nav, .hint { display: none; }" in paper and "break-inside: avoid" in paper
+    assert "details::details-content { content-visibility: visible" in paper, "what is folded on the screen is printed, too"
+    # tables that are wider than a phone scroll by themselves, or turn into cards
+    tables = [attributes.get("class") or "" for tag, attributes in seen if tag == "table"]
+    assert tables and html.count('<div class="scroll"><table') + sum("cards" in kind for kind in tables) == len(tables)
+
+
+def test_how_long_the_evaluation_took_is_on_every_report() -> None:
+    timed = replace(report(), took={"whole": Took(83.04, 61.26), "test": Took(20.0, 18.5)})
+
+    text = page(timed).text
+    assert "评测用时 took, whole" in text and "83.0 s CPU 61.3 s" in text
+    assert "| whole | 83.0 | 61.3 |" in to_markdown(timed)
+    assert json.loads(to_json(timed))["run"]["took"]["test"] == {"wall_s": 20.0, "cpu_s": 18.5}
 
 
 def assert_closed(html: str) -> None:

@@ -97,3 +97,18 @@ def test_prices_of_another_form_are_refused(tmp_path: Path, listed: object) -> N
 
     with pytest.raises(EvaluationError, match="promise_prices cannot be read; rebuild the bundle"):
         read_prices(tmp_path)
+
+
+def manifest(tmp_path: Path, served: float, promised: float) -> Path:
+    promise = {"error_budget": 0.05, "match": {"threshold": promised, "right": 8}}
+    fields = {"thresholds": {"match": served, "clarify": 0.6}, "promise": promise}
+    (tmp_path / "manifest.json").write_text(json.dumps(fields), "utf-8")
+    return tmp_path
+
+
+def test_a_threshold_set_by_hand_is_refused(tmp_path: Path) -> None:
+    assert read_prices(manifest(tmp_path, 0.8, 0.8)) == ()
+    with pytest.raises(
+        EvaluationError, match=r"manifest\.json: serves the threshold 0\.7 for match, and the promise was made for 0\.8; rebuild"
+    ):
+        read_prices(manifest(tmp_path, 0.7, 0.8))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from evaluation.errors import EvaluationError
-from evaluation.rows import read_extra
+from evaluation.rows import pack_files, read_extra
 from tests.fakes_evaluation import write_pack, write_rows
 from yingda.domain.knowledge import Knowledge
 from yingda.pack import read_pack
@@ -28,6 +28,16 @@ def test_unknown_fields_are_ignored_and_known_ones_read(tmp_path: Path, knowledg
 
     row = file.rows[0]
     assert (row.text, row.also, row.sure, row.language) == ("多久发货", ("cancel-how",), True, "zh")
+
+
+@pytest.mark.parametrize("other", ["test-1.jsonl", "multilingual.jsonl"])
+def test_a_message_that_stands_twice_in_a_packs_own_files_is_refused(tmp_path: Path, other: str) -> None:
+    root = write_pack(tmp_path / "twice", {"test-1.jsonl": [GOOD | {"text": "几时到"}, GOOD]})
+    with (root / "utterances" / other).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(GOOD | {"text": " 多久發貨 "}) + "\n")
+
+    with pytest.raises(EvaluationError, match=r"\.jsonl:\d repeats the message of \S+\.jsonl:\d; remove one of them$"):
+        pack_files(root, read_pack(root))
 
 
 def test_intent_and_entry_may_be_unknown(tmp_path: Path, knowledge: Knowledge) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from evaluation.errors import EvaluationError
 from evaluation.outcomes import Judged, judge
 from evaluation.suites import METRICS, examine
 from evaluation.suites.mistakes import SHOWN
@@ -146,3 +147,9 @@ def test_every_row_is_judged_once_and_in_order() -> None:
 
 def test_every_metric_has_a_definition_of_one_line() -> None:
     assert all(metric.__doc__ and "\n" not in metric.__doc__ for metric in METRICS.values())
+
+
+@pytest.mark.parametrize("said", [Said(confidence=float("nan")), Said(intent_confidence=float("inf"))])
+def test_a_confidence_that_is_no_number_ends_the_evaluation(said: Said) -> None:
+    with pytest.raises(EvaluationError, match=r"^test-1\.jsonl:1: a confidence of the engine is no number; rebuild the bundle"):
+        judge(FakeEngine(otherwise=said), [make_row()], tick=lambda: None)

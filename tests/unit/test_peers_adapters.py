@@ -126,6 +126,15 @@ def test_the_bundle_is_part_of_the_version() -> None:
     assert peer.version() == "2026.1 (bbbbbbbbbbbb)"
 
 
+def test_another_base_encoder_is_another_version(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    one = EncoderPeer(tmp_path).version()
+    (tmp_path / "model.safetensors").write_bytes(b"other")
+
+    assert EncoderPeer(tmp_path).version() != one
+
+
 def test_without_a_base_encoder_its_peer_says_how_to_make_one(tmp_path: Path) -> None:
     assert "python -m training.base_encoder" in str(EncoderPeer(tmp_path / "base").available())
 
@@ -159,7 +168,8 @@ def test_a_worker_that_breaks_says_what_kind_of_error_it_was(lessons: Lessons, t
 
 
 def test_a_worker_that_cannot_learn_is_quoted_from_its_log(lessons: Lessons, tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=r"ValueError at peer_worker\.py:\d+; see .*fit\.log"):
+    said = r"^learning ended with exit code 1: ValueError at peer_worker\.py:\d+; see (?!/)\S*fit\.log$"
+    with pytest.raises(EvaluationError, match=said):
         fitted(worker(behaviour="break learning"), lessons, tmp_path)
     assert not (tmp_path / "fitted").exists()
 
@@ -168,7 +178,7 @@ def test_a_worker_whose_process_ends_is_noticed(lessons: Lessons, tmp_path: Path
     peer = worker(behaviour="leave")
     try:
         fitted(peer, lessons, tmp_path)
-        with pytest.raises(EvaluationError, match="its process ended"):
+        with pytest.raises(EvaluationError, match=r"^its process ended with exit code 3; run `python -m tests\.peer_worker serve FOLDER`"):
             peer.answer(["发货"])
     finally:
         peer.close()
@@ -179,7 +189,9 @@ def test_a_worker_without_a_python_or_package_is_skipped_with_the_remedy(tmp_pat
     assert REMEDY in str(worker(tmp_path / "python").available())
     missing = ProcessPeer("rasa", "", module="evaluation.peers.workers.no_such_worker", python=Path(sys.executable), remedy=REMEDY)
     assert str(missing.available()).endswith(REMEDY)
+    assert str(missing.available()).startswith(f"{Path(sys.executable).name} ended with exit code 1: ")
     assert "No module named" in str(missing.available())
+    assert "/" not in str(worker(tmp_path / "python").available()), "a report names no folder of one machine"
 
 
 @given(st.lists(st.sampled_from("abc"), max_size=30), st.integers(1, 5), st.integers(0, 9))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from evaluation.peers.peer import Lessons
+from evaluation.peers.peer import Lessons, Prediction
 from evaluation.peers.results import PeerResult, State, Store
 from evaluation.peers.run import Run, one_line, steps
 from evaluation.peers.timing import Plan
@@ -19,9 +20,11 @@ PLAN = Plan(messages=2, passes=3, seed=1)
 EXAM_SHA = {"test-1.jsonl": "e" * 64}
 
 
-def run(root: Path, peers: Sequence[FakePeer], *, lessons: Lessons | None = None, exam: dict[str, str] | None = None) -> list[PeerResult]:
+def run(
+    root: Path, peers: Sequence[FakePeer], *, lessons: Lessons | None = None, exam: dict[str, str] | None = None, code: str = "c"
+) -> list[PeerResult]:
     own, suites = small_exam(root / "pack")
-    store = Store(root / "out", lessons or own, exam or EXAM_SHA)
+    store = Store(root / "out", lessons or own, exam or EXAM_SHA, code)
     return Run(store, suites, PLAN, say=lambda _: None, tick=lambda: None).measure(peers)
 
 
@@ -43,8 +46,9 @@ def test_peers_are_timed_by_turns_one_message_at_a_time(tmp_path: Path) -> None:
     diary: list[str] = []
     run(tmp_path, [FakePeer("a", diary=diary), FakePeer("b", diary=diary)])
 
-    turn = ["a answers 1"] * 2 + ["b answers 1"] * 2
-    assert diary == ["a learns", "a answers 3", "b learns", "b answers 3", *turn, *turn * PLAN.passes]
+    a, b = ["a answers 1"] * 2, ["b answers 1"] * 2
+    first, second = [*a, *b], [*b, *a]  # who begins changes from pass to pass; the first one warms up
+    assert diary == ["a learns", "a answers 3", "b learns", "b answers 3", *first, *second, *first, *second]
 
 
 def test_the_cost_is_cpu_time_a_message_without_the_warm_up(tmp_path: Path) -> None:
@@ -109,7 +113,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert "b answers 3" in new.diary
 
 
-def test_another_version_note_material_or_exam_makes_a_kept_result_void(tmp_path: Path) -> None:
+def test_another_version_note_material_exam_or_program_makes_a_kept_result_void(tmp_path: Path) -> None:
     run(tmp_path, [FakePeer()])
     lessons, _ = small_exam(tmp_path / "pack")
 
@@ -118,6 +122,7 @@ def test_another_version_note_material_or_exam_makes_a_kept_result_void(tmp_path
         (FakePeer(note="other"), {}),
         (FakePeer(), {"lessons": replace(lessons, digest="0" * 64)}),
         (FakePeer(), {"exam": {"test-1.jsonl": "f" * 64}}),
+        (FakePeer(), {"code": "d"}),
     ):
         run(tmp_path, [peer], **changes)
         assert "fake answers 3" in peer.diary
@@ -129,6 +134,20 @@ def test_a_failure_is_not_kept(tmp_path: Path) -> None:
     (found,) = run(tmp_path, [FakePeer()])
 
     assert found.state is State.MEASURED
+
+
+def test_collections_of_the_shared_heap_are_nobodys_cost(tmp_path: Path) -> None:
+    frozen, before = list[int](), gc.get_freeze_count()
+
+    class Watching(FakePeer):
+        def answer(self, texts: Sequence[str]) -> list[Prediction]:
+            frozen.append(gc.get_freeze_count())
+            return super().answer(texts)
+
+    run(tmp_path, [Watching()])
+
+    assert frozen[0] == before and all(count > before for count in frozen[1:]), "set aside while peers are timed, and then alone"
+    assert gc.get_freeze_count() <= before
 
 
 def test_every_peer_is_closed(tmp_path: Path) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from evaluation.metrics import Measure
-from evaluation.peers.command import run
+from evaluation.peers.command import code_digest, run
 from evaluation.peers.results import PeerResult, State
 from evaluation.peers.table import Comparison, to_json, to_markdown
 from evaluation.peers.timing import Cost, Plan
 from evaluation.provenance import Environment
-from tests.fakes_evaluation import FakeOpener, exam, knows, write_pack
+from tests.fakes_evaluation import FakeEngine, FakeOpener, exam, knows, write_pack
+from yingda.domain.errors import BundleError
 
 SCORES = {"test": {"faq_top1": Measure(0.5, 10, 0.2, 0.8), "intent_accuracy": Measure(0.75, 12), "coverage_at_95": Measure(None, 0)}}
 RESULTS = (
@@ -24,7 +25,10 @@ RESULTS = (
 
 
 def comparison(*results: PeerResult) -> Comparison:
-    return Comparison(results or RESULTS, "d" * 64, "m" * 64, 5, {"test-1.jsonl": "e" * 64}, Plan(), Environment("abc", "3.11.7", {}))
+    environment = Environment("abc", "3.11.7", {"numpy": "2.9.9", "scipy": None})
+    machine = {"cores": 2, "processor": "Some CPU", "flags": ["avx2", "fma"]}
+    files, asked = {"test-1.jsonl": "e" * 64}, {"test": 1142}
+    return Comparison(results or RESULTS, "d" * 64, "m" * 64, 5, files, Plan(), environment, asked, machine)
 
 
 def test_a_line_has_accuracy_cost_and_its_ratio_to_yingda() -> None:
@@ -40,6 +44,24 @@ def test_a_peer_that_did_not_run_is_in_every_table_with_its_reason() -> None:
 
     assert "| rasa | – | – | – | – | – |" in page
     assert "| rasa | – | – | DIET | skipped: name a Python |" in page
+
+
+def test_the_page_says_of_what_run_it_is() -> None:
+    page = to_markdown(comparison())
+
+    assert "the same 5 rows" in page and "## test (1,142 messages)" in page
+    assert "Commit abc; Python 3.11.7; numpy 2.9.9." in page
+    assert "Machine: 2 cores, Some CPU, avx2 fma." in page
+    assert f"| test-1.jsonl | `{'e' * 64}` |" in page and f"| pack | `{'d' * 64}` |" in page
+
+
+def test_a_peer_that_failed_is_in_every_table_with_its_reason() -> None:
+    failed = PeerResult("rasa", "DIET", State.FAILED, reason="learning ended with exit code 1: ValueError at rasa_worker.py:40")
+
+    page = to_markdown(comparison(*RESULTS[:2], failed))
+
+    assert "| rasa | – | – | – | – | – |" in page
+    assert "| rasa | – | – | DIET | failed: learning ended with exit code 1: ValueError at rasa_worker.py:40 |" in page
 
 
 def test_without_yingda_there_is_no_ratio() -> None:
@@ -66,6 +88,26 @@ def test_the_command_compares_and_writes_both_files(tmp_path: Path, capsys: pyte
     assert [(peer["name"], peer["state"]) for peer in found["peers"]] == [("yingda", "measured"), ("bm25", "measured"), ("rasa", "skipped")]
     assert found["peers"][0]["suites"]["test"]["faq_top1"]["value"] == 1.0
     assert capsys.readouterr().out == (tmp_path / "out" / "peers.md").read_text(encoding="utf-8")
+
+
+def test_a_peer_that_fails_ends_the_command_with_1_and_stands_on_the_page(tmp_path: Path) -> None:
+    rows = exam(9)
+    pack = write_pack(tmp_path / "pack", {"test-1.jsonl": rows})
+    words = ["--pack", str(pack), "--out", str(tmp_path / "out"), "--only", "bm25", "yingda", "--passes", "1"]
+
+    def opener(bundle: Path, *, pack: Path | None = None) -> FakeEngine:
+        raise BundleError("models/current: there is no bundle folder here; build one")
+
+    assert run(words, opener=opener) == 1
+
+    page = (tmp_path / "out/peers.md").read_text(encoding="utf-8")
+    assert "failed: models/current: there is no bundle folder here; build one |" in page
+    assert "| bm25 | 0" in page or "| bm25 | 1" in page
+
+
+def test_the_sources_are_told_apart() -> None:
+    assert len(code_digest()) == 64
+    assert code_digest() == code_digest()
 
 
 def test_an_unknown_peer_is_refused_with_the_names_there_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from training.benchmark.rows import Material, PairRow, RowT, TextRow, pair_row, parse, text_row
@@ -13,19 +14,24 @@ Fetch = Callable[[str, str | None, str], Iterable[Mapping[str, Any]]]
 """Rows of a hub data set by its name, configuration and split, with names in place of class numbers."""
 
 
-def fetch(name: str, config: str | None, split: str) -> Iterator[Mapping[str, Any]]:
-    """Download through ``datasets``; rows are kept in its own cache, outside the repository."""
-    import datasets  # here, for it takes seconds to import and most runs read a folder
+def fetch(name: str, config: str | None, split: str, *, load: Callable[[str], Any] = import_module) -> Iterator[Mapping[str, Any]]:
+    """Download through ``datasets``, which ``load`` imports; rows are kept in its own cache, outside the repository.
 
+    Raises MaterialError where the library or the hub cannot be reached.
+    """
     try:
-        rows = datasets.load_dataset(name, config, split=split)
+        library = load("datasets")  # now, for it takes seconds to import and most runs read a folder
+    except ImportError as error:
+        raise MaterialError("datasets cannot be imported; install it with: pip install -e '.[train]', or give a folder") from error
+    try:
+        rows = library.load_dataset(name, config, split=split)
+        names = {field: kind for field, kind in rows.features.items() if isinstance(kind, library.ClassLabel)}
+        for row in rows:
+            yield {field: names[field].int2str(value) if field in names else value for field, value in row.items()}
     except Exception as error:  # the library raises many kinds: of its own, of the hub's client, of the network
         raise MaterialError(
             f"the hub data set {name!r} cannot be loaded ({type(error).__name__}); check your connection, or give a folder"
         ) from error
-    names = {field: kind for field, kind in rows.features.items() if isinstance(kind, datasets.ClassLabel)}
-    for row in rows:
-        yield {field: names[field].int2str(value) if field in names else value for field, value in row.items()}
 
 
 def read_hub(dataset: DataSet, fetched: Fetch = fetch) -> Material[TextRow] | Material[PairRow]:

@@ -165,7 +165,7 @@ def run(argv: Sequence[str], *, hub: Reader = read_hub) -> int:
     console = Console(stderr=True)
 
     def say(line: str) -> None:
-        console.print(line, markup=False, highlight=False)
+        console.print(line, markup=False, highlight=False, soft_wrap=True)  # one line is one line, however narrow the terminal
 
     reader: Reader = hub if args.hub else lambda dataset: read_folder(args.data, dataset)
     try:
