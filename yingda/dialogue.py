@@ -277,7 +277,7 @@ def turn_record(engine: Decider, request: Request, answer: Answer, told: Told, c
         message_id=message.message_id,
         digest=request.digest,
         at=message.at,
-        text=Masked(mask(message.text)),
+        text=Masked(answer.masked or mask(message.text)),
         state=answer.state,
         answer=told.record,
         facts=facts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import reduce
 from itertools import chain
 from time import perf_counter
 
@@ -231,14 +232,14 @@ class Engine:
         start = perf_counter()
         candidates = self._settled_first(turn)
         accepted = candidates[0] if candidates[0].confidence >= self._model.thresholds.match else None
-        evidence = self._weigh(turn, candidates, accepted)
+        language = language_of(turn, self._english)
+        needs = self._needs(turn, candidates, language)
+        evidence = self._weigh(turn, candidates, accepted, needs)
         verdict = decide(evidence)
         ruled = self._rule(evidence, verdict)
         verdict = apply_rules(verdict, ruled, evidence)
         offered = self._offered(turn, candidates, verdict)
         entry = evidence.accepted if verdict.outcome is Outcome.ANSWERED else None
-        language = language_of(turn, self._english)
-        needs = self._needs(turn, candidates)
         request = ReplyRequest(
             with_spoken(turn.message, turn.classification.entities, self.knowledge),
             language,
@@ -274,11 +275,12 @@ class Engine:
             explanation=steps,
             state=replace(verdict.state, offered=choices, language=language),
             second_response=verdict.second_response,
+            masked=evidence.masked,
         )
 
-    def _weigh(self, turn: Turn, candidates: tuple[Candidate, ...], accepted: Candidate | None) -> Evidence:
+    def _weigh(self, turn: Turn, candidates: tuple[Candidate, ...], accepted: Candidate | None, needs: Needs) -> Evidence:
         """All that the policy looks at."""
-        knowledge, question, needs = self.knowledge, turn.state.question, self._needs(turn, candidates)
+        knowledge, question = self.knowledge, turn.state.question
         entry = knowledge.faq[accepted.id] if accepted else None
         open_entry = knowledge.faq.get(question.about) if question else None
         topic = open_entry.intent if open_entry else question.about if question else None
@@ -326,13 +328,11 @@ class Engine:
 
     def _rule(self, evidence: Evidence, verdict: Verdict) -> RuleOutcome:
         """What the operator's rules set, documents in order: what an earlier one sets, a later one does not change."""
-        found = RuleOutcome()
-        if self._rules:
-            timed = any(rules.tells_time for rules in self._rules)
-            seen = rule_input(evidence, verdict, clock=clock_of(self.knowledge, evidence.message) if timed else None)
-            for rules in self._rules:
-                found = found.filled_from(rules.evaluate(seen))
-        return found
+        if not self._rules:
+            return RuleOutcome()
+        timed = any(rules.tells_time for rules in self._rules)
+        seen = rule_input(evidence, verdict, clock=clock_of(self.knowledge, evidence.message) if timed else None)
+        return reduce(RuleOutcome.filled_from, (rules.evaluate(seen) for rules in self._rules))
 
     def _settled_first(self, turn: Turn) -> tuple[Candidate, ...]:
         """The candidates; one that the customer chose, or gave facts for, comes first and is beyond doubt."""
@@ -371,12 +371,10 @@ class Engine:
         own = [entry.id] if entry and may_be_offered(self.knowledge, entry) else []
         return [each for each in dict.fromkeys(chain(own, *near)) if each not in seen]
 
-    def _needs(self, turn: Turn, candidates: tuple[Candidate, ...]) -> Needs:
-        """What the best entry needs of the customer."""
+    def _needs(self, turn: Turn, candidates: tuple[Candidate, ...], language: str) -> Needs:
+        """What the best entry needs of the customer, who is answered in ``language``."""
         entry, found = self.knowledge.faq[candidates[0].id], turn.classification.entities
-        needs = needs_of(
-            entry, self.knowledge, turn.message, language=language_of(turn, self._english), given=turn.state.facts, entities=found
-        )
+        needs = needs_of(entry, self.knowledge, turn.message, language=language, given=turn.state.facts, entities=found)
         # what the customer has read is not held back, nor asked for, unless a value of the message makes it another answer
         return needs.as_read(entry.ask) if has_read(turn) and not needs.filled else needs
 

@@ -29,7 +29,8 @@ def log_odds(probability: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def sigmoid(value: NDArray[np.float32]) -> NDArray[np.float32]:
     """Inverse of ``log_odds``."""
-    return np.asarray(1.0 / (1.0 + np.exp(-np.clip(value, -80.0, 80.0))), np.float32)
+    clipped = np.minimum(np.maximum(value, -80.0), 80.0)
+    return np.asarray(1.0 / (1.0 + np.exp(-clipped)), np.float32)
 
 
 def ranges(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.intp]:

@@ -165,7 +165,7 @@ def test_a_connection_tells_that_its_client_left_without_being_asked(path: str, 
 
     async def story(talk: Talk) -> None:
         running = await busy(talk)
-        scope, departure, sent = asgi(path, body), Departure(), list[Message]()
+        scope, departure, sent = asgi(path), Departure(), list[Message]()
         attach_departure(scope, departure)
         whole: list[Message] = [{"type": "http.request", "body": json.dumps(body).encode(), "more_body": False}]
 

@@ -10,6 +10,7 @@ from typing import Any
 from tests.fakes_core import FakeEncoder, tiny_engine, tiny_knowledge, without_entry
 from yingda.domain.message import Message
 from yingda.runtime import Encodings
+from yingda.text.masking import mask
 
 
 class CountingEncoder:
@@ -53,6 +54,13 @@ def test_the_time_of_a_text_that_was_known_holds_no_encoding() -> None:
     assert first.encode > 0
     assert again.encode == 0
     assert again.total > 0
+
+
+def test_an_engine_that_has_masked_a_message_says_so() -> None:
+    engine = tiny_engine(cache_size=10)
+    for text in ("什么时候发货", "什么时候发货，电话13812345678") * 2:  # the second time it is known whether there is anything to mask
+        assert engine.answer(Message(text)).masked == mask(text)
+    assert tiny_engine().answer(Message("什么时候发货，电话13812345678")).masked == ""
 
 
 def test_without_a_size_every_message_is_encoded() -> None:

@@ -201,7 +201,7 @@ WORDS = (
 
 
 def test_the_facts_that_a_message_can_give_are_those_that_are_looked_for() -> None:
-    assert {type_ for type_, _ in entities._PATTERNS if type_} == FACTS_IN_TEXT
+    assert {type_ for _, patterns in entities._CUED for type_, _ in patterns if type_} == FACTS_IN_TEXT
 
 
 @given(st.lists(st.sampled_from(WORDS), max_size=12).map("".join))

@@ -80,6 +80,13 @@ def test_a_cell_holds_as_it_reads(field: str, cell: str, yes: dict[str, object],
     assert rules.evaluate(seen(**no)).rows == ()
 
 
+def test_words_that_no_cell_names_ask_for_no_further_run() -> None:
+    rules = compile_rules(written([row("r", keywords="contains($, '投诉') and not contains($, '退款')", priority="'high'")]), known=KNOWN)
+    for words in (("投诉",), ("投诉", "发票"), ("物流", "投诉"), ("投诉", "退款"), ("退款", "发票", "投诉"), (), ("发票",)):
+        assert (rules.evaluate(seen(keywords=words)).rows == ("r",)) is ("投诉" in words and "退款" not in words)
+    assert rules._outcome_of.cache_info().misses == 4  # one for each order of the words that are named
+
+
 def test_a_row_covered_by_the_rows_above_is_shadowed_and_shown() -> None:
     found = only(
         row("vip", tier="'vip'", priority="'high'"),

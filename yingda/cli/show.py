@@ -15,7 +15,9 @@ from yingda.domain.knowledge import Knowledge
 
 def as_record(answer: Answer) -> dict[str, Any]:
     """The whole decision as plain JSON values."""
-    return asdict(answer)
+    record = asdict(answer)
+    del record["masked"]  # for the store; who asks here has the message
+    return record
 
 
 def as_table(answer: Answer, knowledge: Knowledge) -> Table:

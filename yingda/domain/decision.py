@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from yingda.domain.conversation import NEW, ConversationState
@@ -170,6 +170,7 @@ class Answer:
     ``candidates`` always holds the best entries. ``faq`` is the entry that was sent, set only when answered.
     ``accepted`` is the entry whose match the engine stands behind, also when a person then takes over.
     ``state`` is the conversation after this message; ``second_response`` marks the second try after a first dissatisfied message.
+    ``masked`` is the message without personal data where the engine has masked it, for whoever stores it; else empty.
     """
 
     outcome: Outcome
@@ -183,3 +184,4 @@ class Answer:
     explanation: tuple[Step, ...]
     state: ConversationState = NEW
     second_response: bool = False
+    masked: str = field(default="", repr=False, compare=False)

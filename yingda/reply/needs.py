@@ -60,7 +60,7 @@ def needs_of(
     known, filled = {*given, *now}, with_spoken(message, entities, knowledge)
     texts = (in_language(entry.answer, language),)
     lacking = _facts(texts, knowledge, filled, language)
-    before = _facts(texts, knowledge, message, language)
+    before = lacking if filled is message else _facts(texts, knowledge, message, language)
     wanted = tuple(dict.fromkeys((*missing_facts(entry, knowledge, message, ()), *lacking)))
     open_ = tuple(fact for fact in wanted if fact not in known)
     can_be_given = tuple(fact for fact in open_ if fact in FACTS_IN_TEXT or fact in entry.ask)

@@ -84,18 +84,15 @@ def features(log_posterior: NDArray[np.float32], views: Views, intents: NDArray[
     rows = np.arange(len(entries))
     order = np.argsort(-entries, axis=1)
     best, second = order[:, 0], order[:, min(1, count - 1)]
-    return np.stack(
-        [
-            log_odds(entries[rows, best]),
-            np.minimum(log_posterior[rows, best] - log_posterior[rows, second], 12.0),
-            log_odds(intents[rows, space.intents[best]]),
-            log_odds(np.exp(log_posterior[:, count:]).sum(1)),
-            views.cosine.argmax(1) == best,
-            np.where(np.isnan(views.linear), -np.inf, views.linear).argmax(1) == best,
-            views.cosine[rows, best],
-        ],
-        axis=1,
-    ).astype(np.float32)
+    known = views.linear if isinstance(space.trained, slice) else np.where(np.isnan(views.linear), -np.inf, views.linear)
+    shares = entries[rows, best], intents[rows, space.intents[best]], np.exp(log_posterior[:, count:]).sum(1)
+    found = np.empty((len(rows), len(FEATURES)), np.float32)
+    found[:, 0], found[:, 2], found[:, 3] = log_odds(np.array(shares))
+    found[:, 1] = np.minimum(log_posterior[rows, best] - log_posterior[rows, second], 12.0)
+    found[:, 4] = views.cosine.argmax(1) == best
+    found[:, 5] = known.argmax(1) == best
+    found[:, 6] = views.cosine[rows, best]
+    return found
 
 
 def confidences(

@@ -37,21 +37,37 @@ _ENGLISH_ORDER = (
     r"(?<![A-Za-z])order(?:(?: ?(?:number|num|no\b\.?|id)|\s?#)\s?(?:is|was|[:：#])?\s?#?\s?(?=[A-Z]{0,4}-?\d{4})|\s(?=[A-Z]{0,4}-?\d{6}))"
 )
 
-# order matters: the first pattern that claims a stretch of text keeps it; what has no type is claimed and not told
-_PATTERNS = (
-    ("invoice_title", re.compile(rf"{_TITLE}[\s是为写开填]{{0,3}}[\s:：]{{0,2}}(?P<value>{_ORG}{_BEHIND})")),
-    ("invoice_title", re.compile(rf"(?<![\u3400-\u9fff])(?P<value>{_ORG}[\s,，;；、]{{0,3}}(?:{_TAX}|{_CODE}))")),
-    ("invoice_title", re.compile(rf"抬[头頭]\s?[:：]\s?{_ASKED}(?P<value>[^\s,，。;；!！?？〔]{{2,40}}{_BEHIND})")),
-    ("invoice_title", re.compile(r"抬[头頭][\s是为写开填给]{0,3}(?P<value>个人)(?=就行|就好|即可|吧|$|[\s,，。.!！])")),
-    ("", re.compile(_TAX)),
-    ("phone", re.compile(r"(?<!\d)(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?!\d)")),
-    ("tracking_no", re.compile(r"(?<![A-Za-z0-9])(?:SF|JD|YT|ZTO|STO|YD|EMS|DB|JT)[A-Z]{0,3}\d{9,18}(?!\d)", re.IGNORECASE)),
-    ("order_no", re.compile(r"(?<![A-Za-z0-9])(?:DD|NO|ORD)[-#:]?\d{4,20}(?!\d)|(?<!\d)\d{14,20}(?!\d)", re.IGNORECASE)),
-    ("order_no", re.compile(r"(?<=订单号)[:：是为\s]*[A-Za-z]{0,4}\d{4,20}(?!\d)")),
-    ("order_no", re.compile(rf"{_ENGLISH_ORDER}(?P<value>[A-Z]{{0,4}}-?\d{{4,20}})(?![\dA-Za-z])", re.IGNORECASE)),
-    ("amount", re.compile(r"(?<![\d.])\d{1,7}(?:\.\d{1,2})?\s?(?:元|块钱|块)(?!\w?[零售])|[¥￥]\s?\d{1,7}(?:\.\d{1,2})?")),
-    ("photo", re.compile("|".join(_PHOTO), re.IGNORECASE)),
-    ("address", re.compile(rf"{OPEN}地址{CLOSE}")),
+_TITLED = re.compile("抬|名称|全称")
+_NUMBERED = re.compile(r"\d")
+_PICTURED = re.compile("[图照相]|image|photo|picture|screenshot|img", re.IGNORECASE)
+_MASKED = re.compile(OPEN)
+
+# order matters: the first pattern that claims a stretch of text keeps it; what has no type is claimed and not told. Before some
+# patterns stands what must be somewhere for any of them to hold: it is looked for first, for it costs less
+_CUED = (
+    (_TITLED, (("invoice_title", re.compile(rf"{_TITLE}[\s是为写开填]{{0,3}}[\s:：]{{0,2}}(?P<value>{_ORG}{_BEHIND})")),)),
+    (_NUMBERED, (("invoice_title", re.compile(rf"(?<![\u3400-\u9fff])(?P<value>{_ORG}[\s,，;；、]{{0,3}}(?:{_TAX}|{_CODE}))")),)),
+    (
+        _TITLED,
+        (
+            ("invoice_title", re.compile(rf"抬[头頭]\s?[:：]\s?{_ASKED}(?P<value>[^\s,，。;；!！?？〔]{{2,40}}{_BEHIND})")),
+            ("invoice_title", re.compile(r"抬[头頭][\s是为写开填给]{0,3}(?P<value>个人)(?=就行|就好|即可|吧|$|[\s,，。.!！])")),
+        ),
+    ),
+    (
+        _NUMBERED,
+        (
+            ("", re.compile(_TAX)),
+            ("phone", re.compile(r"(?<!\d)(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}(?!\d)")),
+            ("tracking_no", re.compile(r"(?<![A-Za-z0-9])(?:SF|JD|YT|ZTO|STO|YD|EMS|DB|JT)[A-Z]{0,3}\d{9,18}(?!\d)", re.IGNORECASE)),
+            ("order_no", re.compile(r"(?<![A-Za-z0-9])(?:DD|NO|ORD)[-#:]?\d{4,20}(?!\d)|(?<!\d)\d{14,20}(?!\d)", re.IGNORECASE)),
+            ("order_no", re.compile(r"(?<=订单号)[:：是为\s]*[A-Za-z]{0,4}\d{4,20}(?!\d)")),
+            ("order_no", re.compile(rf"{_ENGLISH_ORDER}(?P<value>[A-Z]{{0,4}}-?\d{{4,20}})(?![\dA-Za-z])", re.IGNORECASE)),
+            ("amount", re.compile(r"(?<![\d.])\d{1,7}(?:\.\d{1,2})?\s?(?:元|块钱|块)(?!\w?[零售])|[¥￥]\s?\d{1,7}(?:\.\d{1,2})?")),
+        ),
+    ),
+    (_PICTURED, (("photo", re.compile("|".join(_PHOTO), re.IGNORECASE)),)),
+    (_MASKED, (("address", re.compile(rf"{OPEN}地址{CLOSE}")),)),
 )
 _ADDRESS = "地址"
 """The kind that masking calls an address."""
@@ -82,9 +98,11 @@ def _claims(text: str, named: NamedFacts | None) -> Iterator[tuple[str, str, int
 
     Addresses come as masking finds them; times and names last, for a number may be part of all else first.
     """
-    for type_, pattern in _PATTERNS:
-        for match in pattern.finditer(text):
-            yield type_, "", *match.span("value" if "value" in pattern.groupindex else 0)
+    for cue, patterns in _CUED:
+        if cue.search(text):
+            for type_, pattern in patterns:
+                for match in pattern.finditer(text):
+                    yield type_, "", *match.span("value" if "value" in pattern.groupindex else 0)
     if _PLACED.search(text):
         yield from (("address", "", item.start, item.end) for item in find_items(text) if item.kind == _ADDRESS)
     yield from (("time" if happened else "", "", start, end) for happened, start, end in find_times(text))

@@ -83,8 +83,11 @@ class LinearView:
         if not counts:
             return view.bias
         features = np.array(list(counts), np.int64)
-        values = np.array([1.0 if n == 1 else 1.0 + math.log(n) for n in counts.values()], np.float32) * view.idf[features]
-        values *= view.scale / np.sqrt((values**2).sum())
+        values = view.idf[features]
+        for place, count in enumerate(counts.values()):
+            if count > 1:  # hardly a gram comes twice
+                values[place] *= 1.0 + math.log(count)
+        values *= view.scale / np.sqrt(np.add.reduce(values * values))
         starts = view.indptr[features]
         lengths = view.indptr[features + 1] - starts
         flat = ranges(starts, lengths)  # positions of all stored weights of these grams, without a Python loop over grams

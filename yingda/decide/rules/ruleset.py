@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -29,6 +29,9 @@ _NUMBER = "row_number"
 
 NOTHING = RuleOutcome()
 
+Read = Callable[[RuleInput], object]
+"""What a column holds for a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -47,9 +50,8 @@ class RuleSet:
         rows = zip(table.rows, judged, strict=True)
         self.rules = tuple(Rule(row.number, row.id, row.description, one.outcome) for row, one in rows)
         self.findings = findings
-        self._reads: tuple[tuple[str, Callable[[RuleInput], object]], ...] = tuple(
-            (heading.field, columns[heading.field].read) for heading in table.inputs
-        )
+        named = frozenset(word for one in judged for choice in one.cells.choices for word in choice)
+        self._reads: tuple[tuple[str, Read], ...] = tuple((heading.field, _read(columns[heading.field], named)) for heading in table.inputs)
         self.tells_time = any(columns[heading.field].timed for heading in table.inputs)
         # a static loader compiles the table once; a decision made from JSON is slower (reports/bench/rules.md)
         self._engine = zen.ZenEngine({"loader": {"type": "static", "content": {_KEY: _model(table)}}})
@@ -75,6 +77,13 @@ class RuleSet:
         context = {field: value for (field, _), value in zip(self._reads, values, strict=True)}
         found: dict[str, Any] = self._engine.evaluate(_KEY, context)["result"]
         return found
+
+
+def _read(column: Column, named: Collection[str]) -> Read:
+    """What ``column`` reads; of keywords those that cells name alone: the others decide nothing, and nearly every message has its own."""
+    if column.kind is not Kind.WORDS:
+        return column.read
+    return lambda seen: [word for word in seen.keywords if word in named]
 
 
 def compile_rules(text: str, *, known: KnownNames) -> RuleSet:
