@@ -29,8 +29,8 @@ def suite() -> SuiteResult:
 
 
 def evaluate(folder: Path, drawer: Drawer) -> Path:
-    rows = exam(12)
-    pack = write_pack(folder / "pack", {"test-1.jsonl": rows, "test-2.jsonl": rows[:1]})
+    rows = exam(13)
+    pack = write_pack(folder / "pack", {"test-1.jsonl": rows[:12], "test-2.jsonl": rows[12:]})
     run(["--pack", str(pack), "--out", str(folder / "out")], opener=FakeOpener(knows(rows)), draw=drawer)
     return folder / "out"
 
