@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from serving.process_metrics import Mirror, collect_process
 from serving.readings import Rise
@@ -49,6 +52,30 @@ class _Series(dict[str | tuple[str, ...], Parent]):
         series: Parent = self._parent.labels(*([values] if isinstance(values, str) else values))
         self[values] = series
         return series
+
+
+class _Together(Collector):
+    """What the processes that share ``folder`` counted.
+
+    A file has no length for a moment after it is made, and for good where its process was killed in that moment: prometheus_client
+    would fail on it, and it holds nothing.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics; gauges that end meanwhile are passed over."""
+        files = [str(path) for path in self._folder.glob("*.db") if _length(path)]
+        metrics: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return metrics
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def method_label(method: str) -> str:
@@ -195,7 +222,7 @@ class Metrics:
     def _of_all(self) -> CollectorRegistry:
         """What the processes counted, together; those that have ended keep their counters and lose their gauges."""
         registry = CollectorRegistry()
-        MultiProcessCollector(registry, self._shared)  # type: ignore[no-untyped-call]
+        registry.register(_Together(Path(self._shared or "")))
         return registry
 
     def _refresh(self, stop: Event) -> None:
