@@ -254,9 +254,8 @@ def report(profiles: Sequence[Profile], facts: Mapping[str, Any]) -> str:
     for name in names:
         cells = [f"{k[name].us:g} ({_share(k[name].us, p)})" if name in k else "–" for k, p in zip(by_name, profiles, strict=True)]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines.append(
-        f"| rest: event loop, changes of threads, collector, stopwatches | {' | '.join(f'{p.rest_us:g} ({_share(p.rest_us, p)})' for p in profiles)} |"
-    )
+    rests = " | ".join(f"{p.rest_us:g} ({_share(p.rest_us, p)})" for p in profiles)
+    lines.append(f"| rest: event loop, changes of threads, collector, stopwatches | {rests} |")
     lines.append(f"| **whole** | {' | '.join(f'**{p.timed_us:g}**' for p in profiles)} |")
     lines.append(f"| whole without stopwatches | {' | '.join(f'{p.plain_us:g}' for p in profiles)} |")
     lines += ["", f"Requests a column: {', '.join(f'{p.requests:,}' for p in profiles)}."]
