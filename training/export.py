@@ -80,6 +80,17 @@ def export_float(network: Network, path: Path) -> None:
     onnx.save(graph, path)
 
 
+def strip_origin(path: Path) -> None:
+    """Take out of the graph at ``path`` what tells how it was made: stack traces of the exporter with paths of the machine, names of
+    its modules, notes of the quantiser. They are a fiftieth of the file, and nothing that runs the graph reads them."""
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
+    onnx.save(model, path)
+
+
 def run_torch(network: Network, ids: Sequence[Sequence[int]]) -> NDArray[np.float32]:
     """Embedding, intent and sentiment side by side [N, D + I + S], by torch."""
     served = _Served(network).eval()
@@ -176,6 +187,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         export_float(smoothed, float_graph)
         quantise_products(float_graph, small_graph)
         bits = quantise_embeddings(small_graph)
+        strip_origin(small_graph)
         facts = prove(network, float_graph, small_graph, proof, allowed_loss=params.export.allowed_loss)
         (args.target / GRAPH).write_bytes(small_graph.read_bytes())
     write_json(args.target / "export.json", {**facts, "embedding_bits": bits, "onnxruntime": onnxruntime.__version__})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.peers.peer import Lessons, Prediction, TrainRow
+from evaluation.peers.peer import Prediction, TrainRow
 
 _NONE = "none:"
 
@@ -33,8 +33,3 @@ class Reader:
             Prediction(self.classes[column], self.intents[int(intent)], float(matches[row, column]))
             for row, (column, intent) in enumerate(zip(best, np.argmax(intents, axis=1), strict=True))
         ]
-
-
-def intent_of_class(name: str, lessons: Lessons) -> str:
-    """The intent that a match class belongs to."""
-    return name[len(_NONE) :] if name.startswith(_NONE) else lessons.intent_of[name]

@@ -49,6 +49,12 @@ def test_it_is_whole_and_at_most_60_mb() -> None:
     assert sum(facts["bytes"] for facts in bundle.manifest["files"].values()) <= MOST_BYTES
 
 
+def test_the_graph_tells_nothing_of_the_machine_it_was_made_on() -> None:
+    graph = (BUNDLE / "encoder.onnx").read_bytes()
+    for trace in (b"stack_trace", b'File "', b'.py", line', b"/site-packages/"):
+        assert trace not in graph
+
+
 def test_it_carries_the_knowledge_of_the_pack() -> None:
     assert read_knowledge(BUNDLE / KNOWLEDGE).digest == read_knowledge(PACK).digest
 
