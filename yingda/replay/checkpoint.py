@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from yingda.replay.records import PastTurn, ReplayError, Seen
 from yingda.replay.run import Chunk, Run, Step
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoint:
@@ -78,7 +78,7 @@ class Checkpoint:
             header = None
         if header != self._header:
             raise ReplayError(
-                f"{self._path}: is the checkpoint of another replay (other turns or configurations); delete it or name another file"
+                f"{self._path}: is the checkpoint of another replay (other turns, configurations or program version); delete it or name another file"
             )
 
     def _steps(self, place: int, line: bytes) -> list[Step]:
@@ -106,5 +106,6 @@ def digest_of(run: Run) -> str:
 
 
 def _identity(turn: PastTurn) -> list[Any]:
-    read = [turn.turn_id, turn.conversation_id, turn.at.isoformat(), turn.text, turn.channel, turn.language, turn.tier, turn.released]
+    # whether an original is read matters; not what it says, for a digest of a few digits can be guessed
+    read = [turn.original is not None, turn.turn_id, turn.conversation_id, turn.at.isoformat(), turn.text, turn.channel, turn.language, turn.tier, turn.released]
     return [*read, sorted(turn.context.items()), repr(turn.before)]
