@@ -185,7 +185,10 @@ def test_a_masked_message_is_explained_by_its_original_which_nobody_without_the_
         "facts": ("identical", "original"),
     }
     assert all(each["would_flip"] for each in told.decisions.values())
-    assert {name: each["text"] for name, each in told.decisions.items()} == {"phone": "电话〔手机号〕，怎么取消", "facts": "订单号是〔单号〕"}
+    assert {name: each["text"] for name, each in told.decisions.items()} == {
+        "phone": "电话〔手机号〕，怎么取消",
+        "facts": "订单号是〔单号〕",
+    }
     assert not [secret for secret in SECRETS if secret in told.everything]
 
 

@@ -214,7 +214,11 @@ def test_a_tag_a_notice_a_template_or_a_blocked_reply_that_differs_is_found(name
 
 def test_a_record_that_does_not_hold_them_is_read_and_differs_in_nothing_it_does_not_hold() -> None:
     now = as_record(make_answer("怎么取消", NEW))
-    old = {**now, "reply": {"text": now["reply"]["text"]}, "handoff": {key: now["handoff"][key] for key in ("reasons", "skill", "priority")}}
+    old = {
+        **now,
+        "reply": {"text": now["reply"]["text"]},
+        "handoff": {key: now["handoff"][key] for key in ("reasons", "skill", "priority")},
+    }
     seen, changes = Seen.from_record(json.loads(json.dumps(old))), dict(LATER)
 
     assert [getattr(seen, name) for name, _ in LATER] == [None] * 4

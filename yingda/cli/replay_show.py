@@ -13,13 +13,11 @@ from yingda.replay.report import ASPECTS, Difference, Example
 from yingda.replay.verify import Verification
 
 _NAMES = {"served": "当时 served", "current": "现行 current", "changed": "改后 changed"}
-_ASPECTS = dict(
-    zip(
-        ASPECTS,
-        ("结果", "条目", "意图", "情感", "转人工原因", "技能组", "优先级", "标签", "通知", "所缺信息", "二次回应", "模板", "被拦截", "回复"),
-        strict=True,
-    )
+_CHINESE = (
+    *("结果", "条目", "意图", "情感", "转人工原因", "技能组", "优先级", "标签", "通知"),
+    *("所缺信息", "二次回应", "模板", "被拦截", "回复"),
 )
+_ASPECTS = dict(zip(ASPECTS, _CHINESE, strict=True))
 _IN_BRIEF = frozenset({"outcome", "entry", "reasons", "skill", "reply"})
 _MOST_INTENTS = 15
 _MOST_REPLY = 120

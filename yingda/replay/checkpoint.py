@@ -77,9 +77,8 @@ class Checkpoint:
         except ValueError:
             header = None
         if header != self._header:
-            raise ReplayError(
-                f"{self._path}: is the checkpoint of another replay (other turns, configurations or program version); delete it or name another file"
-            )
+            what = "is the checkpoint of another replay (other turns, configurations or program version)"
+            raise ReplayError(f"{self._path}: {what}; delete it or name another file")
 
     def _steps(self, place: int, line: bytes) -> list[Step]:
         try:
@@ -106,6 +105,6 @@ def digest_of(run: Run) -> str:
 
 
 def _identity(turn: PastTurn) -> list[Any]:
-    # whether an original is read matters; not what it says, for a digest of a few digits can be guessed
-    read = [turn.original is not None, turn.turn_id, turn.conversation_id, turn.at.isoformat(), turn.text, turn.channel, turn.language, turn.tier, turn.released]
-    return [*read, sorted(turn.context.items()), repr(turn.before)]
+    read = [turn.turn_id, turn.conversation_id, turn.at.isoformat(), turn.text, turn.channel, turn.language, turn.tier, turn.released]
+    # that an original is read, and not what it says: a digest of a few digits could be guessed
+    return [*read, turn.original is not None, sorted(turn.context.items()), repr(turn.before)]

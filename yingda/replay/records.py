@@ -77,7 +77,10 @@ class Seen:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Seen:
-        """What is seen of an answer as the service told it (JSON of ``/v1/answer``); raises KeyError, TypeError or AttributeError for another form."""
+        """What is seen of an answer as the service told it (JSON of ``/v1/answer``).
+
+        Raises KeyError, TypeError or AttributeError for another form.
+        """
         about, handoff, candidates, reply = record["classification"], record["handoff"], record["candidates"], record["reply"]
         best = candidates[0] if candidates else None
         scores = [about["intent"]["confidence"], about["sentiment"]["confidence"]]
