@@ -127,15 +127,20 @@ async def read_decision(answer_id: AnswerId, service: ServiceDependency, desk: D
     if (facts.bundle, facts.knowledge) != (engine.identity.sha256, engine.knowledge.digest):
         # put together on a thread of its own, so that no message waits for it
         then = await desk.engine_then(facts.bundle, facts.knowledge, turn.at)
-    return as_json(await service.take_turn(partial(_decision, turn, engine, then, desk.keeps_records)))
+    return as_json(await service.take_turn(partial(_decision, turn, engine, then, desk.keeps_records, service.vault)))
 
 
-def _decision(turn: StoredTurn, engine: Engine, then: Engine | None, kept: bool, memory: Memory) -> schemas.DecisionResponse:
-    # Imported here: it brings the model runtime, which printing the contract does not need.
+def _decision(
+    turn: StoredTurn, engine: Engine, then: Engine | None, kept: bool, vault: Vault | None, memory: Memory
+) -> schemas.DecisionResponse:
+    # Imported here: they bring the model runtime, which printing the contract does not need.
     from yingda.replay.explain import Because, explain_turn
+    from yingda.replay.originals import Originals
 
     because = Because.NOT_REPRODUCED if kept else Because.NO_RECORDS
-    why, facts = explain_turn(engine, memory, turn, then=then, because=because), turn.facts
+    # the original is decided on and not told, so that it takes no scope of its own
+    why = explain_turn(engine, memory, turn, then=then, because=because, original=Originals(vault).of)
+    facts = turn.facts
     return schemas.DecisionResponse(
         answer_id=turn.turn_id,
         conversation_id=turn.conversation_id,
@@ -154,6 +159,7 @@ def _decision(turn: StoredTurn, engine: Engine, then: Engine | None, kept: bool,
         else None,
         today=schemas.DecidedOut.model_validate(asdict(why.today)) if why.today else None,
         replayed=why.replayed.value,
+        text_read=why.text_read.value,
         would_flip=None if why.would_flip is None else [_flip_out(flip) for flip in why.would_flip],
     )
 

@@ -13,7 +13,7 @@ from yingda.domain.decision import Outcome, Reason
 
 MAX_COMMENT = 1000
 
-ReplayedWord = Literal["identical", "same_decision", "other_versions", "text_masked", "differs"]
+ReplayedWord = Literal["identical", "same_decision", "same_decision_masked", "other_versions", "text_masked", "differs"]
 Label = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
@@ -223,8 +223,13 @@ class DecisionResponse(BaseModel):
     )
     replayed: ReplayedWord = Field(
         description="Deciding the stored message once more: `identical` in everything seen; `same_decision` in all but the reply's "
-        "wording and the facts asked for, since names and context values are not stored; `other_versions`: see `basis`; `text_masked`: it "
-        "reads otherwise without the personal data; `differs` for something else that is not stored."
+        "wording and the facts asked for, since names and context values are not stored; `same_decision_masked`: without its personal "
+        "data the message has the same outcome, entry and reasons, with other scores; `other_versions`: see `basis`; `text_masked`: "
+        "without its personal data it is decided otherwise; `differs` for something else that is not stored."
+    )
+    text_read: Literal["original", "masked"] = Field(
+        description="What was decided once more, and what `would_flip` and `today` are about: the message as it was written, which is "
+        "never shown here, or the `masked` text, where personal data was taken out, and no original is kept or the basis is `today`."
     )
     would_flip: list[FlipOut] | None = Field(
         description="The smallest single changes that flip the decision, each proved by deciding again; null unless the same was decided."

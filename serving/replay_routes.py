@@ -48,6 +48,7 @@ _busy: WeakSet[Service] = WeakSet()
 async def replay(body: schemas.ReplayRequest, service: ServiceDependency) -> Response:
     """Decides stored messages again, with today's configuration and the changed one, and tells the difference; changes nothing.
 
+    Messages are read as they are stored, masked: rules and entries of the caller could ask an original for what was taken out.
     One replay runs at a time, between customers' messages. Larger ones are the work of `yingda replay`.
     """
     since, until = _time("since", body.since), _time("until", body.until) if body.until else None

@@ -74,8 +74,12 @@ class SeenOut(BaseModel):
     reasons: list[Reason]
     skill: str | None
     priority: str
+    tags: list[str] = Field(description="Tags that rules set.")
+    notify: list[str] = Field(description="Who is told besides.")
     missing: list[str]
     second_response: bool
+    template: str = Field(description="Id of the reply's template.")
+    blocked: list[str] = Field(description="Kinds of personal data that kept another reply from being sent.")
     reply: str
     best: str | None = Field(description="The entry that fits best.")
     scores: list[float] = Field(description="Confidences of intent and sentiment, then confidence and similarity of the best entry.")

@@ -91,7 +91,11 @@ def as_record(answer: Answer) -> dict[str, Any]:
     best = answer.candidates[0]
     return {
         "outcome": str(answer.outcome),
-        "reply": {"text": answer.reply.text},
+        "reply": {
+            "text": answer.reply.text,
+            "template": {"id": answer.reply.template_id, "version": answer.reply.template_version},
+            "blocked": list(answer.reply.blocked),
+        },
         "faq": {"id": answer.faq.id} if answer.faq else None,
         "candidates": [{"id": best.id, "confidence": best.confidence, "similarity": best.similarity}],
         "classification": {
@@ -104,6 +108,8 @@ def as_record(answer: Answer) -> dict[str, Any]:
             "reasons": [str(reason) for reason in answer.handoff.reasons],
             "skill": answer.handoff.skill,
             "priority": str(answer.handoff.priority),
+            "notify": list(answer.handoff.notify),
+            "tags": list(answer.handoff.tags),
         },
         "second_response": answer.second_response,
     }

@@ -12,7 +12,9 @@ from yingda.dialogue import Dialogue, Request, turn_record
 from yingda.domain.decision import Answer
 from yingda.domain.message import Customer, Message, Tier
 from yingda.engine import Engine
+from yingda.privacy.sealing import sealing
 from yingda.store.memory import Memory
+from yingda.store.vault import Vault
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
@@ -36,11 +38,18 @@ def render(engine: Any, answer: Answer, turn_id: str) -> dict[str, Any]:
 
 
 def hold(
-    engine: Engine, memory: Memory, talks: Mapping[str, Sequence[str]] = TALKS, *, tier: Tier | None = None, start: datetime = START
+    engine: Engine,
+    memory: Memory,
+    talks: Mapping[str, Sequence[str]] = TALKS,
+    *,
+    tier: Tier | None = None,
+    start: datetime = START,
+    vault: Vault | None = None,
 ) -> None:
     """Have the conversations, side by side, a message a minute from ``start`` on; ids differ by the day of ``start``."""
     numbers = count(1)
-    dialogue = Dialogue(memory, render=render, record=turn_record, new_id=lambda: f"01K{(start - START).days:03d}{next(numbers):020d}")
+    record = sealing(turn_record, vault)
+    dialogue = Dialogue(memory, render=render, record=record, new_id=lambda: f"01K{(start - START).days:03d}{next(numbers):020d}")
     customer = Customer("u-1", tier=tier) if tier else None
     for minute in range(max(map(len, talks.values()))):
         at = start + timedelta(minutes=minute)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -11,13 +12,16 @@ import pytest
 from starlette.testclient import TestClient
 
 from serving.app import create_app
+from serving.keys import KeyRing
 from serving.logs import open_log
 from serving.settings import Settings
 from tests.fakes_core import tiny_engine
+from tests.privacy_kit import a_vault
 from tests.replay_store_kit import START, TALKS, hold
 from tests.rules_kit import row, tree
 from tests.serving_kit import bearer, key_for, open_site
 from yingda.store.memory import VolatileMemory
+from yingda.store.vault import Vault
 
 SINCE = START.isoformat()
 TURNS = sum(text != "RELEASE" for texts in TALKS.values() for text in texts)
@@ -144,3 +148,71 @@ def test_the_smallest_change_that_flips_it_is_told_in_both_languages(client: Tes
     assert flips["repeats_so_far"]["en"].startswith("repeats so far 2 → 1: outcome handoff → answered")
     assert flips["repeats_limit"]["after"]["outcome"] == "answered"
     assert flips["repeats_limit"]["then"] == 4
+
+
+SECRETS = ("13800138000", "DD20260001")
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a key with the scopes ``answer`` and ``ops`` is told of masked messages: the decisions by conversation, a replay, and every
+    body and line of the log together."""
+
+    decisions: dict[str, dict[str, Any]]
+    replay: dict[str, Any]
+    everything: str
+
+
+def told_by(vault: Vault | None) -> Told:
+    """The server has that vault; the originals are those of ``a_vault()``."""
+    memory, engine, log, key = VolatileMemory(), tiny_engine(), io.StringIO(), key_for("answer", "ops")
+    hold(engine, memory, vault=a_vault())
+    app = create_app(Settings(), engine, keys=KeyRing([key.record]), log=open_log(log), memory=memory, vault=vault)
+    with TestClient(app, headers=bearer(key)) as client:
+        masked = [turn for turn in memory.turns_since(START) if "〔" in turn.text]
+        decisions = {turn.conversation_id: client.get(f"/v1/decisions/{turn.turn_id}") for turn in masked}
+        tried = client.post("/v1/replay", json={"since": SINCE, "rules": RULES, "examples": 20})
+    assert {each.status_code for each in (*decisions.values(), tried)} == {200}
+    bodies = "".join(each.text for each in (*decisions.values(), tried))
+    return Told({name: each.json() for name, each in decisions.items()}, tried.json(), bodies + log.getvalue())
+
+
+def test_a_masked_message_is_explained_by_its_original_which_nobody_without_the_scope_sees() -> None:
+    told = told_by(a_vault())
+
+    assert {name: (each["replayed"], each["text_read"]) for name, each in told.decisions.items()} == {
+        "phone": ("identical", "original"),
+        "facts": ("identical", "original"),
+    }
+    assert all(each["would_flip"] for each in told.decisions.values())
+    assert {name: each["text"] for name, each in told.decisions.items()} == {
+        "phone": "电话〔手机号〕，怎么取消",
+        "facts": "订单号是〔单号〕",
+    }
+    assert not [secret for secret in SECRETS if secret in told.everything]
+
+
+def test_rules_of_the_caller_are_tried_on_masked_texts_whatever_the_vault_holds() -> None:
+    assert told_by(a_vault()).replay == told_by(None).replay
+
+
+@pytest.mark.parametrize("vault", [None, a_vault("another")], ids=["no vault", "another key"])
+def test_without_its_original_the_explanation_is_that_of_the_masked_text_and_says_so(vault: Vault | None) -> None:
+    told = told_by(vault)
+    found = told.decisions
+
+    assert (found["phone"]["replayed"], found["phone"]["text_read"]) == ("same_decision_masked", "masked")
+    assert found["phone"]["would_flip"]
+    assert (found["facts"]["replayed"], found["facts"]["text_read"], found["facts"]["would_flip"]) == ("text_masked", "masked", None)
+    assert not [secret for secret in SECRETS if secret in told.everything]
+
+
+def test_a_changed_notice_is_told(client: TestClient) -> None:
+    found = replay(client, rules=tree([row("note", intent='"ORDER_CANCEL"', notify="['supervisor']", tags="['取消']")]))
+
+    assert found["changed"] == found["aspects"]["notify"] == found["aspects"]["tags"] > 0
+    (kind,) = found["examples"]
+    assert kind["kind"] == "tags"
+    before, after = kind["examples"][0]["before"], kind["examples"][0]["after"]
+    assert (before["notify"], before["tags"], after["notify"], after["tags"]) == ([], [], ["supervisor"], ["取消"])
+    assert kind["examples"][0]["differs_in"] == ["tags", "notify"]

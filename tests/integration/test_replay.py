@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes_core import write_tiny_bundle
+from tests.fakes_core import write_tiny_bundle, write_tiny_pack
+from tests.privacy_kit import a_key_file
 from tests.replay_store_kit import TALKS, hold
 from tests.rules_kit import row, written
 from tests.store_kit import empty_copy
@@ -20,9 +21,13 @@ from yingda.cli.main import run
 from yingda.store.audit import Audit
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
+from yingda.store.vault import read_vault
 
 TURNS = sum(text != "RELEASE" for texts in TALKS.values() for text in texts)
 RULES = [row("cancel", intent='"ORDER_CANCEL"', action='"handoff"', priority='"high"', skill='"complaint"')]
+
+
+SECRETS = ("13800138000", "DD20260001")
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     folder = tmp_path_factory.mktemp("shop")
     bundle, url = write_tiny_bundle(folder / "bundle"), f"sqlite:///{empty_copy(folder)}"
     with closing(open_store(url)) as store:
-        hold(open_engine(bundle), SqlMemory(store))
+        hold(open_engine(bundle), SqlMemory(store), vault=read_vault(a_key_file(folder)))
     yield Shop(bundle, url, folder)
 
 
@@ -94,6 +99,59 @@ def test_what_was_served_verifies_to_the_last_digit(shop: Shop, capsys: pytest.C
         masked = {turn.turn_id for name in TALKS for turn in SqlMemory(store).turns(name) if "〔" in turn.text}
     assert set(found["deviating"]) <= masked
     assert code == int(bool(found["deviating"]))
+
+
+def test_with_the_keys_of_the_originals_masked_messages_verify_too_and_no_original_is_shown(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys, rules, checkpoint = shop.folder / "vault.json", shop.file("rules.json", written(RULES)), shop.folder / "with-originals"
+
+    assert shop.replay("--verify", "--vault-keys", keys, "--json", "-", "--checkpoint", shop.folder / "verified") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verified"], found["compared"], found["deviating"]) == (True, TURNS, [])
+
+    assert shop.replay("--with", rules, "--vault-keys", keys, "--examples", 64, "--checkpoint", checkpoint) == 1
+    difference = shop.change("--with", rules, "--vault-keys", keys, "--examples", 64)
+    shown = capsys.readouterr()
+    kept = checkpoint.read_text("utf-8") + (shop.folder / "verified").read_text("utf-8")
+    assert "电话〔手机号〕，怎么取消" in json.dumps(difference, ensure_ascii=False)
+    assert not [secret for secret in SECRETS if secret in f"{shown.out}{shown.err}{kept}{json.dumps(difference, ensure_ascii=False)}"]
+
+
+def test_originals_of_other_keys_are_counted_and_their_messages_read_as_masked(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shop.replay("--verify", "--vault-keys", a_key_file(tmp_path)) == 1
+
+    error = capsys.readouterr().err
+    assert error == "yingda: 2 originals cannot be read with these keys; those messages are read as masked\n"
+
+
+@pytest.mark.parametrize(("name", "changed"), [("notify", "['on_duty']"), ("tags", "['跟进']")])
+def test_a_rule_whose_notice_or_tag_alone_is_changed_changes_something(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, changed: str
+) -> None:
+    chinese = {"notify": "通知", "tags": "标签"}[name]
+    cells = {"intent": '"ORDER_CANCEL"', "tags": "['取消']", "notify": "['supervisor']"}
+    pack, other = write_tiny_pack(tmp_path / "pack"), tmp_path / "other.json"
+    (pack / "rules").mkdir()
+    (pack / "rules" / "rules.json").write_text(written([row("note", cells)]), "utf-8")
+    other.write_text(written([row("note", cells | {name: changed})]), "utf-8")
+    noting = Shop(shop.bundle, f"sqlite:///{empty_copy(tmp_path)}", tmp_path)
+    with closing(open_store(noting.store)) as store:
+        hold(open_engine(shop.bundle, pack=pack), SqlMemory(store), {each: TALKS[each] for each in ("calm", "phone", "choice")})
+
+    assert noting.replay("--pack", pack, "--with", pack / "rules" / "rules.json") == 0
+    capsys.readouterr()
+    assert noting.replay("--pack", pack, "--with", other) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    difference = noting.change("--pack", pack, "--with", other)
+    for each in (difference["change"], difference["since_served"]):
+        assert {aspect for aspect, count in each["aspects"].items() if count} == {name}
+        assert each["changed"] == each["aspects"][name] > 0
+    told = changed.strip("[']")
+    assert f"例 examples: {chinese} {name}" in shown
+    assert f"{chinese} {name}: {told}" in shown
 
 
 def test_changed_rules_are_told_with_hand_offs_and_examples(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:

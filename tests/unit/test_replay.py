@@ -15,7 +15,7 @@ from tests.fakes_core import FakeEncoder
 from tests.replay_kit import FakeDecider, as_record, make_answer, replayed, turn, two_patiences, verified
 from yingda.domain.conversation import NEW, ConversationState
 from yingda.replay.cache import CachedEncoder
-from yingda.replay.checkpoint import Checkpoint, left
+from yingda.replay.checkpoint import Checkpoint, digest_of, left
 from yingda.replay.giving_way import InSteps
 from yingda.replay.records import ReplayError, Seen
 from yingda.replay.report import SERVED, Costs, compare
@@ -188,6 +188,56 @@ def test_a_score_that_differs_in_its_last_digit_is_found() -> None:
     assert not found.holds
 
 
+LATER: tuple[tuple[str, Any], ...] = (
+    ("tags", ("投诉",)),
+    ("notify", ("supervisor",)),
+    ("template", "another"),
+    ("blocked", ("手机号",)),
+)
+"""What records did not always hold, each with another value than ``make_answer`` gives it."""
+
+
+@pytest.mark.parametrize(("name", "value"), LATER)
+def test_a_tag_a_notice_a_template_or_a_blocked_reply_that_differs_is_found(name: str, value: Any) -> None:
+    seen = Seen.of(make_answer("怎么取消", NEW))
+    changes: dict[str, Any] = {name: value}
+    other = replace(seen, **changes)
+    past = turn("a", 1, "怎么取消", served=other, bundle="b", knowledge="k")
+
+    assert seen.differing(other) == other.differing(seen) == (name,)
+    assert verify(verified([past]), bundle="b", knowledge="k").deviating == ("a-1",)
+    difference = compare([Step(past, {"current": seen, "changed": other})], before="current", after="changed")
+    assert (difference.changed, {aspect for aspect, count in difference.aspects.items() if count}) == (1, {name})
+    assert list(difference.examples) == [name]
+    assert difference.fields(mask=str)["examples"][name][0]["after"][name] == value
+
+
+def test_a_record_that_does_not_hold_them_is_read_and_differs_in_nothing_it_does_not_hold() -> None:
+    now = as_record(make_answer("怎么取消", NEW))
+    old = {
+        **now,
+        "reply": {"text": now["reply"]["text"]},
+        "handoff": {key: now["handoff"][key] for key in ("reasons", "skill", "priority")},
+    }
+    seen, changes = Seen.from_record(json.loads(json.dumps(old))), dict(LATER)
+
+    assert [getattr(seen, name) for name, _ in LATER] == [None] * 4
+    assert seen.differing(replace(Seen.from_record(now), **changes)) == ()
+    assert seen.differing(replace(Seen.from_record(now), skill="other", **changes)) == ("skill",)
+    past = turn("a", 1, "怎么取消", served=seen, bundle="b", knowledge="k")
+    assert verify(verified([past]), bundle="b", knowledge="k").holds
+
+
+def test_an_original_is_decided_on_and_never_shown() -> None:
+    past = turn("a", 1, "〔手机号〕", original="怎么取消13800138000")
+    (step,) = replayed([past])
+    difference = compare(replayed([past, turn("b", 1, "嗯")]), before="current", after="changed", examples=9)
+
+    assert past.message().text == "怎么取消13800138000"
+    assert step.said["current"].outcome == "answered", "the masked text would not be understood"
+    assert "13800138000" not in f"{past!r} {step!r} {difference!r} {difference.fields(mask=str)}"
+
+
 def test_turns_of_other_versions_may_differ() -> None:
     served = Seen.of(make_answer("人", NEW))
     found = verify(verified([turn("a", 1, "怎么取消", served=served, bundle="old", knowledge="k")]), bundle="b", knowledge="k")
@@ -253,6 +303,22 @@ def test_the_checkpoint_of_another_replay_is_refused_and_left_alone(tmp_path: Pa
         list(checkpoint.done())
 
     assert path.read_bytes() == kept
+
+
+def test_a_checkpoint_says_whether_originals_were_read_and_nothing_of_them(tmp_path: Path) -> None:
+    masked, whole, other = (
+        Run.of([turn("a", 1, "电话〔手机号〕", original=original)]) for original in (None, "电话13800138000", "电话13800138001")
+    )
+    path = tmp_path / "c"
+    with Checkpoint(path, whole, configurations=NAMES) as checkpoint:
+        assert list(checkpoint.done()) == []
+        for steps in replay_here(two_patiences(), whole.chunks):
+            checkpoint.add(steps)
+
+    assert digest_of(masked) != digest_of(whole) == digest_of(other), "no digest that tells a few digits by trying"
+    assert "13800138000" not in path.read_text("utf-8")
+    with pytest.raises(ReplayError, match="another replay"), Checkpoint(path, masked, configurations=NAMES) as checkpoint:
+        list(checkpoint.done())
 
 
 def test_a_damaged_checkpoint_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fakes_core import tiny_engine, tiny_knowledge, without_entry
+from tests.privacy_kit import a_vault
 from tests.replay_store_kit import START, TALKS, hold
 from tests.rules_kit import row, written
 from yingda.decide.counterfactual import Decided, Flip
@@ -19,7 +20,8 @@ from yingda.domain.conversation import NEW, ConversationState, released
 from yingda.domain.decision import Answer
 from yingda.domain.message import Customer, Message, Tier
 from yingda.engine import Engine
-from yingda.replay.explain import Basis, Because, Explained, Replayed, explain_turn, flips_of
+from yingda.replay.explain import Basis, Because, Explained, Replayed, TextRead, explain_turn, flips_of
+from yingda.replay.originals import Originals
 from yingda.replay.variants import with_rules
 from yingda.store.memory import VolatileMemory
 from yingda.store.records import Masked, StoredTurn
@@ -148,6 +150,59 @@ def test_an_answer_that_does_not_come_again_says_why(text: str, how: Replayed) -
     found = explain_turn(engine(), memory, other)
 
     assert (found.replayed, found.would_flip) == (how, None)
+
+
+def test_without_its_original_a_masked_message_is_explained_as_far_as_it_comes_to_the_same() -> None:
+    memory = talked()
+    (phone,), number = memory.turns("phone"), memory.turns("facts")[1]
+
+    same, other = (explain_turn(engine(), memory, turn) for turn in (phone, number))
+
+    assert (same.replayed, same.text_read) == (Replayed.SAME_DECISION_MASKED, TextRead.MASKED)
+    assert same.would_flip and all(flip.before.entry == phone.facts.faq for flip in same.would_flip)
+    assert (other.replayed, other.would_flip) == (Replayed.TEXT_MASKED, None), "an order number was answered, which is not there"
+
+
+@cache
+def sealed() -> VolatileMemory:
+    memory = VolatileMemory()
+    hold(engine(), memory, vault=a_vault())
+    return memory
+
+
+def test_with_its_original_every_turn_is_decided_the_same_again_and_nothing_of_the_original_is_told() -> None:
+    memory, originals = sealed(), Originals(a_vault())
+    found = {turn.turn_id: explain_turn(engine(), memory, turn, original=originals.of) for turn in turns(memory)}
+
+    assert {each.replayed for each in found.values()} == {Replayed.IDENTICAL}
+    assert all(each.would_flip is not None and each.text_read is TextRead.ORIGINAL for each in found.values())
+    assert (originals.opened, originals.unreadable) == (2, 0), "only what was masked is opened"
+    assert not any(secret in repr(found) for secret in ("13800138000", "DD20260001"))
+
+
+def test_an_original_that_cannot_be_opened_is_as_if_it_were_not_kept() -> None:
+    memory, originals = sealed(), Originals(a_vault("another"))
+    (phone,) = memory.turns("phone")
+    assert phone.sealed is not None
+
+    altered = replace(phone, sealed={**phone.sealed, "text": "AAAA"})
+    found = [explain_turn(engine(), memory, phone, original=originals.of), explain_turn(engine(), memory, altered, original=originals.of)]
+    with_key = Originals(a_vault())
+    found.append(explain_turn(engine(), memory, altered, original=with_key.of))
+
+    assert {each.replayed for each in found} == {Replayed.SAME_DECISION_MASKED}
+    assert (originals.unreadable, with_key.unreadable) == (2, 1)
+
+
+def test_versions_that_did_not_decide_a_message_never_read_its_original() -> None:
+    memory, originals = sealed(), Originals(a_vault())
+    (phone,) = memory.turns("phone")
+    today = tiny_engine(without_entry(replace(tiny_knowledge(), digest="other"), "hello"))
+
+    found = explain_turn(today, memory, phone, original=originals.of)
+
+    assert (found.basis, found.text_read, originals.opened) == (Basis.TODAY, TextRead.MASKED, 0)
+    assert explain_turn(today, memory, phone, then=engine(), original=originals.of).replayed is Replayed.IDENTICAL
 
 
 def test_an_answer_of_another_form_is_no_error() -> None:

@@ -27,6 +27,7 @@ from yingda.domain.takeover import Reason
 from yingda.engine import Engine
 from yingda.replay.checkpoint import Checkpoint, left
 from yingda.replay.history import past_turns
+from yingda.replay.originals import Originals
 from yingda.replay.records import PastTurn, ReplayError, read_turns
 from yingda.replay.report import SERVED, Costs, Difference, compare
 from yingda.replay.run import Chunk, Decider, Deciders, Run, Step, replay_here, replay_with_workers, turns_of
@@ -35,6 +36,7 @@ from yingda.replay.variants import sharing_readings
 from yingda.replay.verify import AGAIN, CURRENT, verify
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
+from yingda.store.vault import read_vault
 from yingda.text.masking import mask
 
 CHANGED = "changed"
@@ -61,6 +63,14 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser], *,
     parser.add_argument("--bundle", type=Path, default=Path(os.environ.get("YINGDA_BUNDLE") or DEFAULT_BUNDLE), help="bundle of today")
     parser.add_argument("--pack", type=Path, help="pack of today, in place of what the store publishes or the bundle holds")
     parser.add_argument("--as-of", type=_time, metavar="TIME", help="what the store had published then as today's knowledge")
+    named = os.environ.get("YINGDA_VAULT_KEYS")
+    parser.add_argument(
+        "--vault-keys",
+        type=Path,
+        default=Path(named) if named else None,
+        metavar="FILE",
+        help="keys of the originals, which are then decided on in place of the masked texts, and never shown",
+    )
     parser.add_argument("--checkpoint", type=Path, help="file to go on from after an interruption")
     parser.add_argument(
         "--json", type=Path, dest="json_path", metavar="FILE", help="write the whole difference as JSON; - is standard output"
@@ -165,11 +175,15 @@ def _read(args: argparse.Namespace) -> list[PastTurn]:
     if args.turns:
         turns = read_turns(args.turns)
         return [turn for turn in turns if turn.at >= since and (args.until is None or turn.at < args.until)]
+    originals = Originals(read_vault(args.vault_keys) if args.vault_keys else None)
     store = open_store(args.store)
     try:
-        return past_turns(SqlMemory(store), since=since, until=args.until)
+        turns = past_turns(SqlMemory(store), since=since, until=args.until, original=originals.of)
     finally:
         store.close()
+    if originals.unreadable:
+        sys.stderr.write(f"yingda: {originals.unreadable} originals cannot be read with these keys; those messages are read as masked\n")
+    return turns
 
 
 def _steps(args: argparse.Namespace, run: Run, opening: Opening) -> Iterator[Step]:

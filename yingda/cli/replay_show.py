@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.box import SIMPLE
 from rich.table import Table
 from rich.text import Text
 
 from yingda.replay.records import Seen
-from yingda.replay.report import Difference, Example
+from yingda.replay.report import ASPECTS, Difference, Example
 from yingda.replay.verify import Verification
 
 _NAMES = {"served": "当时 served", "current": "现行 current", "changed": "改后 changed"}
+_CHINESE = (
+    *("结果", "条目", "意图", "情感", "转人工原因", "技能组", "优先级", "标签", "通知"),
+    *("所缺信息", "二次回应", "模板", "被拦截", "回复"),
+)
+_ASPECTS = dict(zip(ASPECTS, _CHINESE, strict=True))
+_IN_BRIEF = frozenset({"outcome", "entry", "reasons", "skill", "reply"})
 _MOST_INTENTS = 15
 _MOST_REPLY = 120
 
@@ -21,6 +27,7 @@ def as_tables(difference: Difference, *, mask: Callable[[str], str]) -> Iterator
     """Counts, intents and examples; texts go through ``mask`` once more."""
     yield _counts(difference)
     if difference.changed:
+        yield _aspects(difference)
         yield _intents(difference)
         for kind, examples in difference.examples.items():
             yield _examples(kind, examples, mask)
@@ -62,6 +69,20 @@ def _row(table: Table, name: str, before: int, after: int) -> None:
     table.add_row(Text(name), f"{before:,}", f"{after:,}", f"{after - before:+,}" if after != before else "")
 
 
+def _aspects(difference: Difference) -> Table:
+    table = Table(box=SIMPLE, title="变化之处 what changes", title_justify="left", title_style="bold")
+    table.add_column("")
+    table.add_column("消息 turns", justify="right")
+    for name, count in difference.aspects.items():
+        if count:
+            table.add_row(_aspect(name), f"{count:,}")
+    return table
+
+
+def _aspect(name: str) -> str:
+    return f"{_ASPECTS[name]} {name.replace('_', ' ')}"
+
+
 def _intents(difference: Difference) -> Table:
     table = Table(box=SIMPLE, title="按意图 by intent", title_justify="left", title_style="bold")
     for name in ("意图 intent", "消息 turns", "变化 change", "回答 answered", "转人工 handed off"):
@@ -73,16 +94,24 @@ def _intents(difference: Difference) -> Table:
 
 
 def _examples(kind: str, examples: tuple[Example, ...], mask: Callable[[str], str]) -> Table:
+    kind = _aspect(kind) if kind in _ASPECTS else kind
     table = Table(box=SIMPLE, title=f"例 examples: {kind}", title_justify="left", title_style="bold", show_lines=True)
     for name in ("消息 message", "之前 before", "之后 after"):
         table.add_column(name, overflow="fold", ratio=1)
     for example in examples:
-        said = (_brief(seen, mask) for seen in (example.before, example.after))
+        said = (_brief(seen, example.aspects, mask) for seen in (example.before, example.after))
         table.add_row(Text(f"{mask(example.turn.text)}\n{example.turn.turn_id}"), *map(Text, said))
     return table
 
 
-def _brief(seen: Seen, mask: Callable[[str], str]) -> str:
+def _brief(seen: Seen, aspects: Sequence[str], mask: Callable[[str], str]) -> str:
+    """What was decided, all in which the two differ among it, and the reply."""
     decided = " ".join(filter(None, (seen.outcome, seen.entry, ", ".join(seen.reasons), seen.skill)))
+    more = (f"{_aspect(name)}: {_word(getattr(seen, name))}\n" for name in aspects if name not in _IN_BRIEF)
     reply = mask(seen.reply).replace("\n", " ")
-    return f"{decided}\n{reply[:_MOST_REPLY]}{'…' if len(reply) > _MOST_REPLY else ''}"
+    return f"{decided}\n{''.join(more)}{reply[:_MOST_REPLY]}{'…' if len(reply) > _MOST_REPLY else ''}"
+
+
+def _word(value: object) -> str:
+    found = ", ".join(map(str, value)) if isinstance(value, tuple) else "" if value is None else str(value)
+    return found or "–"

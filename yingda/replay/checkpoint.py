@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 from yingda.replay.records import PastTurn, ReplayError, Seen
 from yingda.replay.run import Chunk, Run, Step
 
-FORMAT = 1
+FORMAT = 2
 
 
 class Checkpoint:
@@ -77,9 +77,8 @@ class Checkpoint:
         except ValueError:
             header = None
         if header != self._header:
-            raise ReplayError(
-                f"{self._path}: is the checkpoint of another replay (other turns or configurations); delete it or name another file"
-            )
+            what = "is the checkpoint of another replay (other turns, configurations or program version)"
+            raise ReplayError(f"{self._path}: {what}; delete it or name another file")
 
     def _steps(self, place: int, line: bytes) -> list[Step]:
         try:
@@ -107,4 +106,5 @@ def digest_of(run: Run) -> str:
 
 def _identity(turn: PastTurn) -> list[Any]:
     read = [turn.turn_id, turn.conversation_id, turn.at.isoformat(), turn.text, turn.channel, turn.language, turn.tier, turn.released]
-    return [*read, sorted(turn.context.items()), repr(turn.before)]
+    # that an original is read, and not what it says: a digest of a few digits could be guessed
+    return [*read, turn.original is not None, sorted(turn.context.items()), repr(turn.before)]

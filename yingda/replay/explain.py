@@ -1,7 +1,8 @@
 """Why a stored answer was given: it is decided once more, and what would have flipped it is found by deciding on changed evidence.
 
 Nothing is stored for this beyond the turn itself: the state before it is that of the turn before, and the model's numbers
-come back when the masked text is read again. What cannot be decided again is told as it was stored.
+come back when the text is read again: the original where the vault holds it, of which nothing is told, else the masked one. What
+cannot be decided again is told as it was stored.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ from yingda.domain.knowledge import Knowledge
 from yingda.domain.message import Message
 from yingda.domain.rules import RuleOutcome
 from yingda.engine import Engine
-from yingda.replay.history import History, past_turn
+from yingda.replay.history import History, Original, not_kept, past_turn
+from yingda.replay.originals import is_masked
 from yingda.replay.records import ReplayError, Seen
 from yingda.replay.run import Decider
 from yingda.replay.variants import evidence_of, parts_of
 from yingda.store.records import StoredTurn
-from yingda.text.masking import CLOSE, OPEN
 from yingda.turn import clock_of
 
 MOST_FLIPS = 8
@@ -42,16 +43,31 @@ class Replayed(StrEnum):
     """What came of deciding once more.
 
     ``identical``: everything that is seen, scores and reply included. ``same_decision``: all but the reply's wording and
-    the facts it asks for, since names and context values are not stored. Otherwise what was stored is told alone:
-    ``other_versions`` when bundle or knowledge have changed, ``text_masked`` when personal data was taken out of the
-    message and it reads otherwise without, ``differs`` when something else that is not stored mattered.
+    the facts it asks for, since names and context values are not stored. ``same_decision_masked``: the message was read without the
+    personal data taken out of it, and that reading has the same outcome, entry and reasons; its scores are others. Otherwise what
+    was stored is told alone: ``other_versions`` when bundle or knowledge have changed, ``text_masked`` when the message reads
+    otherwise without its personal data, ``differs`` when something else that is not stored mattered.
     """
 
     IDENTICAL = "identical"
     SAME_DECISION = "same_decision"
+    SAME_DECISION_MASKED = "same_decision_masked"
     OTHER_VERSIONS = "other_versions"
     TEXT_MASKED = "text_masked"
     DIFFERS = "differs"
+
+
+_SAME = frozenset({Replayed.IDENTICAL, Replayed.SAME_DECISION, Replayed.SAME_DECISION_MASKED})
+_WORDING = frozenset({"reply", "missing", "template", "blocked"})
+"""What a name or a value of the request's context may change; neither is stored."""
+
+
+class TextRead(StrEnum):
+    """What was decided again: the message as it was written (nothing was taken out of it, or the vault held the ``original``), or
+    ``masked``, as it is stored."""
+
+    ORIGINAL = "original"
+    MASKED = "masked"
 
 
 class Basis(StrEnum):
@@ -109,7 +125,7 @@ class Explained:
     ``thresholds`` are the confidences in force, known while the bundle is the one that decided; ``limits`` the counts at
     which the conversation calls a person, known while the knowledge is or can be rebuilt. ``would_flip`` is None where nothing
     could be decided again. With the basis ``today`` it tells what would flip ``today``, the decision that today's versions make
-    of the stored message, and ``because`` why it is not the one of then.
+    of the message, and ``because`` why it is not the one of then. Both are about the text that ``text_read`` names.
     """
 
     replayed: Replayed
@@ -120,6 +136,7 @@ class Explained:
     basis: Basis = Basis.IN_USE
     because: Because | None = None
     today: Decided | None = None
+    text_read: TextRead = TextRead.ORIGINAL
 
 
 class Explainable(Decider, Protocol):
@@ -135,17 +152,25 @@ class Explainable(Decider, Protocol):
 
 
 def explain_turn(
-    engine: Explainable, history: History, stored: StoredTurn, *, then: Explainable | None = None, because: Because = Because.NOT_REPRODUCED
+    engine: Explainable,
+    history: History,
+    stored: StoredTurn,
+    *,
+    then: Explainable | None = None,
+    because: Because = Because.NOT_REPRODUCED,
+    original: Original = not_kept,
 ) -> Explained:
     """Why ``stored`` was decided as it was: by ``engine``, which is in use, or by ``then``, that of the knowledge of then.
 
-    Where neither decided it, ``engine`` decides it anew, and ``because`` says why there is no ``then``.
+    Where neither decided it, ``engine`` decides it anew, and ``because`` says why there is no ``then``. A message that was masked is
+    read by its ``original``, where that is kept, by what decided it alone: what is found holds no text of it, while rules written
+    since could ask it for what was taken out.
     """
     if then is not None and decided_by(then, stored):
-        return replace(_explained(then, history, stored), basis=Basis.REBUILT)
-    found = _explained(engine, history, stored)
+        return replace(_explained(then, history, stored, original), basis=Basis.REBUILT)
     if decided_by(engine, stored):
-        return found
+        return _explained(engine, history, stored, original)
+    found = _explained(engine, history, stored, not_kept)
     other = stored.facts.bundle != engine.identity.sha256
     return replace(found, basis=Basis.TODAY, because=Because.OTHER_BUNDLE if other else because)
 
@@ -155,7 +180,7 @@ def decided_by(engine: Explainable, stored: StoredTurn) -> bool:
     return (stored.facts.bundle, stored.facts.knowledge) == (engine.identity.sha256, engine.knowledge.digest)
 
 
-def _explained(engine: Explainable, history: History, stored: StoredTurn) -> Explained:
+def _explained(engine: Explainable, history: History, stored: StoredTurn, original: Original) -> Explained:
     same_bundle = stored.facts.bundle == engine.identity.sha256
     same_knowledge = stored.facts.knowledge == engine.knowledge.digest
     known = Explained(
@@ -165,29 +190,34 @@ def _explained(engine: Explainable, history: History, stored: StoredTurn) -> Exp
         limits={name: int(getattr(engine.knowledge.handoff, name)) for name in COUNTERS} if same_knowledge else None,
     )
     try:
-        past = past_turn(history, stored)
+        past = past_turn(history, stored, original)
     except ReplayError:  # an answer in the form of another version
         return replace(known, replayed=Replayed.DIFFERS) if same_bundle and same_knowledge else known
     before = past.before or NEW
     before, message = released(before) if past.released else before, past.message()
     (answer,) = engine.answer_many([message], [before])
+    known = replace(known, text_read=TextRead.MASKED if past.original is None and is_masked(stored) else TextRead.ORIGINAL)
+    masked = past.text if past.original is None else stored.text
     if not (same_bundle and same_knowledge):
-        flipping = flips_of(engine, message, before, answer) if isinstance(engine, Engine) else None
+        flipping = flips_of(engine, message, before, answer, masked=masked) if isinstance(engine, Engine) else None
         return replace(known, would_flip=flipping, today=_told(answer))
-    how = _compared(stored, past.served, Seen.of(answer))
-    if how not in (Replayed.IDENTICAL, Replayed.SAME_DECISION) or not isinstance(engine, Engine):
+    how = _compared(past.served, Seen.of(answer), known.text_read)
+    if how not in _SAME or not isinstance(engine, Engine):
         return replace(known, replayed=how)
-    return replace(known, replayed=how, would_flip=flips_of(engine, message, before, answer))
+    return replace(known, replayed=how, would_flip=flips_of(engine, message, before, answer, masked=masked))
 
 
-def _compared(stored: StoredTurn, served: Seen | None, again: Seen) -> Replayed:
+def _compared(served: Seen | None, again: Seen, read: TextRead) -> Replayed:
     if served is None:
         return Replayed.DIFFERS
-    if served == again:
+    differing = set(served.differing(again))
+    if not differing:
         return Replayed.IDENTICAL
-    if replace(served, reply=again.reply, missing=again.missing) == again:
+    if differing <= _WORDING:
         return Replayed.SAME_DECISION
-    return Replayed.TEXT_MASKED if OPEN in stored.text and CLOSE in stored.text else Replayed.DIFFERS
+    if read is TextRead.ORIGINAL:
+        return Replayed.DIFFERS
+    return Replayed.TEXT_MASKED if differing & {"outcome", "entry", "reasons"} else Replayed.SAME_DECISION_MASKED
 
 
 def fired_rules(stored: StoredTurn, engine: Explainable | None) -> tuple[FiredRule, ...]:
@@ -222,13 +252,16 @@ class Case:
     rules: tuple[RuleSet, ...]
 
 
-def flips_of(engine: Engine, message: Message, before: ConversationState, answer: Answer) -> tuple[Flip, ...] | None:
+def flips_of(
+    engine: Engine, message: Message, before: ConversationState, answer: Answer, *, masked: str | None = None
+) -> tuple[Flip, ...] | None:
     """The smallest single changes that flip ``answer``, which ``engine`` gave to ``message``; None where it cannot be told.
 
     Each was decided with policy and rules. None also where they alone did not decide, so that nothing could be proved.
+    ``masked`` is the message without personal data; the message itself unless given.
     """
-    parts = parts_of(engine)
-    evidence = replace(evidence_of(engine, message, before), masked=message.text)
+    parts, masked = parts_of(engine), message.text if masked is None else masked
+    evidence = replace(evidence_of(engine, message, before), masked=masked)
     case = Case(evidence, parts.rules)
     base, fired = _ruled(case, parts.knowledge)
     # an entry that lacked a fact was told as a question, and would be whatever else had been otherwise
@@ -244,7 +277,7 @@ def flips_of(engine: Engine, message: Message, before: ConversationState, answer
     def if_released(moved: Case, _: Value) -> Case:
         # read once more: while a hand-off stands nothing is read in its conversation
         again = evidence_of(engine, message, released(before))
-        return replace(moved, evidence=replace(again, masked=message.text))
+        return replace(moved, evidence=replace(again, masked=masked))
 
     levers = [_on_case(lever) for lever in levers_of(evidence, parts.knowledge.taxonomy.intents) if lever.name != STANDS]
     if evidence.state.standing is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice, pairwise, takewhile
 from typing import Any, Protocol
@@ -34,14 +34,21 @@ class History(Protocol):
 Stored = Mapping[str, Sequence[StoredTurn]]
 """Stored turns by conversation, each in its order."""
 
+Original = Callable[[StoredTurn], str | None]
+"""What the customer wrote where personal data was taken out of it; None where that is not kept (see ``Originals``)."""
 
-def past_turns(history: History, *, since: datetime, until: datetime | None = None) -> list[PastTurn]:
+
+def not_kept(_: StoredTurn) -> None:
+    """Where no originals are read: messages are decided as they are stored, masked."""
+
+
+def past_turns(history: History, *, since: datetime, until: datetime | None = None, original: Original = not_kept) -> list[PastTurn]:
     """The turns from ``since`` to before ``until``, by conversation in the order they were written; raises ReplayError.
 
     A conversation that began earlier starts from the state it had then.
     """
     stored = finish(stored_turns(history, since=since, until=until))
-    return [turn for conversation in conversations(history, stored) for turn in conversation]
+    return [turn for conversation in conversations(history, stored, original) for turn in conversation]
 
 
 def stored_turns(history: History, *, since: datetime, until: datetime | None = None, limit: int | None = None) -> InSteps[Stored]:
@@ -56,25 +63,25 @@ def stored_turns(history: History, *, since: datetime, until: datetime | None = 
     return found
 
 
-def conversations(history: History, stored: Stored) -> Iterator[list[PastTurn]]:
+def conversations(history: History, stored: Stored, original: Original = not_kept) -> Iterator[list[PastTurn]]:
     """Each conversation with what was before it; raises ReplayError."""
     for name, turns in stored.items():
-        yield list(_conversation(history, name, turns))
+        yield list(_conversation(history, name, turns, original))
 
 
-def past_turn(history: History, stored: StoredTurn) -> PastTurn:
+def past_turn(history: History, stored: StoredTurn, original: Original = not_kept) -> PastTurn:
     """One turn with the conversation before it, as it was decided; raises ReplayError."""
-    (turn,) = _conversation(history, stored.conversation_id, [stored])
+    (turn,) = _conversation(history, stored.conversation_id, [stored], original)
     return turn
 
 
-def _conversation(history: History, name: str, stored: Sequence[StoredTurn]) -> Iterator[PastTurn]:
+def _conversation(history: History, name: str, stored: Sequence[StoredTurn], original: Original) -> Iterator[PastTurn]:
     """Turns of one conversation that follow each other."""
     earlier = _turn_before(history, stored[0])
     released = _releases(history, name, [*([earlier] if earlier else []), *stored])
     for turn in stored:
         before = earlier.state if earlier and turn is stored[0] else None
-        yield _past(turn, before=before, released=turn.turn_id in released)
+        yield _past(turn, before=before, released=turn.turn_id in released, original=original(turn))
 
 
 def _turn_before(history: History, first: StoredTurn) -> StoredTurn | None:
@@ -92,7 +99,7 @@ def _releases(history: History, name: str, stored: Sequence[StoredTurn]) -> froz
     return frozenset(after.turn_id for before, after in pairwise(stored) if any(before.at <= time <= after.at for time in times))
 
 
-def _past(stored: StoredTurn, *, before: ConversationState | None, released: bool) -> PastTurn:
+def _past(stored: StoredTurn, *, before: ConversationState | None, released: bool, original: str | None) -> PastTurn:
     facts = stored.facts
     try:
         return PastTurn(
@@ -108,8 +115,9 @@ def _past(stored: StoredTurn, *, before: ConversationState | None, released: boo
             released=released,
             bundle=facts.bundle,
             knowledge=facts.knowledge,
+            original=original,
         )
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise ReplayError(
             f"turn {stored.turn_id}: its stored answer has another form than this version reads; start --since after it"
         ) from None

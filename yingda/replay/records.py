@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from dataclasses import fields as fields_of
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,7 +29,9 @@ class ReplayError(YingdaError):
 class Seen:
     """One decision as far as customers and agents notice it, with its scores to DIGITS decimals.
 
-    ``entry`` is the FAQ entry sent; ``best`` the one that fits best. ``released`` is false while a hand-off stands.
+    ``entry`` is the FAQ entry sent; ``best`` the one that fits best. ``tags``, ``notify``, ``template`` (its id) and ``blocked``
+    (kinds of personal data that kept another reply from being sent) are None where an older record does not hold them:
+    nothing differs from what is not known, see ``differing``.
     """
 
     outcome: str
@@ -43,6 +46,10 @@ class Seen:
     reply: str
     best: str | None
     scores: tuple[float, ...]
+    tags: tuple[str, ...] | None = None
+    notify: tuple[str, ...] | None = None
+    template: str | None = None
+    blocked: tuple[str, ...] | None = None
 
     @classmethod
     def of(cls, answer: Answer) -> Seen:
@@ -62,12 +69,19 @@ class Seen:
             reply=answer.reply.text,
             best=best.id if best else None,
             scores=tuple(round(score, DIGITS) for score in scores),
+            tags=tuple(handoff.tags),
+            notify=tuple(handoff.notify),
+            template=answer.reply.template_id,
+            blocked=tuple(answer.reply.blocked),
         )
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Seen:
-        """What is seen of an answer as the service told it (JSON of ``/v1/answer``); raises KeyError or TypeError for another form."""
-        about, handoff, candidates = record["classification"], record["handoff"], record["candidates"]
+        """What is seen of an answer as the service told it (JSON of ``/v1/answer``).
+
+        Raises KeyError, TypeError or AttributeError for another form.
+        """
+        about, handoff, candidates, reply = record["classification"], record["handoff"], record["candidates"], record["reply"]
         best = candidates[0] if candidates else None
         scores = [about["intent"]["confidence"], about["sentiment"]["confidence"]]
         scores += [best["confidence"], best["similarity"]] if best else []
@@ -81,25 +95,38 @@ class Seen:
             priority=handoff["priority"],
             missing=tuple(record["missing"]),
             second_response=bool(record.get("second_response", False)),
-            reply=record["reply"]["text"],
+            reply=reply["text"],
             best=best["id"] if best else None,
             scores=tuple(round(float(score), DIGITS) for score in scores),
+            tags=_words(handoff.get("tags")),
+            notify=_words(handoff.get("notify")),
+            template=(reply.get("template") or {}).get("id"),
+            blocked=_words(reply.get("blocked")),
         )
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> Seen:
         """The decision that ``fields`` wrote."""
         lists = {name: tuple(fields[name]) for name in ("reasons", "missing", "scores")}
-        return cls(**{**fields, **lists})
+        return cls(**{**fields, **lists, **{name: _words(fields[name]) for name in ("tags", "notify", "blocked")}})
 
     def fields(self) -> dict[str, Any]:
         """The decision as plain values."""
         return asdict(self)
 
+    def differing(self, other: Seen) -> tuple[str, ...]:
+        """Names of the fields in which the two differ; one that an older record does not hold differs from nothing."""
+        pairs = ((name, getattr(self, name), getattr(other, name)) for name in _FIELDS)
+        return tuple(name for name, mine, theirs in pairs if mine != theirs and not (name in _LATER and (mine is None or theirs is None)))
+
     @property
     def handed_off(self) -> bool:
         """True when a person is to take over, or already has."""
         return self.outcome == "handoff"
+
+
+_FIELDS = tuple(each.name for each in fields_of(Seen))
+_LATER = frozenset({"tags", "notify", "template", "blocked"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +135,8 @@ class PastTurn:
 
     ``served`` is None where nothing was sent. ``before`` is the conversation before this turn, needed of the first turn
     replayed when earlier ones are left out; ``released`` says that a person gave the conversation back before this turn.
-    ``bundle`` and ``knowledge`` name the versions that decided.
+    ``bundle`` and ``knowledge`` name the versions that decided. ``original`` is what the customer wrote, where personal data was
+    taken out of ``text`` and the vault holds it: it is decided on and never shown.
     """
 
     turn_id: str
@@ -124,12 +152,13 @@ class PastTurn:
     released: bool = False
     bundle: str | None = None
     knowledge: str | None = None
+    original: str | None = field(default=None, repr=False)
 
     def message(self) -> Message:
         """The message as the engine gets it, without a name or a customer's id; raises MessageError."""
         customer = Customer(id="replay", tier=self.tier) if self.tier else None
         return Message(
-            self.text,
+            self.text if self.original is None else self.original,
             channel=self.channel,
             language=self.language,
             conversation_id=self.conversation_id,
@@ -190,6 +219,10 @@ def _turn(where: str, line: str) -> PastTurn:
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ReplayError(f"{where}: no past turn; give turn_id, at and text, and answer as /v1/answer told it") from None
     return turn
+
+
+def _words(value: Iterable[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
 
 
 def _is(value: object, kind: type[_T]) -> _T:

@@ -16,7 +16,10 @@ from yingda.replay.run import Step
 SERVED = "served"
 """The name of what customers were told then; the other names are those of the configurations replayed."""
 
-ASPECTS = ("outcome", "entry", "intent", "sentiment", "reasons", "skill", "priority", "missing", "second_response", "reply")
+ASPECTS = (
+    *("outcome", "entry", "intent", "sentiment", "reasons", "skill", "priority", "tags", "notify"),
+    *("missing", "second_response", "template", "blocked", "reply"),
+)
 """In what two decisions can differ; scores are compared by ``identical`` alone."""
 
 EXAMPLES = 3
@@ -108,13 +111,14 @@ class Difference:
 
 
 def aspects_of(before: Seen, after: Seen) -> tuple[str, ...]:
-    """In what the two differ."""
-    return tuple(name for name in ASPECTS if getattr(before, name) != getattr(after, name))
+    """In what the two differ, as far as both are known."""
+    found = before.differing(after)
+    return tuple(name for name in ASPECTS if name in found)
 
 
 def identical(before: Seen, after: Seen) -> bool:
-    """True when nothing differs, scores included."""
-    return before == after
+    """True when nothing differs of what both hold, scores included."""
+    return not before.differing(after)
 
 
 def compare(steps: Iterable[Step], *, before: str, after: str, costs: Costs | None = None, examples: int = EXAMPLES) -> Difference:
