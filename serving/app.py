@@ -36,6 +36,7 @@ from serving.tracing import Tracing
 from serving.watched import watch_cache, watch_desk, watch_store
 from yingda.privacy.retention import RetentionJob
 from yingda.store.audit import audit_of
+from yingda.store.base import open_store
 from yingda.store.health import StoreHealth
 from yingda.store.memory import Memory, VolatileMemory
 from yingda.store.vault import Vault
@@ -97,6 +98,7 @@ def create_app(
         bounds=bounds,
         vault=vault,
         taken_back=audit.taken_back,
+        today=open_store(settings.reference_store) if settings.reference_store else None,
     )
     metrics = service.metrics
     watch_store(metrics, memory)

@@ -150,6 +150,7 @@ def _plan_out(revision: PlanRevision) -> schemas.RolloutPlanOut:
 def _comparison_out(found: Comparison) -> schemas.ComparisonOut:
     return schemas.ComparisonOut(
         metric=found.metric,
+        against=found.against,
         automated=found.treated,
         reference=found.control,
         difference=found.difference,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from serving.request_schemas import Clean, Id, Strict
 from yingda.domain.message import Channel, Tier
-from yingda.domain.rollout import DEFAULT_SHARE, Arm, Metric, Stage
+from yingda.domain.rollout import DEFAULT_SHARE, Against, Arm, Metric, Stage
 
 Share = Annotated[float, Field(ge=0, le=1, description="Fraction of the customers, in [0, 1].")]
 Why = Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S", description="Why, for the record."), Clean]
@@ -70,6 +70,10 @@ class ComparisonOut(BaseModel):
     """One rate of the release against its reference."""
 
     metric: Metric
+    against: Against = Field(
+        description="`reference`: the customers of the other arm; `shadow`: those for whom the release decided in shadow; "
+        "`same_messages`: what the release of today decided on the same messages, in shadow."
+    )
     automated: int = Field(description="Customers of the release.")
     reference: int = Field(description="Customers of the reference.")
     difference: float | None = Field(description="Rate of the release less that of the reference; null while one of them has no customer.")

@@ -24,6 +24,7 @@ from yingda.dialogue import Dialogue, ReusedError, Told
 from yingda.domain.decision import Answer
 from yingda.domain.rollout import PlanRevision
 from yingda.privacy.sealing import sealing
+from yingda.store.base import Store
 from yingda.store.memory import Memory
 from yingda.store.rollouts import Rollouts, rollouts_of
 from yingda.store.vault import Vault
@@ -47,8 +48,12 @@ class Service:
         bounds: Bounds | None = None,
         vault: Vault | None = None,
         taken_back: Callable[[PlanRevision], None] = lambda _revision: None,
+        today: Store | None = None,
     ) -> None:
-        """``cores`` batches are decided at a time; ``bounds`` say what may wait for that; ``taken_back`` hears what the guardrail does."""
+        """``cores`` batches are decided at a time; ``bounds`` say what may wait for that; ``taken_back`` hears what the guardrail does.
+
+        ``today`` is the store of the service that answers with the release of today; it is closed with this one.
+        """
         self._current = current
         self.memory = memory
         self.vault = vault
@@ -60,7 +65,8 @@ class Service:
         # Threads of their own: what reads the store neither waits behind messages nor holds them up.
         self._readers = Workers(threads=_READERS, max_queue=_READS_WAITING)
         self.ready = False
-        self._rollouts = rollouts_of(memory)
+        self._rollouts = rollouts_of(memory, today=today)
+        self._today = today
         self._watch = RolloutWatch(self._rollouts, clock, taken_back) if self._rollouts else None
         self._dialogue = Dialogue(
             memory,
@@ -95,6 +101,8 @@ class Service:
             self._watch.close()
         self._lane.close()
         self._readers.close()
+        if self._today:
+            self._today.close()
 
     def refusal(self) -> ProblemError | None:
         """The 503 for every message that comes now, while too many wait for the engine."""

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     vault_keys: Path | None = None
     # Days after which conversations, decisions and feedback are deleted.
     retention_days: int = Field(default=365, ge=1, le=3650)
+    # The store of the service that answers with the release of today, which a release in roll-out is compared with; only read.
+    reference_store: str | None = None
     # Where what cannot be written to the store waits; unset: beside an SQLite file, in `var` for other databases.
     journal: Path | None = None
     journal_max_mb: int = Field(default=64, ge=1, le=4096)

@@ -31,9 +31,9 @@ def dialogue(store: Store) -> Dialogue:
     return Dialogue(SqlMemory(store), render=render, record=turn_record, new_id=lambda: next(ids), plan=Rollouts(store).in_force)
 
 
-def in_gray(store: Store, *, share: float = 0.5, at: datetime = BEGIN, **fields: Any) -> PlanRevision:
-    """A release in gray, put there by a person."""
-    rollouts = Rollouts(store)
+def in_gray(store: Store, *, share: float = 0.5, at: datetime = BEGIN, today: Store | None = None, **fields: Any) -> PlanRevision:
+    """A release in gray, put there by a person; ``today`` is the store of the release before it, where that is known."""
+    rollouts = Rollouts(store, today=today)
     rollouts.start(RolloutPlan(RELEASE, SALT, share=share, **fields), by="王店长", reason="新版本", at=at)
     return rollouts.advance(by="王店长", reason="看过影子", at=at, stage=Stage.GRAY)
 

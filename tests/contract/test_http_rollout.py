@@ -41,10 +41,10 @@ class Clock:
 
 
 @contextmanager
-def opened(path: Path, clock: Clock) -> Iterator[TestClient]:
+def opened(path: Path, clock: Clock, **settings: Any) -> Iterator[TestClient]:
     """A server on the store at ``path``, as after a restart."""
     with closing(open_store(f"sqlite:///{path}")) as store:
-        app = create_app(Settings(), FakeEngine(), log=open_log(io.StringIO()), memory=SqlMemory(store), clock=clock)
+        app = create_app(Settings(**settings), FakeEngine(), log=open_log(io.StringIO()), memory=SqlMemory(store), clock=clock)
         with TestClient(app) as client:
             yield client
 
@@ -127,7 +127,11 @@ def test_operators_see_the_plan_its_history_and_the_guardrails_but_not_the_salt(
         (4, "full", "王店长", False),
         (5, "shadow", "李主管", False),
     ]
-    assert [each["metric"] for each in standing["comparisons"]] == ["repeat", "dissatisfied"]
+    assert [(each["metric"], each["against"]) for each in standing["comparisons"]] == [
+        ("handoff", "shadow"),
+        ("repeat", "reference"),
+        ("dissatisfied", "reference"),
+    ]
     assert {(each["automated"], each["reference"], each["difference"], each["harmful"]) for each in standing["comparisons"]} == {
         (0, 0, None, False)
     }
@@ -245,6 +249,33 @@ def test_a_harmful_release_is_taken_back_and_the_history_says_why(path: Path) ->
         (entry,) = [each.entry for each in Audit(store).entries() if each.entry.who == "guardrail"]
         assert (entry.action, entry.target, dict(entry.facts)) == ("rollout.take_back", "release:2026.12", {"revision": 3})
         assert Audit(store).verify().broken is None
+
+
+def test_hand_offs_are_compared_with_those_of_the_service_of_today_where_its_store_is_named(path: Path, tmp_path: Path) -> None:
+    clock, folder = Clock(), tmp_path / "today"
+    folder.mkdir()
+    today = empty_copy(folder)
+    with opened(path, clock, reference_store=f"sqlite:///{today}") as client, opened(today, clock) as service_of_today:
+        assert post(client, "start", release="2026.12", reference="control", share=0.5).status_code == 200
+        for number in range(12):
+            answer(client, f"u-{number}")
+            answer(service_of_today, f"u-{number}", PERSON)
+        assert post(client, "advance", stage="gray").status_code == 200
+        for number in range(12, 40):
+            if answer(client, f"u-{number}")["rollout"]["arm"] == "control":
+                answer(service_of_today, f"u-{number}", PERSON)
+        clock.now += timedelta(hours=2)
+        client.app.state.service._watch.look()  # type: ignore[attr-defined]
+
+        standing = client.get("/v1/rollout").json()
+
+    assert (standing["plan"]["stage"], standing["watch"]["error"]) == ("gray", None)
+    gray, shadow = standing["comparisons"][:2]
+    assert [(each["metric"], each["against"], each["difference"]) for each in (gray, shadow)] == [
+        ("handoff", "reference", -1.0),
+        ("handoff", "same_messages", -1.0),
+    ]
+    assert (gray["automated"] + gray["reference"], shadow["automated"]) == (28, 12)
 
 
 def test_a_release_is_taken_back_even_where_that_cannot_be_recorded(path: Path) -> None:

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from yingda.decide.guardrail import Guardrail, Limits, harms_of, limits_for, observe, read_guardrail
+from yingda.decide.guardrail import SHADOW_MARGIN, Guardrail, Limits, harms_of, limits_for, observe, read_guardrail
 from yingda.decide.sequential import Table, confidence_sequence, evidence_above
-from yingda.domain.rollout import Arm, Metric, RolloutError
+from yingda.domain.rollout import Against, Arm, Metric, RolloutError
 
 ALPHA = 0.05
 HARMLESS = Limits(ALPHA, {Metric.HANDOFF: 0.0})
@@ -208,10 +208,15 @@ def test_harm_within_the_margin_is_tolerated() -> None:
     assert 0 < found.interval.low < 0.15 < found.interval.high
 
 
-def test_where_people_answer_the_others_hand_offs_are_not_compared() -> None:
-    assert set(limits_for(Arm.HUMAN).margins) == {Metric.REPEAT, Metric.DISSATISFIED}
-    assert set(limits_for(Arm.CONTROL).margins) == set(Metric)
-    assert limits_for(Arm.CONTROL).level == pytest.approx(0.05 / 3)
+def test_every_metric_is_watched_and_hand_offs_by_what_is_known_of_them() -> None:
+    by_today, by_shadow = limits_for(Arm.CONTROL, today=True), limits_for(Arm.CONTROL)
+    others = [(Metric.REPEAT, Against.REFERENCE), (Metric.DISSATISFIED, Against.REFERENCE)]
+
+    assert list(by_today.watched) == [(Metric.HANDOFF, Against.REFERENCE), (Metric.HANDOFF, Against.SAME_MESSAGES), *others]
+    assert list(by_shadow.watched) == [(Metric.HANDOFF, Against.SHADOW), *others]
+    assert limits_for(Arm.HUMAN, today=True) == limits_for(Arm.HUMAN) == by_shadow, "all is handed over where a person answers"
+    assert [by_today.level, by_shadow.level] == pytest.approx([0.05 / 4, 0.05 / 3])
+    assert (by_today.margins[Metric.HANDOFF], by_shadow.margins[Metric.HANDOFF]) == (0.02, SHADOW_MARGIN)
 
 
 def test_what_happened_to_a_customer_is_told_by_the_highest_counters() -> None:
@@ -226,6 +231,10 @@ def test_what_happened_to_a_customer_is_told_by_the_highest_counters() -> None:
         {},
         {"alpha": 0.05, "margins": {"speed": 0.1}, "strata": []},
         {"alpha": 0.05, "margins": {"repeat": 0.1}, "strata": [{"share": 0.1}]},
+        {"alpha": 0.05, "margins": {"repeat": 0.1}, "strata": [], "handoffs": "yesterday"},
+        {"alpha": 0.05, "margins": {"repeat": 0.1}, "strata": [], "handoffs": "shadow", "kinds": {"web/normal": [1, 2, 0, 0]}},
+        {"alpha": 0.05, "margins": {"repeat": 0.1}, "strata": [], "handoffs": "reference", "pairs": [1, 1, 1]},
+        {"alpha": 0.05, "margins": {"repeat": 0.1}, "strata": [], "handoffs": "reference", "pairs": [1, 0]},
         {
             "alpha": 0.05,
             "margins": {"repeat": 0.1},

@@ -46,6 +46,20 @@ def test_a_release_is_moved_on_and_stopped_and_all_is_recorded(url: str, capsys:
     assert "重复提问率" in capsys.readouterr().out
 
 
+def test_what_hand_offs_are_compared_with_depends_on_what_is_known(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    who, today = ("--by", "王店长", "--reason", "试用"), ("--reference-store", f"sqlite:///{tmp_path / 'today.db'}")
+    rollout(url, "start", "2026.12", "--reference", "control", *who)
+    rollout(url, "show")
+    assert "against shadow" in capsys.readouterr().out
+
+    rollout(url, "start", "2027.01", "--reference", "control", *today, *who)
+    rollout(url, "show")
+    assert "same messages, in shadow" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        rollout(url, "start", "2027.02", "--reference-store", url, *who)
+    assert "name the store of the service of today" in capsys.readouterr().err
+
+
 def test_gray_is_skipped_by_force_alone(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     who = ("--by", "王店长", "--reason", "试用")
     rollout(url, "start", "2026.12", *who)

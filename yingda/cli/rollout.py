@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
 from secrets import token_hex
@@ -20,6 +20,7 @@ from yingda.store.base import open_store
 from yingda.store.migrate import check_store
 from yingda.store.rollouts import Rollouts
 
+REFERENCE_STORE = "YINGDA_REFERENCE_STORE"
 DEFAULT_STORE = "sqlite:///var/yingda.db"
 TAKEN_BACK = 1
 """Exit code of ``watch`` when it took the release back."""
@@ -34,7 +35,7 @@ def add_rollout(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     actions = rollout.add_subparsers(required=True, metavar="COMMAND")
     _add(actions, "show", "the plan in force and what is known about the release", show_command)
     _add(actions, "history", "every plan that was in force: when, by whom, why", history_command)
-    _add(actions, "watch", "look at the guardrails once; exit code 1 when the release was taken back", watch_command)
+    watch = _add(actions, "watch", "look at the guardrails once; exit code 1 when the release was taken back", watch_command)
     start = _add(actions, "start", "put a new release into shadow: it decides and sends nothing", start_command)
     start.add_argument("release", help="a name that no roll-out had before")
     start.add_argument("--reference", choices=("human", "control"), default="human", help="who answers the others (human)")
@@ -42,6 +43,9 @@ def add_rollout(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     advance.add_argument("--stage", choices=("gray", "full"), help="the next stage; as it is by default")
     advance.add_argument("--force", action="store_true", help="from shadow straight to full, without gray and its guardrails")
     stop = _add(actions, "stop", "take the release back to shadow, for the next message", stop_command)
+    for parser in (start, watch):
+        told = f"store of the service that answers with the release of today, which is only read (${REFERENCE_STORE})"
+        parser.add_argument("--reference-store", default=os.environ.get(REFERENCE_STORE), metavar="URL", help=told)
     for parser in (start, advance):
         parser.add_argument("--share", type=float, help=f"fraction of the customers in gray, in [0, 1] ({DEFAULT_SHARE} at first)")
         parser.add_argument("--channel", action="append", default=[], metavar="NAME=SHARE", help="a share of its own; NAME= takes it away")
@@ -72,7 +76,7 @@ def history_command(args: argparse.Namespace) -> None:
 
 def watch_command(args: argparse.Namespace, *, clock: Clock = lambda: datetime.now(UTC)) -> None:
     """Look once, and leave with 1 when the release was taken back."""
-    with _opened(args.store) as rollouts:
+    with _opened(args.store, args.reference_store) as rollouts:
         revision = rollouts.watch(clock())
     if revision is not None:
         put_on_record(args.store, taken_back(revision))
@@ -91,7 +95,7 @@ def start_command(args: argparse.Namespace) -> None:
         tiers=_own(_shares(args.tier, Tier)),
         reference=Arm(args.reference),
     )
-    with _opened(args.store) as rollouts, on_record(args.store, "rollout.start", safe_name("release", args.release)):
+    with _opened(args.store, args.reference_store) as rollouts, on_record(args.store, "rollout.start", safe_name("release", args.release)):
         _write(_line(rollouts.start(plan, by=args.by, reason=args.reason, at=datetime.now(UTC))))
 
 
@@ -131,10 +135,11 @@ def _add(
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[Rollouts]:
-    with closing(open_store(url)) as store:
+def _opened(url: str, reference: str | None = None) -> Iterator[Rollouts]:
+    """``reference`` is the store of the service of today, for what starts a release or counts its customers."""
+    with closing(open_store(url)) as store, ExitStack() as beside:
         check_store(store)
-        yield Rollouts(store)
+        yield Rollouts(store, today=beside.enter_context(closing(open_store(reference))) if reference else None)
 
 
 def _shares(given: list[str], codes: type[_Code]) -> dict[_Code, float | None]:

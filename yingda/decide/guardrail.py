@@ -2,6 +2,10 @@
 
 One observation is one customer, counted once: their first conversation under the release, when it has ended. Messages of
 one conversation, and conversations of one customer, depend on each other and would make chance look like harm.
+
+Hand-offs need a reference of their own, for the customers of the other arm are not answered by the release. Where the release
+of today keeps a store that can be read, they are what it did: for the other customers in gray, and on the same messages in
+shadow. Elsewhere they are what the release itself decided in shadow, where nobody saw it.
 """
 
 from __future__ import annotations
@@ -13,28 +17,50 @@ from math import log
 from types import MappingProxyType
 from typing import Any
 
-from yingda.decide.sequential import Interval, Table, confidence_sequence, evidence_above
+from yingda.decide.sequential import (
+    Interval,
+    Pairs,
+    Table,
+    confidence_sequence,
+    evidence_above,
+    paired_evidence_above,
+    paired_sequence,
+)
 from yingda.domain.conversation import ConversationState
-from yingda.domain.rollout import Arm, Metric, RolloutError
+from yingda.domain.rollout import Against, Arm, Metric, RolloutError
 
 DEFAULT_MARGINS: Mapping[Metric, float] = MappingProxyType({Metric.HANDOFF: 0.02, Metric.REPEAT: 0.02, Metric.DISSATISFIED: 0.02})
+SHADOW_MARGIN = 0.10
+"""Hand-offs in gray over those in shadow: whom the machine answers asks for a person more often than whom a person answers."""
+
 _NAMES = {
     Metric.HANDOFF: ("转人工率", "hand-off rate"),
     Metric.REPEAT: ("重复提问率", "repeat rate"),
     Metric.DISSATISFIED: ("不满意率", "dissatisfaction rate"),
 }
+_AGAINST = {
+    Against.REFERENCE: ("", ""),
+    Against.SHADOW: ("（对比影子阶段）", " (against shadow)"),
+    Against.SAME_MESSAGES: ("（影子阶段，相同消息）", " (same messages, in shadow)"),
+}
 
-
+_TABLE = ("treated", "treated_events", "control", "control_events")
+_PAIRS = ("customers", "treated_alone", "control_alone")
 _NOTHING: Mapping[Metric, int] = MappingProxyType(dict.fromkeys(Metric, 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may happen: ``alpha`` is the probability of ever rolling back a harmless release, split evenly over the metrics;
-    ``margins`` holds, by metric, how much worse a rate may be (0.02 is two points), and names the metrics watched."""
+    """What may happen: ``alpha`` is the probability of ever rolling back a harmless release, split evenly over the comparisons;
+    ``margins`` holds, by metric, how much worse a rate may be (0.02 is two points), and names the metrics watched.
+
+    ``handoffs`` is what hand-offs are compared with: ``REFERENCE`` where it is known what the release of today did, in gray
+    and on the same messages in shadow, or ``SHADOW``.
+    """
 
     alpha: float = 0.05
     margins: Mapping[Metric, float] = field(default_factory=lambda: DEFAULT_MARGINS)
+    handoffs: Against = Against.REFERENCE
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha < 1:
@@ -48,9 +74,17 @@ class Limits:
                 )
 
     @property
+    def watched(self) -> tuple[tuple[Metric, Against], ...]:
+        """Every comparison that is made: the metric, and what it is compared with."""
+        both = (Against.REFERENCE, Against.SAME_MESSAGES)
+        handoffs = both if self.handoffs is Against.REFERENCE else (self.handoffs,)
+        found = {metric: handoffs if metric is Metric.HANDOFF else (Against.REFERENCE,) for metric in self.margins}
+        return tuple((metric, each) for metric, against in found.items() for each in against)
+
+    @property
     def level(self) -> float:
-        """Share of ``alpha`` that each metric may spend (Bonferroni)."""
-        return self.alpha / len(self.margins)
+        """Share of ``alpha`` that each comparison may spend (Bonferroni)."""
+        return self.alpha / len(self.watched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +97,7 @@ class Comparison:
     difference: float | None
     interval: Interval
     margin: float
+    against: Against = Against.REFERENCE
 
     @property
     def harmful(self) -> bool:
@@ -75,7 +110,10 @@ class Comparison:
         found = "–" if self.difference is None else f"{100 * self.difference:+.1f}"
         span = f"[{100 * self.interval.low:+.1f}, {100 * self.interval.high:+.1f}]"
         tolerated = f"{100 * self.margin:+.1f}"
-        return f"{chinese}变化 {found} 个百分点 {span}，容许 {tolerated} / {english} {found} points {span}, tolerated {tolerated}"
+        at, where = _AGAINST[self.against]
+        return (
+            f"{chinese}变化 {found} 个百分点 {span}，容许 {tolerated}{at} / {english} {found} points {span}, tolerated {tolerated}{where}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,43 +157,73 @@ class Guardrail:
     """All that is known about a release so far; a new one starts with ``Guardrail()`` and its own limits.
 
     Customers are compared with those who had the same chance to take part: a share of its own for a channel or tier would
-    otherwise mix kinds of customers differently in the two arms.
+    otherwise mix kinds of customers differently in the two arms. For hand-offs, ``kinds`` holds those in gray (treated) and in
+    shadow (control) by channel and tier, and ``pairs`` those whose messages in shadow were decided by both releases.
     """
 
     limits: Limits = field(default_factory=Limits)
     strata: Mapping[float, _Stratum] = field(default_factory=lambda: MappingProxyType({}))
+    kinds: Mapping[str, Table] = field(default_factory=lambda: MappingProxyType({}))
+    pairs: Pairs = field(default_factory=Pairs)
 
-    def update(self, arm: Arm, *, share: float, harms: Collection[Metric] = ()) -> Guardrail:
-        """The guardrail after one more customer of ``arm``, who took part with chance ``share``, and what happened to them.
+    def update(self, arm: Arm, *, share: float, harms: Collection[Metric] = (), kind: str = "", same: bool | None = None) -> Guardrail:
+        """The guardrail after one more customer of ``arm``, who takes part in gray with chance ``share``, and what happened to them.
 
-        Shadow customers, and shares of 0 and 1 where there is nobody to compare with, change nothing.
+        ``kind`` is their channel and tier. For a shadow customer, ``same`` says whether the release of today called a person on
+        the same messages; None where that is not known. Shares of 0 and 1, where there is nobody to compare with, change nothing.
         """
-        if arm is Arm.SHADOW or not 0 < share < 1:
+        if not 0 < share < 1:
             return self
-        stratum = self.strata.get(share, _Stratum()).plus(treated=arm is Arm.AUTOMATED, harms=harms)
-        return replace(self, strata=MappingProxyType({**self.strata, share: stratum}))
+        found, handed_off = self, Metric.HANDOFF in harms
+        if self.limits.handoffs is Against.SHADOW and arm in (Arm.AUTOMATED, Arm.SHADOW):
+            found = found._in_kind(kind, treated=arm is Arm.AUTOMATED, handed_off=handed_off)
+        if arm is not Arm.SHADOW:
+            stratum = self.strata.get(share, _Stratum()).plus(treated=arm is Arm.AUTOMATED, harms=harms)
+            return replace(found, strata=MappingProxyType({**self.strata, share: stratum}))
+        if self.limits.handoffs is Against.REFERENCE and same is not None:
+            alone = (handed_off and not same, same and not handed_off)
+            return replace(found, pairs=_plus(self.pairs, *alone))
+        return found
+
+    def _in_kind(self, kind: str, *, treated: bool, handed_off: bool) -> Guardrail:
+        table = self.kinds.get(kind, Table())
+        more = Table(1, int(handed_off), 0, 0) if treated else Table(0, 0, 1, int(handed_off))
+        total = Table(*(getattr(table, name) + getattr(more, name) for name in _TABLE))
+        return replace(self, kinds=MappingProxyType({**self.kinds, kind: total}))
 
     def verdict(self) -> GuardrailVerdict:
         """Whether to roll back now; may be asked after every customer, for the error holds over all looks together."""
         bound = log(1 / self.limits.level)
-        loud = [metric for metric, margin in self.limits.margins.items() if evidence_above(self._tables(metric), margin) >= bound]
-        return GuardrailVerdict(tuple(found for metric in loud if (found := self.comparison(metric)).harmful))
+        loud = [each for each in self.limits.watched if self._evidence(*each) >= bound]
+        return GuardrailVerdict(tuple(found for each in loud if (found := self.comparison(*each)).harmful))
 
-    def comparison(self, metric: Metric) -> Comparison:
+    def _evidence(self, metric: Metric, against: Against) -> float:
+        margin = self.limits.margins[metric]
+        if against is Against.SAME_MESSAGES:
+            return paired_evidence_above(self.pairs, margin)
+        return evidence_above(self._tables(metric, against), margin)
+
+    def comparison(self, metric: Metric, against: Against = Against.REFERENCE) -> Comparison:
         """What is known about one metric; the difference is weighed by treated customers over the strata."""
-        tables = self._tables(metric)
+        margin = self.limits.margins[metric]
+        if against is Against.SAME_MESSAGES:
+            pairs, interval = self.pairs, paired_sequence(self.pairs, alpha=self.limits.level)
+            return Comparison(metric, pairs.customers, pairs.customers, pairs.difference, interval, margin, against)
+        tables = self._tables(metric, against)
         compared = [(table.treated, found) for table in tables if (found := table.difference) is not None]
         weight = sum(treated for treated, _ in compared)
         difference = sum(treated * found for treated, found in compared) / weight if weight else None
         interval = confidence_sequence(tables, alpha=self.limits.level)
         treated, control = sum(table.treated for table in tables), sum(table.control for table in tables)
-        return Comparison(metric, treated, control, difference, interval, self.limits.margins[metric])
+        return Comparison(metric, treated, control, difference, interval, margin, against)
 
     def comparisons(self) -> tuple[Comparison, ...]:
-        """Every metric watched, for people who look on."""
-        return tuple(self.comparison(metric) for metric in self.limits.margins)
+        """Every comparison made, for people who look on."""
+        return tuple(self.comparison(*each) for each in self.limits.watched)
 
-    def _tables(self, metric: Metric) -> list[Table]:
+    def _tables(self, metric: Metric, against: Against) -> list[Table]:
+        if against is Against.SHADOW:
+            return list(self.kinds.values())
         return [stratum.table(metric) for stratum in self.strata.values()]
 
     def state(self) -> dict[str, Any]:
@@ -169,13 +237,23 @@ class Guardrail:
             for share, stratum in self.strata.items()
         ]
         margins = {str(metric): margin for metric, margin in self.limits.margins.items()}
-        return {"alpha": self.limits.alpha, "margins": margins, "strata": strata}
+        return {
+            "alpha": self.limits.alpha,
+            "margins": margins,
+            "handoffs": str(self.limits.handoffs),
+            "strata": strata,
+            "kinds": {kind: [getattr(table, name) for name in _TABLE] for kind, table in self.kinds.items()},
+            "pairs": [getattr(self.pairs, name) for name in _PAIRS],
+        }
 
 
-def limits_for(reference: Arm) -> Limits:
-    """The usual limits; where a person answers the other arm, everything there is handed over and nothing to compare with."""
-    margins = {metric: margin for metric, margin in DEFAULT_MARGINS.items() if reference is not Arm.HUMAN or metric is not Metric.HANDOFF}
-    return Limits(margins=MappingProxyType(margins))
+def limits_for(reference: Arm, *, today: bool = False) -> Limits:
+    """The usual limits. Hand-offs are compared with what the release of today does, where that answers the other arm and its
+    store can be read (``today``); else with those of the release in shadow, for where a person answers all is handed over."""
+    if reference is Arm.CONTROL and today:
+        return Limits()
+    margins = {**DEFAULT_MARGINS, Metric.HANDOFF: SHADOW_MARGIN}
+    return Limits(margins=MappingProxyType(margins), handoffs=Against.SHADOW)
 
 
 def harms_of(*, handed_off: bool, most_repeats: int, most_dissatisfied: int) -> frozenset[Metric]:
@@ -205,16 +283,38 @@ def observe(guardrail: Guardrail, customers: Iterable[tuple[Arm, float, Collecti
 
 
 def read_guardrail(fields: object) -> Guardrail:
-    """The guardrail that ``Guardrail.state`` wrote; raises RolloutError for anything else."""
+    """The guardrail that ``Guardrail.state`` wrote; raises RolloutError for anything else.
+
+    In a state without ``handoffs``, of an older program, the hand-offs of the other arm are those of the release itself: they
+    are left out, and the release is judged by the other metrics.
+    """
     try:
         if not isinstance(fields, Mapping):
             raise TypeError
         margins = {Metric(metric): float(margin) for metric, margin in fields["margins"].items()}
         strata = {float(each["share"]): _read_stratum(each["treated"], each["control"]) for each in fields["strata"]}
-        limits = Limits(float(fields["alpha"]), MappingProxyType(margins))
+        if "handoffs" not in fields:
+            margins.pop(Metric.HANDOFF, None)
+        limits = Limits(float(fields["alpha"]), MappingProxyType(margins), Against(fields.get("handoffs", Against.SHADOW)))
+        kinds = {str(kind): Table(*_counted(counts, 4)) for kind, counts in fields.get("kinds", {}).items()}
+        pairs = Pairs(*_counted(fields.get("pairs", (0, 0, 0)), 3))
     except (KeyError, TypeError, ValueError, AttributeError):
         raise RolloutError("guardrail: its stored counts have another form than this version reads; start it anew") from None
-    return Guardrail(limits, MappingProxyType(strata))
+    return Guardrail(limits, MappingProxyType(strata), MappingProxyType(kinds), pairs)
+
+
+def _plus(pairs: Pairs, treated_alone: bool, control_alone: bool) -> Pairs:
+    return Pairs(pairs.customers + 1, pairs.treated_alone + treated_alone, pairs.control_alone + control_alone)
+
+
+def _counted(counts: Sequence[Any], length: int) -> Sequence[int]:
+    """``counts`` of a Table or of Pairs as they were written; raises ValueError for what cannot be."""
+    if len(counts) != length or any(type(count) is not int or count < 0 for count in counts):
+        raise ValueError
+    possible = counts[1] <= counts[0] and counts[3] <= counts[2] if length == len(_TABLE) else counts[1] + counts[2] <= counts[0]
+    if not possible:
+        raise ValueError
+    return counts
 
 
 def _counts(events: Mapping[Metric, int]) -> dict[str, int]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from yingda.decide.guardrail import GuardrailVerdict
 from yingda.domain.message import Channel, Message, Tier
-from yingda.domain.rollout import DEFAULT_SHARE, Arm, Placement, PlanRevision, RolloutError, RolloutPlan, Stage
+from yingda.domain.rollout import DEFAULT_SHARE, Against, Arm, Placement, PlanRevision, RolloutError, RolloutPlan, Stage
 
 _FIELDS = ("release", "salt", "stage", "share", "channels", "tiers", "reference", "reason")
 
@@ -64,8 +64,12 @@ def position(plan: RolloutPlan, key: str) -> float:
 
 
 def next_stage(plan: RolloutPlan, verdict: GuardrailVerdict) -> RolloutPlan:
-    """The plan after a look at the guardrails: in shadow, with the reason, when one is broken; else as it is."""
-    if plan.stage is Stage.SHADOW or not verdict.roll_back:
+    """The plan after a look at the guardrails: in shadow, with the reason, when one is broken; else as it is.
+
+    A release in shadow has nowhere to go back to; what is found there, on messages that both decided, keeps it there.
+    """
+    seen_there = any(each.against is Against.SAME_MESSAGES for each in verdict.broken)
+    if not verdict.roll_back or (plan.stage is Stage.SHADOW and not seen_there):
         return plan
     return replace(plan, stage=Stage.SHADOW, reason=verdict.reason())
 

@@ -12,6 +12,10 @@ below 1/alpha are a confidence sequence (Howard, Ramdas, McAuliffe and Sekhon 20
 nonasymptotic confidence sequences; for 2x2 tables: Turner and Gruenwald 2023, Exact anytime-valid confidence intervals for
 contingency tables and beyond). Strata multiply (Turner and Gruenwald 2023, Safe sequential testing and effect estimation in
 stratified count data). It needs the counts alone, not their order.
+
+Where both releases decide for the same customers, each has one of three outcomes: the event by the one alone, by the other
+alone, or no difference. The mixture is then over the Dirichlet prior with 1/2 for each (Krichevsky and Trofimov 1981), and
+the infimum over all probabilities whose difference the hypothesis allows.
 """
 
 from __future__ import annotations
@@ -22,6 +26,10 @@ from math import inf, lgamma, log, pi
 
 _HALVINGS = 45
 """Bisections of an interval of length at most 2: its end is known to 6e-14."""
+
+
+_EDGE = 1e-15
+"""Probabilities at an edge are a hair inside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,20 @@ class Interval:
     high: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Customers for whom both decided, and those who had the event by the treated release alone or by the other alone."""
+
+    customers: int = 0
+    treated_alone: int = 0
+    control_alone: int = 0
+
+    @property
+    def difference(self) -> float | None:
+        """Rate by the treated release less that by the other; None without a customer."""
+        return (self.treated_alone - self.control_alone) / self.customers if self.customers else None
+
+
 def evidence_above(strata: Sequence[Table], difference: float) -> float:
     """Log of the evidence that some stratum's difference lies above ``difference``; with none above it, it ever reaches
     log(1/alpha) with a probability of at most alpha."""
@@ -67,6 +89,42 @@ def confidence_sequence(strata: Sequence[Table], *, alpha: float) -> Interval:
         return _last(lambda d: _evidence(table, d, upward=False) >= bound, start=1.0, stop=-1.0)
 
     return Interval(low, max(map(high, strata), default=1.0))
+
+
+def paired_evidence_above(pairs: Pairs, difference: float) -> float:
+    """Log of the evidence that the difference of ``pairs`` lies above ``difference``; otherwise it ever reaches log(1/alpha)
+    with a probability of at most alpha."""
+    counts = (pairs.treated_alone, pairs.control_alone, pairs.customers - pairs.treated_alone - pairs.control_alone)
+    mixture = lgamma(1.5) - 3 * lgamma(0.5) + sum(lgamma(count + 0.5) for count in counts) - lgamma(pairs.customers + 1.5)
+    found = pairs.difference
+    if found is None:
+        return 0.0
+    if found <= difference:
+        return mixture - sum(count * log(count / pairs.customers) for count in counts if count)
+    return mixture - _bound_paired_likelihood(*counts, difference)
+
+
+def paired_sequence(pairs: Pairs, *, alpha: float) -> Interval:
+    """The difference of ``pairs``, at every look together; both ends together ever fail with at most alpha."""
+    bound = log(1 / alpha)
+
+    def low(of: Pairs) -> float:
+        return _last(lambda d: paired_evidence_above(of, d) >= bound, start=-1.0, stop=1.0)
+
+    return Interval(low(pairs), -low(Pairs(pairs.customers, pairs.control_alone, pairs.treated_alone)))
+
+
+def _bound_paired_likelihood(treated: int, control: int, neither: int, difference: float) -> float:
+    """Largest log likelihood of probabilities q + difference, q and the rest; it is concave in q, so its slope is bisected."""
+    low, high = max(0.0, -difference), (1.0 - difference) / 2
+    for _ in range(_HALVINGS):
+        q = (low + high) / 2
+        p, rest = q + difference, 1.0 - difference - 2 * q
+        slope = treated / max(p, _EDGE) + control / max(q, _EDGE) - 2 * neither / max(rest, _EDGE)
+        low, high = (q, high) if slope > 0 else (low, q)
+    q = (low + high) / 2
+    outcomes = ((treated, q + difference), (control, q), (neither, 1.0 - difference - 2 * q))
+    return sum((count * log(chance) if chance > 0 else -inf) for count, chance in outcomes if count)
 
 
 def _evidence(table: Table, difference: float, *, upward: bool) -> float:
@@ -105,7 +163,7 @@ def _bound_likelihood(table: Table, difference: float) -> float:
 
 def _slope(events: int, total: int, rate: float) -> float:
     """Derivative of the log likelihood; rates at an edge are a hair inside it."""
-    inside = min(max(rate, 1e-15), 1 - 1e-15)
+    inside = min(max(rate, _EDGE), 1 - _EDGE)
     return events / inside - (total - events) / (1 - inside)
 
 

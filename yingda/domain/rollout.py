@@ -44,6 +44,15 @@ class Metric(StrEnum):
     DISSATISFIED = "dissatisfied"
 
 
+class Against(StrEnum):
+    """What a rate of the release is compared with: the customers of the other arm, the customers for whom the release decided
+    in shadow, or what the release of today decided on the same messages in shadow."""
+
+    REFERENCE = "reference"
+    SHADOW = "shadow"
+    SAME_MESSAGES = "same_messages"
+
+
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
     """Where a release stands and who takes part.

@@ -7,7 +7,7 @@ killed and repeated at any moment.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -17,10 +17,11 @@ from yingda.decide.guardrail import harms_between, read_guardrail
 from yingda.decide.rollout import share_of
 from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.message import Channel, Tier
-from yingda.domain.rollout import Arm, Metric, RolloutPlan
+from yingda.domain.rollout import Against, Arm, Metric, RolloutError, RolloutPlan, Stage
 from yingda.store.base import Store
 from yingda.store.codec import decode_state
 from yingda.store.rollout_tables import RolloutCustomerRow, RolloutRow
+from yingda.store.rollout_today import handed_off_today
 from yingda.store.tables import TurnRow
 
 PAUSE = timedelta(hours=1)
@@ -33,7 +34,14 @@ PAGE = 500
 """Turns or customers looked at between two transactions; a writer of turns never waits for more."""
 
 _Row = Row[*tuple[Any, ...]]
-_PLACED = (str(Arm.AUTOMATED), str(Arm.CONTROL), str(Arm.HUMAN))
+_PLACED = tuple(map(str, Arm))
+_IN_SHADOW = "~shadow/"
+"""Begins the name of a customer as counted in shadow; in gray the same customer is counted once more, for themselves."""
+
+_NO_TODAY = (
+    "the hand-offs of this release are judged by those of the release of today, and its store is not known here; "
+    "set YINGDA_REFERENCE_STORE, as where the release was started"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +54,23 @@ class _Entry:
     conversation_id: str
     version: int
     at: datetime
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What happened to a customer whose conversation has ended; ``same`` is what the release of today made of the messages."""
+
+    entry: _Entry
+    harms: frozenset[Metric]
+    same: bool | None = None
 
 
 def discover(store: Store, release: str, plans: Mapping[int, RolloutPlan], now: datetime) -> int:
     """Find the customers who wrote under ``release`` since the last look; returns how many are new.
 
-    ``plans`` holds every plan by its number. Only customers who could have been in either arm come in: those of a share of 0
-    or 1 have nobody to be compared with, and do so when that changes.
+    ``plans`` holds every plan by its number. Only customers who could have been in either arm come in, or could be in gray if
+    they wrote in shadow: those of a share of 0 or 1 have nobody to be compared with, and do so when that changes.
     """
     with store.reading() as session:
         since = session.scalar(select(RolloutRow.seen_until).where(RolloutRow.release == release))
@@ -67,14 +85,51 @@ def discover(store: Store, release: str, plans: Mapping[int, RolloutPlan], now: 
     return found
 
 
-def observe(store: Store, release: str, now: datetime, *, pause: timedelta = PAUSE) -> int:
-    """Count each customer whose first conversation has ended, once; returns how many were counted."""
-    entries, counted = _open_entries(store, release, now - pause), 0
+def observe(store: Store, release: str, now: datetime, *, pause: timedelta = PAUSE, today: Store | None = None) -> int:
+    """Count each customer whose first conversation has ended, once; returns how many were counted.
+
+    Where hand-offs are judged by the release of today, ``today`` is its store. Customers whom that is asked about come last and
+    wait while it cannot be: raises RolloutError without it, StoreError when it fails.
+    """
+    entries = _open_entries(store, release, now - pause)
+    asked = _handoffs_by(store, release) is Against.REFERENCE
+    alone = [entry for entry in entries if not asked or entry.arm is Arm.AUTOMATED]
+    beside = [entry for entry in entries if asked and entry.arm is not Arm.AUTOMATED]
+    counted = _observe(store, release, alone, now, pause, None)
+    if beside and today is None:
+        raise RolloutError(_NO_TODAY)
+    return counted + _observe(store, release, beside, now, pause, today)
+
+
+def _observe(store: Store, release: str, entries: Sequence[_Entry], now: datetime, pause: timedelta, today: Store | None) -> int:
+    counted = 0
     for start in range(0, len(entries), PAGE):
-        page = entries[start : start + PAGE]
-        ended = [(entry, harms) for entry in page if (harms := _harms(store, release, entry, now, pause)) is not None]
+        ended = [
+            _outcome(entry, harms, pause, today)
+            for entry in entries[start : start + PAGE]
+            if (harms := _harms(store, release, entry, now, pause)) is not None
+        ]
         counted += _count(store, release, ended, now) if ended else 0
     return counted
+
+
+def _outcome(entry: _Entry, harms: frozenset[Metric], pause: timedelta, today: Store | None) -> _Outcome:
+    """What is counted: a customer of the other arm was handed over when the release of today did so.
+
+    One of whom its service knows nothing counts as handed over, for it did not answer them; so chance of the wiring never
+    looks like harm of the release.
+    """
+    if today is None:
+        return _Outcome(entry, harms)
+    did = handed_off_today(today, entry.conversation_id, entry.at, pause=pause)
+    if entry.arm is Arm.SHADOW:
+        return _Outcome(entry, harms, did)
+    return _Outcome(entry, harms - {Metric.HANDOFF} if did is False else harms | {Metric.HANDOFF})
+
+
+def _handoffs_by(store: Store, release: str) -> Against:
+    with store.reading() as session:
+        return read_guardrail(session.scalars(select(RolloutRow.guardrail).where(RolloutRow.release == release)).one()).limits.handoffs
 
 
 def _pages(store: Store, release: str, since: datetime) -> Iterator[Sequence[_Row]]:
@@ -108,16 +163,19 @@ def _first_turns(store: Store, release: str, page: Sequence[_Row], plans: Mappin
 
 def _unit(row: _Row) -> str | None:
     """What the arm was drawn for: the customer, else the conversation; None for a message that nobody can be recognised by."""
+    stage = _IN_SHADOW if row.arm == Arm.SHADOW else ""
     if row.customer is not None:
-        return str(row.customer)
+        return f"{stage}{row.customer}"
     alone = row.conversation_id == row.id or row.conversation_id.startswith("~message/")
-    return None if alone else f"~conversation/{row.conversation_id}"
+    return None if alone else f"{stage}~conversation/{row.conversation_id}"
 
 
 def _share(plan: RolloutPlan | None, row: _Row) -> float:
-    """The chance that customers of this channel and tier had by ``plan``; 0 without one."""
+    """The chance that customers of this channel and tier had by ``plan``, or would have in gray if it is in shadow; 0 without one."""
     if plan is None:
         return 0.0
+    if row.arm == Arm.SHADOW:
+        plan = replace(plan, stage=Stage.GRAY)
     return share_of(plan, channel=Channel(row.channel or Channel.WEB), tier=Tier(row.tier or Tier.NORMAL))
 
 
@@ -141,12 +199,18 @@ def _open_entries(store: Store, release: str, before: datetime) -> list[_Entry]:
     """Customers who came in before that time and are not counted yet."""
     columns = (RolloutCustomerRow.customer, RolloutCustomerRow.arm, RolloutCustomerRow.share)
     asked = (
-        select(*columns, TurnRow.conversation_id, TurnRow.version, TurnRow.at)
+        select(*columns, TurnRow.conversation_id, TurnRow.version, TurnRow.at, TurnRow.channel, TurnRow.tier)
         .join(TurnRow, TurnRow.id == RolloutCustomerRow.turn_id)
         .where(RolloutCustomerRow.release == release, RolloutCustomerRow.observed_at.is_(None), TurnRow.at <= before)
         .order_by(RolloutCustomerRow.customer)
     )
-    return [_Entry(row.customer, Arm(row.arm), row.share, row.conversation_id, row.version, row.at) for row in _rows(store, asked)]
+    return [
+        _Entry(row.customer, Arm(row.arm), row.share, row.conversation_id, row.version, row.at, _kind(row)) for row in _rows(store, asked)
+    ]
+
+
+def _kind(row: _Row) -> str:
+    return f"{row.channel or Channel.WEB}/{row.tier or Tier.NORMAL}"
 
 
 def _harms(store: Store, release: str, entry: _Entry, now: datetime, pause: timedelta) -> frozenset[Metric] | None:
@@ -166,13 +230,14 @@ def _harms(store: Store, release: str, entry: _Entry, now: datetime, pause: time
     return harms_between(decode_state(earlier[0].state) if earlier else NEW, states)
 
 
-def _count(store: Store, release: str, ended: Sequence[tuple[_Entry, frozenset[Metric]]], now: datetime) -> int:
+def _count(store: Store, release: str, ended: Sequence[_Outcome], now: datetime) -> int:
     """Mark the customers and add them to the guardrail's counts, in one transaction; who is marked already is not added."""
     counted = 0
     with store.writing() as session:
         row = session.scalars(select(RolloutRow).where(RolloutRow.release == release).with_for_update()).one()
         guardrail = read_guardrail(row.guardrail)
-        for entry, harms in ended:
+        for each in ended:
+            entry, harms = each.entry, each.harms
             mark = update(RolloutCustomerRow).where(
                 RolloutCustomerRow.release == release,
                 RolloutCustomerRow.customer == entry.customer,
@@ -180,7 +245,7 @@ def _count(store: Store, release: str, ended: Sequence[tuple[_Entry, frozenset[M
             )
             marked = session.execute(mark.values(observed_at=now, harms=sorted(harms)), execution_options={"synchronize_session": False})
             if cast(CursorResult[Any], marked).rowcount == 1:
-                guardrail = guardrail.update(entry.arm, share=entry.share, harms=harms)
+                guardrail = guardrail.update(entry.arm, share=entry.share, harms=harms, kind=entry.kind, same=each.same)
                 counted += 1
         row.guardrail = guardrail.state()
     return counted

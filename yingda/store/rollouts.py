@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from yingda.decide.guardrail import Guardrail, limits_for, read_guardrail
 from yingda.decide.rollout import SKIPPED, advance, next_stage, plan_fields, read_plan, skips_gray, stop
-from yingda.domain.errors import StoreError
+from yingda.domain.errors import StoreError, YingdaError
 from yingda.domain.message import Channel, Tier
 from yingda.domain.rollout import GUARDRAIL, PlanRevision, RolloutError, RolloutPlan, Stage
 from yingda.store.base import Store
@@ -36,11 +36,13 @@ class Rollouts:
     """The roll-out of a store; threads and processes may share the database, and each change is one transaction.
 
     Methods that change raise RolloutError when what is asked does not fit the plan in force; all raise StoreError when the
-    database fails.
+    database fails. ``today`` is the store of the service that answers with the release of today; it is only read.
     """
 
-    def __init__(self, store: Store, ask: Within = at_once) -> None:
-        self._store, self._ask = store, ask
+    def __init__(self, store: Store, ask: Within = at_once, *, today: Store | None = None) -> None:
+        if today is not None and today.engine.url == store.engine.url:
+            raise RolloutError("YINGDA_REFERENCE_STORE is the store of this release; name the store of the service of today")
+        self._store, self._ask, self._today = store, ask, today
         self._latest: PlanRevision | None = None
         self._looked = False
 
@@ -92,7 +94,7 @@ class Rollouts:
                 raise RolloutError(f"release '{head.plan.release}' is in stage gray; stop it or roll it out in full first")
             if session.get(RolloutRow, plan.release) is not None:
                 raise RolloutError(f"release '{plan.release}' was rolled out before; advance it, or give the new release a name of its own")
-            counts = Guardrail(limits_for(plan.reference)).state()
+            counts = Guardrail(limits_for(plan.reference, today=self._today is not None)).state()
             session.add(RolloutRow(release=plan.release, guardrail=counts, seen_until=at))
             session.flush()
             return _append(session, head, begun, by=by, reason=reason, at=at)
@@ -134,16 +136,24 @@ class Rollouts:
     def watch(self, now: datetime, *, pause: timedelta = PAUSE) -> PlanRevision | None:
         """One look at the release in force: count the customers whose first conversation has ended, and judge.
 
-        Returns the revision that took the release back to shadow, when this look did. It may be killed anywhere, and any
-        number may run at once: each customer is counted once.
+        Returns the revision that took the release back to shadow, or keeps it there, when this look did. It may be killed
+        anywhere, and any number may run at once: each customer is counted once. Where the store of today's service cannot be
+        read, who must be looked up there waits for a later look, and what is counted is judged all the same; then it raises.
         """
         current = self.in_force()
         if current is None:
             return None
         release = current.plan.release
         discover(self._store, release, {each.number: each.plan for each in self.history()}, now)
-        observe(self._store, release, now, pause=pause)
-        return self._judge(release, now)
+        waiting: YingdaError | None = None
+        try:
+            observe(self._store, release, now, pause=pause, today=self._today)
+        except YingdaError as error:
+            waiting = error
+        taken_back = self._judge(release, now)
+        if waiting is not None and taken_back is None:
+            raise waiting
+        return taken_back
 
     def _judge(self, release: str, now: datetime) -> PlanRevision | None:
         with self._changing() as session:
@@ -152,7 +162,7 @@ class Rollouts:
                 return None  # a person has begun another release meanwhile
             verdict = read_guardrail(row.guardrail).verdict()
             moved = next_stage(head.plan, verdict)
-            if moved is head.plan:
+            if moved is head.plan or (head.plan.stage is Stage.SHADOW and _was_taken_back(session, release)):
                 return None
             return _append(session, head, moved, by=GUARDRAIL, reason=verdict.reason(), at=now, automatic=True)
 
@@ -177,14 +187,14 @@ class Rollouts:
             raise RolloutError(_OVERTAKEN) from None
 
 
-def rollouts_of(memory: Memory) -> Rollouts | None:
+def rollouts_of(memory: Memory, *, today: Store | None = None) -> Rollouts | None:
     """The roll-out kept beside ``memory``; None for a memory that forgets, where nothing could be rolled out safely."""
     if isinstance(memory, LastingMemory):
-        found = Rollouts(memory.store, memory.breaker.ask)
+        found = Rollouts(memory.store, memory.breaker.ask, today=today)
         with suppress(StoreError):
             found.in_force()  # known from the start, for the store may go away before the first message
         return found
-    return Rollouts(memory.store) if isinstance(memory, SqlMemory) else None
+    return Rollouts(memory.store, today=today) if isinstance(memory, SqlMemory) else None
 
 
 def _head(session: Session) -> PlanRevision | None:
