@@ -13,7 +13,7 @@ from yingda.domain.records import Finding, RecordKind, Status
 
 Key = Annotated[str, Field(min_length=1, max_length=64), Clean]
 Reason = Annotated[str, Field(max_length=500), Clean]
-Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
+Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?$")]
 Wording = Annotated[str, Field(max_length=10_000), Clean]
 
 

@@ -122,7 +122,7 @@ class Desk:
 
     Without ``live`` the records are those of a pack and nobody can change them. ``warm`` prepares what a first change
     would wait for, on a thread of its own, and again for each new ``bundle``; what it is given passes so many seconds, and
-    says True when it is to stop.
+    says True when it is to stop. ``release`` gives back what the desk alone holds, once nothing of it works any more.
     """
 
     def __init__(
@@ -134,8 +134,10 @@ class Desk:
         warm: Callable[[Callable[[float], bool]], None] | None = None,
         bundle: BundleWatch | None = None,
         past: Past | None = None,
+        release: Callable[[], None] = lambda: None,
     ) -> None:
         self.clock, self.bundle, self.past = clock, bundle, past
+        self._release = release
         self._records, self._live, self._prepare = records, live, warm
         self._stop, self._warming = Event(), self._warmer(None)
         self._readers, self._writer = (Workers(threads=threads, max_queue=_WAITING) for threads in (_READERS, 1))
@@ -171,6 +173,7 @@ class Desk:
         self._readers.close()
         self._writer.close()
         self._rebuilder.close()
+        self._release()
 
     @property
     def keeps_records(self) -> bool:
@@ -244,8 +247,9 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     parts = open_parts(settings.bundle, pack=settings.pack, cache_size=settings.cache_entries)
     prepare_store(settings.store)
     base, told = parts.knowledge, partial(tell_change, log)
+    store = open_store(settings.store)
     shop = open_shop(
-        open_store(settings.store),
+        store,
         base,
         embed=parts.embed,
         build=engine_builder(parts),
@@ -279,7 +283,7 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     def prepare(rest: Callable[[float], bool]) -> None:
         warm(shop.vectors, shop.records, clock(), rest=rest)
 
-    desk = Desk(shop.records, clock=clock, live=shop.live, warm=prepare, bundle=watch, past=past_over(parts))
+    desk = Desk(shop.records, clock=clock, live=shop.live, warm=prepare, bundle=watch, past=past_over(parts), release=store.close)
     return desk
 
 

@@ -59,7 +59,7 @@ def answer_out(answer: Answer, *, knowledge: Knowledge, model: ModelIdentity, an
     return {
         "outcome": answer.outcome.value,
         "reply": _reply_out(answer.reply),
-        "faq": _faq_out(answer.faq, knowledge.faq, answer.reply.language) if answer.faq else None,
+        "faq": _faq_out(answer, answer.faq, knowledge.faq) if answer.faq else None,
         "candidates": [
             {"id": each.id, "confidence": _round(each.confidence), "similarity": _round(each.similarity)} for each in answer.candidates
         ],
@@ -139,9 +139,10 @@ def _reply_out(reply: Reply) -> dict[str, Any]:
     }
 
 
-def _faq_out(sent: Candidate, entries: Mapping[str, FaqEntry], language: str) -> dict[str, Any]:
+def _faq_out(answer: Answer, sent: Candidate, entries: Mapping[str, FaqEntry]) -> dict[str, Any]:
     questions = entries[sent.id].question
-    question = questions.get(language) or questions.get("zh") or next(iter(questions.values()))
+    told = (questions.get(code) for code in (answer.state.language or "", answer.reply.language, "zh"))
+    question = next((text for text in told if text), "") or next(iter(questions.values()))
     return {"id": sent.id, "question": question, "confidence": _round(sent.confidence)}
 
 

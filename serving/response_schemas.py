@@ -135,7 +135,7 @@ class FaqOut(BaseModel):
     """The FAQ entry that was sent."""
 
     id: str
-    question: str = Field(description="The entry's question in the language of the reply.")
+    question: str = Field(description="The entry's question in the customer's language where it has it, else in that of the reply.")
     confidence: Confidence
 
 

@@ -37,6 +37,7 @@ from yingda.reader import Model as Model
 from yingda.reader import gather_views as gather_views
 from yingda.reader import judge_views as judge_views
 from yingda.reply.compose import SMALL_TALK
+from yingda.reply.language import FRAMES, frame_of, written_languages
 from yingda.reply.needs import Needs, needs_of, wanted_facts, with_spoken
 from yingda.reply.request import ReplyRequest, is_opening
 from yingda.reply.writer import ReplyWriter
@@ -88,7 +89,7 @@ class Engine:
         self._wording = wording_of(knowledge.handoff.words)
         self._writer = ReplyWriter(knowledge)
         self._reader = Reader(model, index, knowledge, self._wording, cache_size=cache_size)
-        self._named, self._english = NamedFacts(knowledge), english_words(knowledge)
+        self._named, self._english, self._written = NamedFacts(knowledge), english_words(knowledge), written_languages(knowledge)
         self._digests, self._impersonal = Digests(), Cache[bool](cache_size)
         self._offerable = offerable(knowledge)
         names = known_names(knowledge, skills=knowledge.handoff.skills)
@@ -232,7 +233,7 @@ class Engine:
         start = perf_counter()
         candidates = self._settled_first(turn)
         accepted = candidates[0] if candidates[0].confidence >= self._model.thresholds.match else None
-        language = language_of(turn, self._english)
+        language = self._language(turn)
         needs = self._needs(turn, candidates, language)
         evidence = self._weigh(turn, candidates, accepted, needs)
         verdict = decide(evidence)
@@ -242,7 +243,7 @@ class Engine:
         entry = evidence.accepted if verdict.outcome is Outcome.ANSWERED else None
         request = ReplyRequest(
             with_spoken(turn.message, turn.classification.entities, self.knowledge),
-            language,
+            frame_of(language),
             verdict.outcome,
             evidence.intent,
             entry,
@@ -255,6 +256,7 @@ class Engine:
             situation=situation_of(turn, verdict, offered, needs, entry),
             opening=is_opening(turn.state, turn.message.at),
             unasked=needs.unasked,
+            entry_language="" if language in FRAMES else language,
         )
         reply = self._writer.write(request)
         outcome = told_outcome(verdict.outcome, request, reply, withheld=evidence.withheld)
@@ -370,6 +372,10 @@ class Engine:
         near = (matches.nearest(self._offerable.get(code, ())) for code in (intent.code, intent.category))
         own = [entry.id] if entry and may_be_offered(self.knowledge, entry) else []
         return [each for each in dict.fromkeys(chain(own, *near)) if each not in seen]
+
+    def _language(self, turn: Turn) -> str:
+        """The language the customer is answered in, as far as the shop has it."""
+        return language_of(turn, self._english, self._written)
 
     def _needs(self, turn: Turn, candidates: tuple[Candidate, ...], language: str) -> Needs:
         """What the best entry needs of the customer, who is answered in ``language``."""

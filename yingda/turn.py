@@ -34,8 +34,9 @@ from yingda.domain.message import Message
 from yingda.domain.rules import Clock
 from yingda.probability import log_softmax
 from yingda.reply.calendar import holiday_on
-from yingda.reply.compose import RECEIVED, RESIGNED, reply_language
+from yingda.reply.compose import RECEIVED, RESIGNED
 from yingda.reply.hours import is_open, local
+from yingda.reply.language import customers_language, frame_of, stays_in, tells_itself
 from yingda.reply.needs import Needs
 from yingda.reply.request import ReplyRequest
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights, Views, confidences, features
@@ -203,16 +204,19 @@ class Turn:
         return tuple(step for step in steps if step is not None)
 
 
-def language_of(turn: Turn, english: Collection[str] = ()) -> str:
+def language_of(turn: Turn, english: Collection[str] = (), written: Collection[str] = ()) -> str:
     """The language to answer in: that of the message, or of the conversation where the message tells none.
 
-    At the start of a conversation a word or two tell English where the shop's own English texts have them (``english``).
+    It is Chinese or English, or one of ``written``, in which entries of the shop have texts besides. At the start of a
+    conversation a word or two tell English where the shop's own English texts have them (``english``).
     """
-    own = reply_language(turn.classification.language)
-    if turn.message.language is not None or not tells_no_language(turn.text):
+    own, before = customers_language(turn.message, turn.classification.language, written), turn.state.language
+    if before is not None and stays_in(before, own, turn.message, written):
+        return before
+    if turn.message.language is not None or not tells_no_language(turn.text) or tells_itself(own, written):
         return own
-    if turn.state.language is not None:
-        return turn.state.language
+    if before is not None:
+        return before if before in written else frame_of(before)
     words = _LATIN_WORD.findall(turn.text.lower())
     return "en" if words and all(word in english for word in words) else own
 

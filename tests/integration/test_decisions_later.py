@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from serving.live import Desk, held_desk, open_desk
 from serving.logs import open_log
 from serving.settings import Settings
 from tests.fakes_core import write_tiny_bundle, write_tiny_pack
-from yingda.assemble import open_memory
+from tests.store_kit import BACKENDS, migrated
+from yingda.store.base import open_store
+from yingda.store.conversations import SqlMemory
 from yingda.store.memory import VolatileMemory
 
 QUESTION, CANCEL = "什么时候发货", "怎么取消"
@@ -35,14 +37,17 @@ def serving(settings: Settings) -> Iterator[TestClient]:
     log = open_log(io.StringIO())
     desk: Desk = open_desk(settings, log, lambda: datetime.now(UTC))
     assert desk.engine is not None
-    app = create_app(settings, desk.engine, log=log, memory=open_memory(settings.store), desk=desk)
-    with TestClient(app) as client:
-        yield client
+    with closing(open_store(settings.store)) as store:
+        app = create_app(settings, desk.engine, log=log, memory=SqlMemory(store), desk=desk)
+        with TestClient(app) as client:
+            yield client
 
 
-@pytest.fixture
-def settings(bundle: Path, tmp_path: Path) -> Settings:
-    return Settings(bundle=bundle, store=f"sqlite:///{tmp_path / 'store.db'}")
+@pytest.fixture(params=BACKENDS)
+def settings(request: pytest.FixtureRequest, bundle: Path, tmp_path: Path) -> Iterator[Settings]:
+    """Those of a server beside an empty store."""
+    with migrated(request.param, tmp_path) as url:
+        yield Settings(bundle=bundle, store=url)
 
 
 def ask(client: TestClient, text: str, conversation: str = "c") -> str:

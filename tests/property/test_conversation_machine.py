@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from tests.conversation_kit import ANGRY, DISPLEASED, START, mumbled, nearly, said
+from tests.fakes import FakeEngine
+from tests.store_kit import a_turn
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict, decide
-from yingda.domain.conversation import NEW, released
-from yingda.domain.decision import Handoff, Outcome, Reason
+from yingda.dialogue import Dialogue, Request, Told
+from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.decision import Answer, Handoff, Outcome, Reason
 from yingda.domain.handoff import HandoffPolicy
 from yingda.domain.knowledge import Priority
-from yingda.domain.message import Customer, Tier
+from yingda.domain.message import Customer, Message, Tier
+from yingda.store.memory import VolatileMemory
+from yingda.store.records import Masked, StoredTurn
 
 MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "ship": lambda: said("什么时候发货", entry="ship-when"),
@@ -35,6 +41,8 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "complaint": lambda: mumbled("我要投诉"),
     "angry ship": lambda: said("怎么还不发货", entry="ship-when", sentiment=ANGRY),
     "danger": lambda: said("冒烟了", entry="repair-dangerous"),
+    "theft": lambda: mumbled("账号被盗了"),
+    "stranger": lambda: said("有人登了我的号", intent="ACCOUNT_SECURITY"),
     "cancel": lambda: replace(said("取消的事", intent="ORDER_CANCEL"), askable=True),
     "and then": lambda: replace(mumbled("然后呢"), hanging=True, resumable=True),
     "yes": lambda: mumbled("嗯"),
@@ -45,7 +53,7 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "one of two": lambda: replace(said("给一个单号", entry="return-how"), wants=("order_no",), withheld=True, brings=True),
 }
 ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
-ABOUT["cancel"] = "ORDER_CANCEL"
+ABOUT |= {"cancel": "ORDER_CANCEL", "stranger": "ACCOUNT_SECURITY"}
 WITHHELD = ("which parcel", "nothing new", "one of two")
 """Messages whose answer lacks a fact, so that the reply asks for it."""
 ABOUT |= dict.fromkeys(WITHHELD, "return-how")
@@ -56,6 +64,8 @@ BY_ITSELF = {
     "complaint": Reason.COMPLAINT,
     "angry ship": Reason.NEGATIVE_SENTIMENT,
     "danger": Reason.NEEDS_HUMAN,
+    "theft": Reason.SECURITY,
+    "stranger": Reason.SECURITY,
 }
 SMALL_TALK = {"hello", "thanks", "solved"}
 RISING = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
@@ -130,12 +140,53 @@ def _last(names: list[str], wanted: set[str]) -> int:
     return max((place + 1 for place, name in enumerate(names) if name in wanted), default=0)
 
 
+class Deciding(FakeEngine):
+    """Decides, as an engine would, the evidence that a test puts there, and keeps what it was asked and what it said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.evidence, self.seen = mumbled(), NEW
+        self.verdicts: list[Verdict] = []
+
+    def answer_many(self, messages: Sequence[Message], states: Sequence[ConversationState] | None = None) -> list[Answer]:
+        (self.seen,), (answer,) = states or (NEW,), super().answer_many(messages, states)
+        open_ = self.seen.question is not None
+        evidence = replace(self.evidence, state=self.seen, resumable=self.evidence.resumable and open_)
+        verdict = decide(evidence)
+        assert decide(evidence) == verdict
+        self.verdicts.append(verdict)
+        return [replace(answer, outcome=verdict.outcome, handoff=verdict.handoff, state=verdict.state)]
+
+
+def record(_engine: object, request: Request, answer: Answer, told: Told, conversation: str) -> StoredTurn:
+    """What is stored of a turn, as far as a conversation goes on from it."""
+    message = request.message
+    return a_turn(
+        turn_id=told.turn_id,
+        conversation_id=conversation,
+        message_id=message.message_id,
+        digest=request.digest,
+        at=message.at,
+        text=Masked(message.text),
+        state=answer.state,
+        answer=told.record,
+    )
+
+
 class Conversation(RuleBasedStateMachine):
-    """One customer who writes at random."""
+    """One customer who writes at random, and whose messages may come twice."""
 
     def __init__(self) -> None:
         super().__init__()
         self.state, self.now, self.past = NEW, START, Past()
+        self.engine, self.memory, self.sent = Deciding(), VolatileMemory(), dict[str, tuple[Request, Mapping[str, object]]]()
+        numbers = count(1)
+        self.dialogue = Dialogue(
+            self.memory,
+            render=lambda _, answer, turn_id: {"answer_id": turn_id, "outcome": answer.outcome.value},
+            record=record,
+            new_id=lambda: f"{next(numbers):026d}",
+        )
         self.expected: Handoff | None = None
         self.policy, self.tier = HandoffPolicy(), Tier.NORMAL
 
@@ -149,12 +200,30 @@ class Conversation(RuleBasedStateMachine):
         self.now += timedelta(minutes=minutes)
         message = MESSAGES[name]()
         message = replace(message, message=replace(message.message, at=self.now, customer=Customer("1", tier=self.tier)))
-        evidence = replace(message, state=self.state, policy=self.policy)
-        evidence = replace(evidence, resumable=evidence.resumable and self.state.question is not None and self.past.question is not None)
-        verdict = decide(evidence)
-        assert decide(evidence) == verdict
+        id_ = f"m-{len(self.sent)}"
+        sent = Request(replace(message.message, conversation_id="c", message_id=id_), digest=id_)
+        self.engine.evidence = replace(message, policy=self.policy, resumable=message.resumable and self.past.question is not None)
+        (told,) = self.dialogue.take(self.engine, [sent])
+        assert isinstance(told, Told) and len(self.engine.verdicts) == len(self.sent) + 1
+        assert self.engine.seen == self.state
+        self.sent[id_], verdict = (sent, told.record), self.engine.verdicts[-1]
+        self.state = self.engine.seen
         self.check(name, verdict)
         self.state = verdict.state
+
+    @rule(which=st.integers(0, 1000), times=st.integers(1, 3), minutes=st.integers(0, 300))
+    @precondition(lambda self: self.sent)
+    def a_message_comes_again(self, which: int, times: int, minutes: int) -> None:
+        """A caller that heard nothing sends it again, later and as often as it likes: it is told the same, and nothing counts it."""
+        request, told_before = list(self.sent.values())[which % len(self.sent)]
+        later = replace(request, message=replace(request.message, at=self.now + timedelta(minutes=minutes)))
+        before = (self.memory.recall("c"), self.memory.turns("c"), self.memory.handoffs("c"))
+        for told in self.dialogue.take(self.engine, [later] * times):
+            assert isinstance(told, Told)
+            assert (told.record, told.answer, told.stored) == (told_before, None, True)
+        assert (self.memory.recall("c"), self.memory.turns("c"), self.memory.handoffs("c")) == before
+        assert len(self.engine.verdicts) == len(self.memory.turns("c")) == len(self.sent), "nothing is decided or kept twice"
+        assert self.memory.recall("c")[0] == self.state
 
     def check(self, name: str, verdict: Verdict) -> None:
         if self.expected is not None:
@@ -213,7 +282,7 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     @precondition(lambda self: self.expected is not None)
     def a_person_gives_it_back(self) -> None:
-        self.state, self.expected = released(self.state), None
+        self.state, self.expected = self.memory.release("c", by="agent", at=self.now), None
         self.past.said.append(("released", None))
 
     @rule(hours=st.integers(24, 72))

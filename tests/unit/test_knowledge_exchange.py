@@ -19,7 +19,12 @@ from yingda.pack.exchange.rasa import read_rasa
 
 ENTRIES = [
     an_entry("b", similar={"zh": ["=1+1", "'+x", '说"好",吗', "- 横线"], "en": ["@who"]}, ask=["order_no", "photo"], needs_human=True),
-    an_entry("a", answer={"zh": "第一行\n\n第二行: {发货时限} #1 \\n", "en": "yes", "ja": "はい 😀"}, ask=[], similar={}),
+    an_entry(
+        "a",
+        answer={"zh": "第一行\n\n第二行: {发货时限} #1 \\n", "en": "yes", "ja": "はい 😀", "zh-Hant": "可以的，請放心"},
+        ask=[],
+        similar={},
+    ),
 ]
 
 

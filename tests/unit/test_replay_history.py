@@ -104,6 +104,17 @@ def test_stored_turns_replay_as_they_were_decided() -> None:
     assert verify(verified(turns), bundle="b", knowledge="k").deviating == ()
 
 
+def test_a_turn_that_was_answered_in_another_script_replays_in_it() -> None:
+    memory = VolatileMemory()
+    stored(memory, "a", 1, "嗯")
+    kept = memory.turns("a")[0]
+    told = {**kept.answer, "classification": {**kept.answer["classification"], "language": {"code": "zh", "confidence": 1.0}}}
+    again = replace(kept, turn_id="b-1", conversation_id="b", answer=told, state=replace(kept.state, language="zh-Hant"))
+    memory.remember(again, version=0)
+
+    assert [turn.language for turn in past_turns(memory, since=START)][-1] == "zh-Hant"
+
+
 def test_a_window_into_a_conversation_knows_what_was_before() -> None:
     memory = VolatileMemory()
     for number in (1, 2, 3):

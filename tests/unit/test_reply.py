@@ -14,7 +14,8 @@ from yingda.domain.decision import LanguageGuess, Outcome, Reply, ReplyParts
 from yingda.domain.knowledge import FaqEntry, Knowledge, Policy
 from yingda.domain.message import Customer, Message
 from yingda.pack import read_knowledge
-from yingda.reply.compose import ReplyRequest, compose, reply_language
+from yingda.reply.compose import ReplyRequest, compose
+from yingda.reply.language import reply_language
 from yingda.reply.needs import missing_facts
 from yingda.reply.variables import address, fill, fill_closed, surname_of, variables_of
 

@@ -13,7 +13,8 @@ from yingda.pack.source import Kind, Node
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
-_LANGUAGE = re.compile(r"[a-z]{2,3}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[A-Z][a-z]{3})?")
+"""A language and, where it has several, its script (RFC 5646): ja, zh-Hant."""
 _WHOLE = re.compile(r"[0-9]{1,9}")
 _TRUE = frozenset({"true", "yes", "on"})
 
@@ -136,7 +137,7 @@ class Fields:
                 self.log.add(node.place, f"field '{name}' has no text for language '{code}'; add it")
         for code, value in node.fields.items():
             if not _LANGUAGE.fullmatch(code):
-                self.log.add(value.place, f"'{code}' in '{name}' is no language code; use one such as zh or en")
+                self.log.add(value.place, f"'{code}' in '{name}' is no language code; use one such as zh, en or zh-Hant")
         return node.fields
 
     def _texts_by_language(self, name: str, required: Collection[str]) -> Mapping[str, Node]:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice, pairwise, takewhile
-from typing import Any, Protocol
+from typing import Protocol
 
 from yingda.domain.conversation import ConversationState
 from yingda.domain.message import MAX_CHARACTERS, Channel, Tier
@@ -109,7 +109,7 @@ def _past(stored: StoredTurn, *, before: ConversationState | None, released: boo
             text=stored.text.strip()[:MAX_CHARACTERS],  # placeholders may be longer than what they stand for
             served=Seen.from_record(stored.answer) if stored.answer else None,
             channel=Channel(facts.channel) if facts.channel else Channel.WEB,
-            language=_language(stored.answer),
+            language=_language(stored),
             tier=Tier(facts.tier) if facts.tier else None,
             before=before,
             released=released,
@@ -123,8 +123,13 @@ def _past(stored: StoredTurn, *, before: ConversationState | None, released: boo
         ) from None
 
 
-def _language(answer: Mapping[str, Any]) -> str | None:
-    """The language that the caller gave, or of which there was no doubt: both are told alike and decide alike."""
-    found = answer.get("classification", {}).get("language", {})
-    code = found.get("code")
-    return str(code) if found.get("confidence") == 1.0 and code not in (None, "und") else None
+def _language(stored: StoredTurn) -> str | None:
+    """The language that the caller gave, or of which there was no doubt: both are told alike and decide alike.
+
+    In which script it is answered only the conversation tells.
+    """
+    found = stored.answer.get("classification", {}).get("language", {})
+    code, answered = found.get("code"), stored.state.language or ""
+    if found.get("confidence") != 1.0 or code in (None, "und"):
+        return None
+    return answered if answered.startswith(f"{code}-") else str(code)

@@ -24,7 +24,6 @@ from yingda.replay.cache import CachedEncoder
 from yingda.retrieve.index import FaqIndex, build_index, known_vectors
 from yingda.retrieve.space import MatchSpace
 from yingda.text.normalise import normalise
-from yingda.turn import language_of
 
 READINGS = 20_000
 """Texts whose reading an engine of a replay keeps, those that came last; a text that comes again is not read again."""
@@ -70,7 +69,7 @@ def evidence_of(engine: Engine, message: Message, state: ConversationState) -> E
     (turn,) = engine._read_again([engine._turn(message, state, engine.read([message.text]), 0)])
     candidates = engine._settled_first(turn)
     accepted = candidates[0] if candidates[0].confidence >= engine._model.thresholds.match else None
-    return engine._weigh(turn, candidates, accepted, engine._needs(turn, candidates, language_of(turn, engine._english)))
+    return engine._weigh(turn, candidates, accepted, engine._needs(turn, candidates, engine._language(turn)))
 
 
 def sharing_readings(engines: Mapping[str, Engine]) -> dict[str, Engine]:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import astuple, replace
 
 from yingda.domain.decision import Reply, ReplyParts
 from yingda.domain.message import Channel
 from yingda.reply.emoji import without_emoji
 from yingda.reply.sms import segments
-from yingda.reply.speech import speakable
+from yingda.reply.speech import speakable_with
 
 _ENDS = "。！？；，】.!?;,]"
 
 
-def in_channel_form(reply: Reply) -> Reply:
-    """``reply`` as its channel carries it; web, app and WeChat take it as it is."""
+def in_channel_form(reply: Reply, own: Mapping[str, str]) -> Reply:
+    """``reply`` as its channel carries it; web, app and WeChat take it as it is.
+
+    ``own`` are texts in it that are in another language than the reply, and which.
+    """
     match reply.channel:
         case Channel.EMAIL:
             return replace(reply, text=reply.parts.text("\n\n"))
@@ -23,7 +26,7 @@ def in_channel_form(reply: Reply) -> Reply:
             sent = segments(without_emoji(_in_one(astuple(reply.parts), reply.language)))
             return replace(reply, text="".join(sent), segments=sent)
         case Channel.PHONE:
-            parts = ReplyParts(*(speakable(part, language=reply.language) for part in astuple(reply.parts)))
+            parts = ReplyParts(*(speakable_with(part, own, language=reply.language) for part in astuple(reply.parts)))
             return replace(reply, text=_in_one(parts.text().split("\n"), reply.language), parts=parts)
         case _:
             return reply

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
-from yingda.domain.decision import LanguageGuess, Outcome, Reply, ReplyParts
+from yingda.domain.decision import Outcome, Reply, ReplyParts
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.message import Channel
 from yingda.reply.channels import in_channel_form
@@ -13,9 +13,10 @@ from yingda.reply.check import is_plain
 from yingda.reply.defaults import AUTOMATIC, SOOTHING, SUBJECT, offer
 from yingda.reply.emoji import without_emoji
 from yingda.reply.guard import personal_data
+from yingda.reply.language import FRAMES, in_language, language_among
 from yingda.reply.promise import promise_for
 from yingda.reply.request import ReplyRequest as ReplyRequest
-from yingda.reply.values import LISTS, fact_name, fact_of, in_language, own_values, values_for
+from yingda.reply.values import LISTS, fact_name, fact_of, own_values, values_for, values_in_answer
 from yingda.reply.variables import fill_closed, variables_of
 from yingda.reply.wording import Wording, continued, in_tone, offers_person, person_word, wording
 
@@ -28,17 +29,10 @@ RESIGNED = "resigned"
 SMALL_TALK = frozenset({"GENERAL_GREETING", "GENERAL_THANKS"})
 
 
-_SURE = 0.3
-"""Confidence below which a detected language is a guess; English questions have far more."""
-
-
-def reply_language(guess: LanguageGuess) -> str:
-    """Chinese when the customer's language is Chinese, unknown or a mere guess; English, as entries are, for all others."""
-    return "zh" if guess.code in ("zh", "und") or guess.confidence < _SURE else "en"
-
-
 def compose(request: ReplyRequest, knowledge: Knowledge) -> Reply:
     """The reply in the request's language and in the form of its channel; parts that come out empty are left out.
+
+    The texts of entries, the answer and the questions offered, are in the customer's own language where the entry has it.
 
     A context variable that the request does not carry is asked for. A text that would show personal data of the customer is
     not sent: the reply then says so, offers a person, and names the kinds in ``blocked``.
@@ -57,18 +51,22 @@ def compose(request: ReplyRequest, knowledge: Knowledge) -> Reply:
     reply = Reply(
         draft.parts.text(), draft.parts, templates.id, templates.version, request.language, request.message.channel, draft.subject
     )
-    return replace(in_channel_form(reply), missing=() if found else draft.missing, blocked=found)
+    return replace(in_channel_form(reply, draft.own), missing=() if found else draft.missing, blocked=found)
 
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A reply before the last look: ``written`` is all its wording before a value of the request was filled in."""
+    """A reply before the last look: ``written`` is all its wording before a value of the request was filled in.
+
+    ``own`` are the texts of entries that stand in it in another language than a frame's, and which.
+    """
 
     wording: Wording
     parts: ReplyParts
     subject: str | None
     missing: tuple[str, ...]
     written: str
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 def _draft(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
@@ -84,12 +82,13 @@ def _draft(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
     kept = {part: "" if unfilled[part] else text for part, text in texts.items()}
     needed = (fact_of(name, knowledge.templates) for name in lacking)
     missing = tuple(dict.fromkeys((*request.missing, *(fact for fact in needed if fact not in request.unasked))))
-    values = {**values, **_lists(request, knowledge, missing, fill_closed(in_tone(answer, chosen), values))}
+    told = fill_closed(in_tone(answer, chosen), _values_of_answer(request, knowledge, values))
+    values = {**values, **_lists(request, knowledge, missing, told)}
     kept = _completed(kept, request, knowledge, chosen, asks=bool(missing) and any(unfilled.values()))
     parts = {part: _finished(text, values, request) for part, text in kept.items()}
     subject = chosen.subject()
     written = "\n".join((*kept.values(), answer, *values["候选问题"].split("\n"), *own_values(knowledge.policy)))
-    return _Draft(chosen, ReplyParts(**parts), subject and fill_closed(subject, values), missing, written)
+    return _Draft(chosen, ReplyParts(**parts), subject and fill_closed(subject, values), missing, written, _own_texts(request, told))
 
 
 _APOLOGETIC = (
@@ -131,7 +130,24 @@ def _wording(request: ReplyRequest, knowledge: Knowledge, outcome: str) -> Wordi
 
 
 def _answer(request: ReplyRequest) -> str:
-    return in_language(request.entry.answer, request.language) if request.entry else ""
+    return in_language(request.entry.answer, request.texts_in) if request.entry else ""
+
+
+def _values_of_answer(request: ReplyRequest, knowledge: Knowledge, values: Mapping[str, str]) -> Mapping[str, str]:
+    """``values`` as the answer says them."""
+    if not request.entry or not request.entry_language:
+        return values
+    return values_in_answer(values, knowledge.policy, language_among(request.entry.answer, request.entry_language))
+
+
+def _own_texts(request: ReplyRequest, answer: str) -> Mapping[str, str]:
+    """The ``answer`` and the questions offered that are in a language of their own, with that language."""
+    if not request.entry_language:
+        return {}
+    said = [(answer, request.entry.answer)] if request.entry else []
+    said += [(in_language(entry.question, request.texts_in), entry.question) for entry in request.offered]
+    found = {text: language_among(texts, request.texts_in) for text, texts in said}
+    return {text: language for text, language in found.items() if language not in FRAMES}
 
 
 def _lists(request: ReplyRequest, knowledge: Knowledge, missing: tuple[str, ...], answer: str) -> Mapping[str, str]:
@@ -141,7 +157,7 @@ def _lists(request: ReplyRequest, knowledge: Knowledge, missing: tuple[str, ...]
     return {
         "答案": answer,
         "所需信息": separator.join(fact_name(fact, knowledge, language) for fact in missing),
-        "候选问题": "\n".join(f"{n}. {in_language(entry.question, language)}" for n, entry in enumerate(others, 1)),
+        "候选问题": "\n".join(f"{n}. {in_language(entry.question, request.texts_in)}" for n, entry in enumerate(others, 1)),
     }
 
 

@@ -13,7 +13,8 @@ from yingda.domain.decision import FACTS_IN_TEXT, Entity
 from yingda.domain.knowledge import FaqEntry, Knowledge
 from yingda.domain.message import Message
 from yingda.reply.guard import KINDS, is_order_number
-from yingda.reply.values import FILLED, fact_of, in_language, usable
+from yingda.reply.language import in_language
+from yingda.reply.values import FILLED, fact_of, usable
 from yingda.reply.variables import variables_of
 from yingda.text.masking import Item, find_items
 

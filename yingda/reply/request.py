@@ -22,6 +22,8 @@ class ReplyRequest:
     and has not released the conversation. ``soothing``: the customer is angry or complains. ``template``: the set that a
     rule names, by its id or its name in ``by_intent``. ``situation`` names a template other than that of the outcome.
     ``unasked``: facts that are not asked for, though a text may lack them.
+    ``entry_language``: the language in which the texts of entries are said where they have it, beside ``language``, that of the
+    frame; empty where it is the same.
     ``opening``: the reply opens a conversation and greets; a later one in a chat or a call goes straight to the matter.
     """
 
@@ -39,6 +41,12 @@ class ReplyRequest:
     situation: str | None = None
     opening: bool = True
     unasked: tuple[str, ...] = ()
+    entry_language: str = ""
+
+    @property
+    def texts_in(self) -> str:
+        """The language to look for in the texts of entries."""
+        return self.entry_language or self.language
 
 
 def is_opening(state: ConversationState, at: datetime | None) -> bool:

@@ -8,12 +8,15 @@ plane, emoji among them, take two units.
 from __future__ import annotations
 
 import re
+import unicodedata
 
 SINGLE = 70
 """UCS-2 units of a message that stands alone."""
 JOINED = 67
 """UCS-2 units of a message that is one of several."""
 
+_BEYOND_WORDS = "\u0e00"
+"""From Thai on, scripts set no blank between words; before it stand those that do, from Latin to the Indian ones."""
 _SENTENCE = re.compile(r"[。！？；!?;\n](?:[”’」』）)]+)?|(?<!\d)\.(?=\s|$)")
 _PAUSE = re.compile(r"[，、：,:](?!\d)|\s")
 
@@ -74,8 +77,8 @@ def _outside_character(text: str, most: int) -> int:
 
 
 def _continues(char: str) -> bool:
-    return char in "\u200d\ufe0e\ufe0f\u20e3" or "\U0001f3fb" <= char <= "\U0001f3ff" or "\u0300" <= char <= "\u036f"
+    return char in "\u200d\ufe0e\ufe0f\u20e3" or "\U0001f3fb" <= char <= "\U0001f3ff" or unicodedata.category(char)[0] == "M"
 
 
 def _is_word(char: str) -> bool:
-    return char.isascii() and (char.isalnum() or char in "-._@/:")
+    return (char < _BEYOND_WORDS and char.isalnum()) or char in "-._@/:"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from yingda.reply.emoji import without_emoji
+from yingda.reply.language import frame_of
 from yingda.reply.numerals import cardinal, one_by_one, year
 
 _RANGE = "–—~～至到-"
-_MEASURE = "个|天|小时|次|件|周|年|份|张|条|位|种|分钟|块|单|元"
-_UNITS = f"{_MEASURE}|月|日|号|点|分|秒|期|万|亿|公里|公斤|克|米|折|级|岁|工作日|倍|页|行|层|步|项|点半"
+_MEASURE = "[个個]|天|小[时時]|次|件|[周週]|年|份|[张張]|[条條]|位|[种種]|分[钟鐘]|[块塊]|[单單]|元"
+_UNITS = f"{_MEASURE}|月|日|[号號]|[点點]|分|秒|期|[万萬]|[亿億]|公里|公斤|克|米|折|[级級]|[岁歲]|工作日|倍|[页頁]|行|[层層]|步|[项項]"
 _N = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _LETTERS = {
     ".": " 点 ",
@@ -48,10 +50,27 @@ _SIGNS = str.maketrans(
 def speakable(text: str, *, language: str) -> str:
     """``text`` in words that can be read out: numbers, dates, times, ranges, addresses of the web, lists and signs.
 
-    Chinese keeps no digit; English keeps digits that a voice reads well, and says a telephone number digit by digit.
+    Chinese keeps no digit; English keeps digits that a voice reads well, and says a telephone number digit by digit. So do
+    other languages, which also keep times, amounts and addresses: a voice of the language reads these as its own people do.
     """
     bare = without_emoji(text)
-    return _chinese(bare) if language == "zh" else _english(bare)
+    if frame_of(language) == "zh":
+        return _chinese(bare)
+    return _english(bare) if language == "en" else _other(bare, language)
+
+
+def speakable_with(text: str, own: Mapping[str, str], *, language: str) -> str:
+    """As ``speakable``, where each text of ``own`` that stands in ``text`` is said as its own language, there named, says it."""
+    languages = {line.strip(): code for said, code in own.items() for line in without_emoji(said).split("\n") if line.strip()}
+    if not languages:
+        return speakable(text, language=language)
+    known = re.compile("(" + "|".join(re.escape(line) for line in sorted(languages, key=len, reverse=True)) + ")")
+    gap = "" if language == "zh" else " "
+    lines = []
+    for line in without_emoji(text).split("\n"):
+        pieces = (speakable(piece, language=languages.get(piece, language)) for piece in known.split(line) if re.search(r"\w", piece))
+        lines.append(gap.join(piece for piece in pieces if piece))
+    return "\n".join(line for line in lines if line)
 
 
 def _chinese(text: str) -> str:
@@ -64,7 +83,7 @@ def _chinese(text: str) -> str:
 
 def _tidy(text: str, *, comma: str, stop: str) -> str:
     """One mark where several meet, and one at the end of every line, so that the voice pauses there."""
-    marks = re.escape("，。；：！？、,.;:!?")
+    marks = re.escape("，。；：！？、,.;:!?؟،؛")
     text = re.sub(rf"{comma} ?(?=[{marks}])|(?<=[{marks}]){comma}|^{comma}+", "", text, flags=re.MULTILINE)
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line if re.search(rf"[{marks}]$", line) else line + stop for line in lines if line)
@@ -120,7 +139,7 @@ _CHINESE = (
     (re.compile(r"(?:https?://|www\.)[!-&(-;=?-Z_a-z~]+", re.IGNORECASE), _web),
     (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[A-Za-z]"), _web),
     (re.compile(rf"(?<![A-Za-z0-9.])(?:[A-Za-z0-9-]+\.)+{_TLD}(?:/[!-&(-;=?-Z_a-z~]*)?(?![A-Za-z0-9])", re.IGNORECASE), _web),
-    (re.compile(r"(?<!\d)((?:19|20)\d\d)[-/.年](\d{1,2})[-/.月](\d{1,2})(?:日|号|(?!\d))"), _date),
+    (re.compile(r"(?<!\d)((?:19|20)\d\d)[-/.年](\d{1,2})[-/.月](\d{1,2})(?:日|号|號|(?!\d))"), _date),
     (re.compile(r"(?<!\d)((?:19|20)\d\d)(?=年)"), lambda m: year(m.group(1))),
     (
         re.compile(rf"(?<!\d)(\d{{1,2}})[:：](\d\d) ?[{_RANGE}] ?(\d{{1,2}})[:：](\d\d)(?!\d)"),
@@ -194,3 +213,29 @@ _ENGLISH = (
     (re.compile(r"(?<!\d)\d{5,}(?!\d)"), _digits),
     (re.compile(r"(?<![A-Za-z0-9])(?=[A-Z-]*\d)(?=[\d-]*[A-Z])[A-Z0-9]{4,}(?![A-Za-z0-9])"), _digits),
 )
+
+# ---- other languages ----
+
+_TO = {
+    **{"ja": "から", "ko": "에서 ", "th": "ถึง", "ar": " إلى ", "ru": " до ", "fr": " à ", "de": " bis ", "es": " a ", "pt": " a "},
+    **{"vi": " đến ", "id": " sampai "},
+}
+"""The word between two numbers of a range; a pause in a language that is not here."""
+_OTHER_SIGNS = str.maketrans({**dict.fromkeys('「」『』“”„«»"《》〈〉【】[]{}<>*#|^`~～…•', ""), **dict.fromkeys("（）()—–→⇒", ", ")})
+_OTHER = (
+    (re.compile(r"^ *(\d{1,2})[.)] +", re.MULTILINE), r"\1, "),
+    (re.compile(r"(?<![A-Za-z0-9])\+?\d{3,4}[- ]\d{3,4}(?:[- ]\d{3,4})+(?!\d)|(?<![A-Za-z0-9])0\d{2,3}-\d{7,8}(?!\d)"), _digits),
+    (re.compile(r"(?<!\d)\d{7,}(?!\d)"), _digits),
+)
+_BETWEEN = (re.compile(r"(\d) ?[–—~～〜] ?(?=\d)"), re.compile(r"(?<![\d-])(\d{1,3})-(?=\d{1,3}(?![\d-]))"))
+
+
+def _other(text: str, language: str) -> str:
+    """Without signs, ranges in words, long numbers digit by digit."""
+    for pattern, said in _OTHER:
+        text = pattern.sub(said, text)
+    for pattern in _BETWEEN:
+        text = pattern.sub(rf"\1{_TO.get(language.partition('-')[0], ', ')}", text)
+    bare = re.sub(r" +(?=[,.;:!?])", "", re.sub(r" {2,}", " ", text.translate(_OTHER_SIGNS)))
+    text = _tidy(re.sub(", *$", "", bare, flags=re.MULTILINE), comma=",", stop="。" if language == "ja" else ".")
+    return re.sub(r",(?=[^\s\d])", ", ", text)

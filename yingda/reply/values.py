@@ -45,6 +45,12 @@ def values_for(request: ReplyRequest, knowledge: Knowledge, promise: Promise) ->
     }
 
 
+def values_in_answer(values: Mapping[str, str], policy: Policy, language: str) -> dict[str, str]:
+    """``values`` as they read in an entry's own text in ``language``, where the policy translates them."""
+    own = policy.translations.get(language, {})
+    return {**values, **{name: text for name, text in own.items() if name not in FILLED}}
+
+
 def usable(value: str) -> bool:
     """True for a context value that can stand in a reply: not blank, not long, and nothing that reads as a template."""
     return bool(value.strip()) and len(value) <= _LONGEST_VALUE and is_plain(value.replace("\t", " "))
@@ -64,11 +70,6 @@ def fact_name(fact: str, knowledge: Knowledge, language: str) -> str:
     """A fact, or a context variable without one, as the customer reads it."""
     texts = knowledge.templates.facts.get(fact)
     return texts[language] if texts else fact
-
-
-def in_language(texts: Mapping[str, str], language: str) -> str:
-    """The text in ``language``, else in Chinese, which every entry has."""
-    return texts.get(language) or texts["zh"]
 
 
 def _formal(called: str, language: str) -> str:

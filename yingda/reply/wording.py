@@ -93,7 +93,7 @@ def in_tone(text: str, wording: Wording) -> str:
     if tone.pronoun == "你":
         text = text.replace("您", "你")
     elif tone.pronoun == "您":
-        text = re.sub("你(?!们)", "您", text)
+        text = re.sub("你(?![们們])", "您", text)
     return text if tone.emoji and wording.channel in CHAT else without_emoji(text)
 
 

@@ -23,6 +23,7 @@ class _Key:
     """All that the reply to a customer without name and without values depends on, beside the knowledge."""
 
     language: str
+    entry_language: str
     channel: Channel
     outcome: Outcome
     intent: str
@@ -62,6 +63,7 @@ class ReplyWriter:
         at, policy = request.message.at, self._knowledge.policy
         return _Key(
             request.language,
+            request.entry_language,
             request.message.channel,
             request.outcome,
             request.intent.code,

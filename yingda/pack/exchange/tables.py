@@ -23,7 +23,7 @@ _MAX_CELL = 32_767
 _ENCODINGS = ("utf-8-sig", "gb18030")  # GB 18030 holds all of GBK; what is valid UTF-8 is hardly ever meant as GBK
 _DELIMITERS = ",\t;"
 _BY_LANGUAGE = ("question", "similar", "answer")
-_COLUMN = re.compile(r"(question|similar|answer)[._ ]([a-z]{2,3})")
+_COLUMN = re.compile(r"(question|similar|answer)[._ ]([a-z]{2,3})(-[a-z]{4})?")
 _SPOKEN = {
     "编号": "id",
     "意图": "intent",
@@ -171,7 +171,7 @@ def _column(cell: str) -> str | None:
     name = _SPOKEN.get(name, name)
     found = _COLUMN.fullmatch(name)
     if found:
-        return f"{found[1]}.{found[2]}"
+        return f"{found[1]}.{found[2]}{(found[3] or '').title()}"
     return name if name in ("id", "intent", "ask", "needs_human") else None
 
 
