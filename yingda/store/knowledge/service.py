@@ -56,8 +56,8 @@ class KnowledgeStore:
     """Records of all kinds; threads and processes may share the database.
 
     ``syntax`` says what is wrong with a payload by itself, before anything is read; ``judge`` what it must be among the others,
-    and what a step would break. With ``two_people`` nothing is
-    published that its author alone has seen. Every method raises StoreError when the database fails.
+    and what a step would break. With ``two_people`` nothing is published that its author alone has seen. Of entries, no more than
+    ``most_entries`` are told now or later: a step beyond is Refused. Every method raises StoreError when the database fails.
     """
 
     def __init__(
