@@ -61,7 +61,7 @@ def _open_engine(settings: Settings) -> Engine:
     # Imported here: the other commands need no model runtime.
     from yingda.assemble import open_engine
 
-    return open_engine(settings.bundle, pack=settings.pack, cache_size=settings.cache_entries)
+    return open_engine(settings.bundle, pack=settings.pack, index_folder=settings.index, cache_size=settings.cache_entries)
 
 
 def _open_memory(settings: Settings) -> Memory:

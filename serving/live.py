@@ -236,7 +236,7 @@ def _fixed(knowledge: Knowledge, clock: Callable[[], datetime]) -> FixedRecords:
 def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[], datetime]) -> Desk:
     """The knowledge in the store of ``settings``, seeded where it is empty, and an engine that follows it; raises YingdaError."""
     # Imported here: printing the contract needs no model runtime.
-    from yingda.assemble import Opened, engine_builder, open_parts, prepare_store
+    from yingda.assemble import Opened, engine_builder, index_folder, open_parts, prepare_store
     from yingda.engine import Engine as RealEngine
     from yingda.live import open_shop, warm
     from yingda.pack.exchange.shop import digest_of, knowledge_of
@@ -244,7 +244,8 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     from yingda.store.base import open_store
 
     stamp = stamp_of(settings.bundle)
-    parts = open_parts(settings.bundle, pack=settings.pack, cache_size=settings.cache_entries)
+    kept = index_folder(settings.store, settings.index)
+    parts = open_parts(settings.bundle, pack=settings.pack, index_folder=kept, cache_size=settings.cache_entries)
     prepare_store(settings.store)
     base, told = parts.knowledge, partial(tell_change, log)
     store = open_store(settings.store)
@@ -260,7 +261,7 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     tell_news(log, shop.records, base, source=str(settings.pack or settings.bundle / "knowledge"))
 
     def past_over(opened: Opened) -> PastEngines:
-        plain = replace(opened, cache_size=0)
+        plain = replace(opened, saved=None, cache_size=0)  # the index that is kept is that of today
 
         def build(snapshot: KnowledgeSnapshot) -> RealEngine:
             used = shop.live.engine
@@ -271,7 +272,7 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
 
     # It must not hold on to ``parts``: a model that was replaced is to be forgotten.
     def load(folder: Path) -> ModelIdentity:
-        fresh = open_parts(folder, pack=settings.pack, cache_size=settings.cache_entries)
+        fresh = open_parts(folder, pack=settings.pack, index_folder=kept, cache_size=settings.cache_entries)
         check_taxonomy(folder, fresh.knowledge, base)
         engine = shop.live.adopt(engine_builder(fresh), ready=Engine.warm_up)
         shop.vectors.follow(fresh.embed)
@@ -292,7 +293,7 @@ def held_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     from yingda.assemble import open_engine
 
     stamp = stamp_of(settings.bundle)
-    opened = partial(open_engine, pack=settings.pack, cache_size=settings.cache_entries)
+    opened = partial(open_engine, pack=settings.pack, index_folder=settings.index, cache_size=settings.cache_entries)
     held = HeldEngine(opened(settings.bundle))
 
     def load(folder: Path) -> ModelIdentity:

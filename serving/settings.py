@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     reference_store: str | None = None
     # Where what cannot be written to the store waits; unset: beside an SQLite file, in `var` for other databases.
     journal: Path | None = None
+    # Where the index of entries that the model was not trained on is kept; unset: beside an SQLite file, else nowhere.
+    index: Path | None = None
     journal_max_mb: int = Field(default=64, ge=1, le=4096)
     # What a message waits for a store that hangs, once, before it goes on without it.
     store_patience_ms: int = Field(default=1000, ge=10, le=60_000)

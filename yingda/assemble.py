@@ -27,8 +27,8 @@ from yingda.engine import Calibration, Engine, Model
 from yingda.live import knowledge_of, open_knowledge, seed_from, seeder_of
 from yingda.pack import read_knowledge
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights
-from yingda.retrieve.index import Embed, FaqIndex, build_index, known_vectors
-from yingda.retrieve.keep import keep_index
+from yingda.retrieve.index import Embed, FaqIndex, build_index, renew_index
+from yingda.retrieve.keep import SavedIndex
 from yingda.retrieve.space import build_space
 from yingda.retrieve.storage import index_source
 from yingda.runtime import EncoderSession
@@ -64,7 +64,7 @@ class Opened:
     knowledge: Knowledge
     matches: tuple[str, ...]
     vectors: NDArray[np.float32]
-    index_folder: Path | None = None
+    saved: SavedIndex | None = None
     cache_size: int = 0
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -72,45 +72,60 @@ class Opened:
         return self.model.encoder.run(self.model.tokenizer.encode(texts)).embedding
 
     def engine(self, knowledge: Knowledge | None = None, *, former: Engine | None = None, embed: Embed | None = None) -> Engine:
-        """An engine over ``knowledge`` (the pack's unless given), its index kept in ``index_folder`` where there is one.
+        """An engine over ``knowledge`` (the pack's unless given).
 
-        Vectors of entries whose wordings did not change are taken over from ``former``, an engine of the same bundle;
-        all others are asked of ``embed``. Raises BundleError where the knowledge is of another taxonomy.
+        What still holds of the index of ``former`` is taken over where that is an engine of the same bundle: all of it where no
+        wording changed. Wordings that are new are asked of ``embed``. Without a former the index comes from ``saved``, where it
+        is kept. Raises BundleError where the knowledge is of another taxonomy.
         """
         known = knowledge or self.knowledge
         unknown = sorted(set(self.model.intents) ^ set(known.taxonomy.intents))
         if unknown:
             raise BundleError(f"bundle and pack disagree on intents: {', '.join(unknown)}; retrain for this taxonomy")
         space = build_space(known.faq.values(), self.matches, self.model.intents)
+        # where every entry was trained there is nothing that would take long to make again
+        saved = self.saved if space.is_new.any() else None
+        ask = embed or self.embed
+
+        def source() -> str:
+            return index_source(space, known.faq, model=self.model.identity.sha256)
 
         def build() -> FaqIndex:
-            given = known_vectors(former.index, former.knowledge.faq) if former else {}
-            return build_index(space, self.vectors, known.faq, normalise=normalise, embed=embed or self.embed, given=given)
+            return build_index(space, self.vectors, known.faq, normalise=normalise, embed=ask)
 
-        if self.index_folder is None:
-            return Engine(self.model, build(), known, cache_size=self.cache_size)
-        source = index_source(space, known.faq, model=self.model.identity.sha256)
-        index = keep_index(self.index_folder, space, source=source, build=build)
+        if former is not None and former.identity == self.model.identity:
+            before = former.knowledge.faq
+            index = renew_index(former.index, before, space, self.vectors, known.faq, normalise=normalise, embed=ask)
+            if saved and index is not former.index:
+                saved.later(index, source=source)
+        else:
+            index = saved.first(space, source=source(), build=build) if saved else build()
         return Engine(self.model, index, known, cache_size=self.cache_size)
 
 
-def open_engine(bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None, cache_size: int = 0) -> Engine:
+def open_engine(
+    bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None, keep_index: bool = True, cache_size: int = 0
+) -> Engine:
     """A ready engine from the verified bundle at ``bundle``; as ``open_parts``."""
-    return open_parts(bundle, pack=pack, index_folder=index_folder, cache_size=cache_size).engine()
+    return open_parts(bundle, pack=pack, index_folder=index_folder, keep_index=keep_index, cache_size=cache_size).engine()
 
 
-def open_parts(bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None, cache_size: int = 0) -> Opened:
+def open_parts(
+    bundle: Path, *, pack: Path | None = None, index_folder: Path | None = None, keep_index: bool = True, cache_size: int = 0
+) -> Opened:
     """What engines are built from, of the verified bundle at ``bundle``.
 
     Knowledge (taxonomy, FAQ, policy, keywords, templates) comes from ``pack``, so that an operator's edits need
-    no new model, else from the copy inside the bundle. A built index is kept in ``index_folder``. Every engine keeps what it
-    made of up to ``cache_size`` texts; measurements leave it at 0. Raises BundleError or PackError.
+    no new model, else from the copy inside the bundle. An index with untrained entries is read from ``index_folder`` where it
+    fits, and kept there, unless ``keep_index`` is off. Every engine keeps what it made of up to ``cache_size`` texts;
+    measurements leave it at 0. Raises BundleError or PackError.
     """
     latin_identifier()  # now, and not for the first message that needs it
     verified = open_bundle(layout.settled(bundle))
     knowledge = _knowledge(verified, pack)
     labels = _labels(verified)
-    return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), index_folder, cache_size)
+    saved = SavedIndex(index_folder, writes=keep_index) if index_folder else None
+    return Opened(_model(verified, labels), knowledge, tuple(labels["matches"]), _vectors(verified), saved, cache_size)
 
 
 @dataclass(frozen=True)
@@ -179,6 +194,13 @@ def journal_folder(url: str, given: Path | None = None) -> Path:
         return Path(f"{url.removeprefix(_SQLITE)}.waiting")
     named = make_url(url).render_as_string(hide_password=True)
     return (given or Path("var")) / f"waiting-{sha256(named.encode()).hexdigest()[:16]}"
+
+
+def index_folder(url: str, given: Path | None = None) -> Path | None:
+    """Where the index of the shop in the store at ``url`` is kept: as ``given``, else beside an SQLite file; None for nowhere."""
+    if given is None and url.startswith(_SQLITE):
+        return Path(f"{url.removeprefix(_SQLITE)}.index")
+    return given
 
 
 def prepare_store(url: str) -> list[str]:
@@ -300,7 +322,8 @@ def _vectors(bundle: Bundle) -> NDArray[np.float32]:
 
 
 def engine_builder(opened: Opened) -> Callable[[KnowledgeSnapshot], Engine]:
-    """What makes an engine from each snapshot of living knowledge in turn; only wordings that changed are embedded.
+    """What makes an engine from each snapshot of living knowledge in turn; only wordings that changed are embedded, and where none
+    did the index stays.
 
     For one thread at a time. It raises PackError or BundleError where the records make no shop.
     """

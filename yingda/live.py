@@ -22,6 +22,7 @@ from yingda.pack.exchange.judge import Among
 from yingda.pack.exchange.kinds import records_of
 from yingda.pack.exchange.shop import knowledge_of as knowledge_of
 from yingda.pack.exchange.syntax import SyntaxCheck
+from yingda.retrieve.neighbours import most_entries
 from yingda.store.base import Store
 from yingda.store.knowledge.alike import Embed, find_alike, wordings_of
 from yingda.store.knowledge.service import KnowledgeStore
@@ -70,6 +71,7 @@ def open_knowledge(
         clock=clock,
         two_people=two_people,
         find_alike=partial(_find_alike, embed=embed, values=base.policy.values),
+        most_entries=most_entries(),
     )
 
 

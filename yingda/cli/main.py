@@ -76,7 +76,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def ask_command(args: argparse.Namespace) -> None:
     """Answer one message, or every line of standard input."""
-    engine = open_engine(args.bundle, pack=args.pack)
+    kept = os.environ.get("YINGDA_INDEX")
+    engine = open_engine(args.bundle, pack=args.pack, index_folder=Path(kept) if kept else None, keep_index=False)
     if args.text == "-":
         ask_lines(engine, as_json=args.as_json)
         return

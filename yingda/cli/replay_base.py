@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import closing
@@ -12,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from yingda.assemble import Opened, open_parts
+from yingda.assemble import Opened, index_folder, open_parts
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import KnowledgeSnapshot, RecordKind, Version
 from yingda.engine import Engine
@@ -47,6 +48,7 @@ class Base:
     """The configuration of today: bundle folder, and pack folder where its knowledge is not the bundle's own.
 
     ``told`` is what the store publishes over that; None where it publishes nothing, or the pack alone is asked for.
+    The index that a server keeps in ``index`` is read where it fits, and never written.
     ``earlier`` holds, by digest, knowledge of which turns to verify speak, and ``which`` the ids of those turns.
     """
 
@@ -55,14 +57,15 @@ class Base:
     told: Told | None = None
     earlier: Mapping[str, Told] = field(default_factory=dict)
     which: Mapping[str, str] = field(default_factory=dict)
+    index: Path | None = None
 
     @cached_property
     def parts(self) -> Opened:
         """The verified bundle; opened once a process."""
-        return open_parts(self.bundle, pack=self.pack)
+        return open_parts(self.bundle, pack=self.pack, index_folder=self.index, keep_index=False)
 
     def __reduce__(self) -> tuple[type[Base], tuple[object, ...]]:
-        return Base, (self.bundle, self.pack, self.told, dict(self.earlier), dict(self.which))
+        return Base, (self.bundle, self.pack, self.told, dict(self.earlier), dict(self.which), self.index)
 
     def today(self) -> Engine:
         """The engine of today."""
@@ -110,7 +113,8 @@ class Past:
 
 def base_of(bundle: Path, pack: Path | None, store: str | None, *, as_of: datetime | None = None) -> Base:
     """Today's configuration, with what ``store`` publishes now, or published at ``as_of``; raises StoreError and ReplayError."""
-    base = Base(bundle, pack)
+    kept = os.environ.get("YINGDA_INDEX")
+    base = Base(bundle, pack, index=index_folder(store or "", Path(kept) if kept else None))
     if store is None:
         return base
     with closing(open_store(store)) as opened:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import accumulate, chain
 from types import MappingProxyType
 
 import numpy as np
@@ -22,6 +23,9 @@ Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 
 EXACT_SCORES = 8_000
 """Classes up to which every class of a message is scored; beyond, only its shortlist, which is quicker from about here on."""
+
+TOGETHER = 64
+"""Entries whose wordings are embedded in one call."""
 
 SAMPLE = 4_096
 """Entries whose cosines stand for all that no search proposes."""
@@ -40,6 +44,7 @@ class FaqIndex:
     """Similarities of messages to every match class; immutable, so threads share it freely.
 
     ``vectors`` [C, D] are unit vectors in the order of the space. An index made with ``search`` proposes shortlists.
+    ``normalised`` holds the wordings it was made of; an index read from a disk has none.
     """
 
     def __init__(
@@ -49,10 +54,12 @@ class FaqIndex:
         wordings: Wordings | WordingScores,
         *,
         search: Search | None = None,
+        normalised: Wordings = MappingProxyType({}),
     ) -> None:
         self.space = space
         self.vectors = vectors
         self.wordings = wordings if isinstance(wordings, WordingScores) else WordingScores.build(space.entries, wordings)
+        self.normalised = normalised if isinstance(wordings, WordingScores) else wordings
         self.search = search
         self._always = np.flatnonzero(~space.is_new[: len(space.entries)])
         self._sampled = np.ascontiguousarray(vectors[search.sample]) if search else None
@@ -130,15 +137,55 @@ def build_index(
     its own wordings, unless its ``wordings_key`` is among those ``given`` (see ``known_vectors``).
     """
     wordings = {id_: [normalise(text) for text in faq[id_].texts()] for id_ in space.entries}
-    vectors = aligned(np.zeros((space.size, trained_vectors.shape[1]), np.float32))
-    known = space.columns >= 0
-    vectors[known] = trained_vectors[space.columns[known]]
-    for number in np.flatnonzero(~known):
-        entry = space.entries[number]
-        vector = given.get(wordings_key(faq[entry])) if given else None
-        vectors[number] = _mean(embed(wordings[entry])) if vector is None else vector
-    search = build_search(space, vectors, wordings) if space.size > exact_scores else None
-    return FaqIndex(space, vectors, wordings, search=search)
+    vectors = _trained(space, trained_vectors)
+    unread = []
+    for number in np.flatnonzero(space.is_new).tolist():
+        vector = given.get(wordings_key(faq[space.entries[number]])) if given else None
+        if vector is None:
+            unread.append(number)
+        else:
+            vectors[number] = vector
+    for number, vector in zip(unread, _means([wordings[space.entries[number]] for number in unread], embed), strict=True):
+        vectors[number] = vector
+    return _complete(space, vectors, wordings, exact_scores)
+
+
+def renew_index(
+    former: FaqIndex,
+    before: Mapping[str, FaqEntry],
+    space: MatchSpace,
+    trained_vectors: NDArray[np.float32],
+    faq: Mapping[str, FaqEntry],
+    *,
+    normalise: Callable[[str], str],
+    embed: Embed,
+    exact_scores: int = EXACT_SCORES,
+) -> FaqIndex:
+    """The index that ``build_index`` makes of ``faq``, bit for bit, by what ``former`` holds, built over ``before`` by the same model.
+
+    Where all wordings are as they were, tables, search and vectors are those of ``former`` (of the same intents, it is
+    ``former`` itself); else entries whose wordings stayed keep text and vector, and tables are made anew.
+    """
+    old = former.space
+    same = {id_ for id_, entry in faq.items() if id_ in old.places and entry.texts() == before[id_].texts()}
+    if space.entries == old.entries and len(same) == len(space.entries) and np.array_equal(space.columns, old.columns):
+        if np.array_equal(space.intents, old.intents):
+            return former
+        return FaqIndex(space, former.vectors, former.wordings, search=former.search, normalised=former.normalised)
+    wordings = {
+        id_: held if id_ in same and (held := former.normalised.get(id_)) else [normalise(text) for text in faq[id_].texts()]
+        for id_ in space.entries
+    }
+    vectors, unread = _trained(space, trained_vectors), []
+    for number in np.flatnonzero(space.is_new).tolist():
+        id_ = space.entries[number]
+        if id_ in same and old.is_new[old.places[id_]]:
+            vectors[number] = former.vectors[old.places[id_]]
+        else:
+            unread.append(number)
+    for number, vector in zip(unread, _means([wordings[space.entries[number]] for number in unread], embed), strict=True):
+        vectors[number] = vector
+    return _complete(space, vectors, wordings, exact_scores)
 
 
 def wordings_key(entry: FaqEntry) -> bytes:
@@ -152,7 +199,23 @@ def known_vectors(index: FaqIndex, faq: Mapping[str, FaqEntry]) -> dict[bytes, N
     return {wordings_key(faq[names[number]]): index.vectors[number] for number in untrained.tolist()}
 
 
-def _mean(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Unit vector [D] in the middle of ``embeddings`` [N, D]."""
-    mean = embeddings.mean(0)
-    return np.asarray(mean / np.linalg.norm(mean), np.float32)
+def _trained(space: MatchSpace, trained_vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors [C, D] with those of the trained classes filled in."""
+    vectors = aligned(np.zeros((space.size, trained_vectors.shape[1]), np.float32))
+    vectors[~space.is_new] = trained_vectors[space.columns[~space.is_new]]
+    return vectors
+
+
+def _complete(space: MatchSpace, vectors: NDArray[np.float32], wordings: Wordings, exact_scores: int) -> FaqIndex:
+    search = build_search(space, vectors, wordings) if space.size > exact_scores else None
+    return FaqIndex(space, vectors, wordings, search=search)
+
+
+def _means(entries: Sequence[Sequence[str]], embed: Embed) -> Iterator[NDArray[np.float32]]:
+    """Unit vector [D] in the middle of each entry's wordings, which are embedded some hundred at a time."""
+    for start in range(0, len(entries), TOGETHER):
+        group = entries[start : start + TOGETHER]
+        embeddings = embed(list(chain.from_iterable(group)))
+        for end, wordings in zip(accumulate(map(len, group)), group, strict=True):
+            mean = embeddings[end - len(wordings) : end].mean(0)
+            yield np.asarray(mean / np.linalg.norm(mean), np.float32)

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
-import bm25s
 import numpy as np
 from numpy.typing import NDArray
 
 from yingda.probability import ranges
 from yingda.retrieve.neighbours import largest
+from yingda.retrieve.postings import build_table
 
 Wordings = Mapping[str, Sequence[str]]
 """Normalised wordings by entry."""
@@ -45,7 +44,8 @@ class WordingScores:
     def build(cls, entries: Sequence[str], wordings: Wordings) -> WordingScores:
         """The table over every wording of ``entries``."""
         documents = [(number, text) for number, entry in enumerate(entries) for text in wordings[entry]]
-        return cls(_table([bigrams(text) for _, text in documents]), np.asarray([number for number, _ in documents], np.intp))
+        table = build_table([(text,) for _, text in documents], whole=False)
+        return cls(table, np.asarray([number for number, _ in documents], np.intp))
 
     def best(self, text: str, size: int) -> NDArray[np.float32]:
         """``log(1 + BM25)`` of the best wording of each entry, in an array [size]; zeros for a text without characters."""
@@ -102,7 +102,7 @@ class EntrySearch:
     @classmethod
     def build(cls, entries: Sequence[str], wordings: Wordings) -> EntrySearch:
         """The table over ``entries``."""
-        return cls(_table([list(chain.from_iterable(characters(text) for text in wordings[entry])) for entry in entries]))
+        return cls(build_table([tuple(wordings[entry]) for entry in entries], whole=True))
 
     def search(self, text: str, k: int) -> NDArray[np.intp]:
         """Numbers of the up to ``k`` best entries that share a character with ``text``, best first."""
@@ -111,9 +111,3 @@ class EntrySearch:
         scores = self.table.get_scores(characters(text))
         found = largest(scores, k)
         return np.asarray(found[scores[found] > 0], np.intp)
-
-
-def _table(documents: list[list[str]]) -> Any:
-    table = bm25s.BM25()
-    table.index(documents, show_progress=False)
-    return table

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -172,6 +173,11 @@ def build_neighbours(vectors: NDArray[np.float32], *, exact: int = EXACT_SEARCH,
     if len(vectors) <= exact:
         return ExactNeighbours(vectors)
     return GraphNeighbours.build(vectors, threads=threads)
+
+
+def most_entries() -> int | None:
+    """Entries that can be searched here: up to ``EXACT_SEARCH`` without the library of graphs; None for any number."""
+    return None if find_spec("usearch") else EXACT_SEARCH
 
 
 def _load_usearch() -> Any:

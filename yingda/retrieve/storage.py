@@ -67,6 +67,14 @@ def save_index(index: FaqIndex, folder: Path, *, source: str) -> None:
             rmtree(former, ignore_errors=True)  # readers that have it mapped keep it
 
 
+def holds_index(folder: Path, *, source: str) -> bool:
+    """Whether the listing below ``folder`` is of ``source``; its files are not looked at."""
+    try:
+        return bool(_read_listing(folder / LISTING)["source"] == source)
+    except BundleError:
+        return False
+
+
 def load_index(folder: Path, space: MatchSpace, *, source: str) -> FaqIndex:
     """The index of ``space`` that ``save_index`` wrote below ``folder``, every file checked.
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, Select, Table, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from yingda.domain.errors import StoreError
@@ -66,6 +66,13 @@ class Ledger:
         for version in self._steps(_STEPS.c.revision >= _HEADS.c.live_since, _STEPS.c.status.in_(_TOLD), *where):
             found.setdefault(version.id, []).append(version)
         return found
+
+    def told_count(self, kind: RecordKind) -> int:
+        """How many records of a kind customers are told now or later."""
+        speaks = (_STEPS.c.revision >= _HEADS.c.live_since, _STEPS.c.status == str(Status.PUBLISHED), _HEADS.c.kind == str(kind))
+        same = (_HEADS.c.kind == _STEPS.c.kind, _HEADS.c.key == _STEPS.c.key)
+        found = select(func.count(_HEADS.c.key.distinct())).select_from(_STEPS.join(_HEADS, same[0] & same[1])).where(*speaks)
+        return int(self._session.scalar(found) or 0)
 
     def told_of_kind(self, kind: RecordKind) -> dict[RecordId, list[Version]]:
         """Likewise, of one kind."""

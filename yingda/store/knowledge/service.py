@@ -56,8 +56,8 @@ class KnowledgeStore:
     """Records of all kinds; threads and processes may share the database.
 
     ``syntax`` says what is wrong with a payload by itself, before anything is read; ``judge`` what it must be among the others,
-    and what a step would break. With ``two_people`` nothing is
-    published that its author alone has seen. Every method raises StoreError when the database fails.
+    and what a step would break. With ``two_people`` nothing is published that its author alone has seen. Of entries, no more than
+    ``most_entries`` are told now or later: a step beyond is Refused. Every method raises StoreError when the database fails.
     """
 
     def __init__(
@@ -69,9 +69,10 @@ class KnowledgeStore:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         two_people: bool = False,
         find_alike: FindAlike | None = None,
+        most_entries: int | None = None,
     ) -> None:
         self._store, self._judge, self._syntax, self._clock = store, judge, syntax, clock
-        self._two_people, self._find_alike = two_people, find_alike
+        self._two_people, self._find_alike, self._most_entries = two_people, find_alike, most_entries
 
     # ---- reading ----
 
@@ -285,6 +286,7 @@ class KnowledgeStore:
             number = ledger.advance()
             steps = [(replace(version, knowledge_version=number), live) for version, live in told]
             ledger.add([(version, since_of([*live, version], version.at)) for version, live in steps])
+        self._check_size(ledger, {version.id.kind for version, _ in told})
         return number
 
     def _written(self, ledger: Ledger, kind: RecordKind, rows: Iterable[ImportRow], by: Signed, *, two_people: bool) -> list[Version]:
@@ -306,7 +308,19 @@ class KnowledgeStore:
         with self._unbroken(ledger, {version.id.kind}, ends=ends):
             told = replace(version, knowledge_version=ledger.advance())
             ledger.add([(told, since_of([*ledger.history(told.id), told], told.at))])
+        if not ends:
+            self._check_size(ledger, {version.id.kind})
         return told
+
+    def _check_size(self, ledger: Ledger, kinds: Collection[RecordKind]) -> None:
+        """Raise Refused, and so undo the transaction, where there are more entries now or later than can be searched here."""
+        if self._most_entries is None or RecordKind.FAQ not in kinds:
+            return
+        if (count := ledger.told_count(RecordKind.FAQ)) > self._most_entries:
+            most = f"more than {self._most_entries:,} need a graph to search"
+            raise Refused(
+                [f"faq: there would be {count:,} entries, and {most}; run `pip install 'yingda[scale]'`, then start the service again"]
+            )
 
     @contextmanager
     def _unbroken(self, ledger: Ledger, kinds: Collection[RecordKind], *, ends: bool = False) -> Iterator[None]:
