@@ -12,6 +12,7 @@ import zen
 from yingda.decide.rules.cells import CellError, Choice, brief, choices_of, values_of, words_of
 from yingda.decide.rules.columns import Column, Kind, Output, input_columns, output_columns
 from yingda.decide.rules.document import Heading, Row, Table, read_table, table_of
+from yingda.decide.rules.examples import example_of
 from yingda.decide.rules.findings import Finding, Judged, examine
 from yingda.decide.rules.names import KnownNames
 from yingda.decide.rules.space import Cells, Space
@@ -99,8 +100,8 @@ def compile_rules(text: str, *, known: KnownNames) -> RuleSet:
     report = examine(judged, space, known)
     rules = RuleSet(table, judged, columns, report.findings)
     for number, row in enumerate(judged):
-        example = report.firing.get(row.id)
-        if example is not None and _said(rules.run(example.seen), number, row.id) != row.outcome:
+        fired = report.firing.get(row.id)
+        if fired is not None and _said(rules.run(example_of(fired, space, known).seen), number, row.id) != row.outcome:
             detail = "the rule engine reads this row otherwise than the checks; write its cells in a simpler form"
             raise RuleError([RuleMistake(table.where(table.rows[number]), detail, row.id)])
     return rules
