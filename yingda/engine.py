@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from functools import reduce
 from itertools import chain
 from time import perf_counter
 
@@ -14,7 +13,7 @@ from yingda.decide.context import InContext, Manner, is_fragment, only_points, r
 from yingda.decide.conversation import resumed, says_again
 from yingda.decide.policy import KEEP_OFFERED, Evidence, Offer, Verdict, decide, next_best
 from yingda.decide.ruled import apply_rules, rule_input
-from yingda.decide.rules import compile_rules, known_names
+from yingda.decide.rules import combined, compile_rules, known_names
 from yingda.decide.wording import SILENT, wording_of
 from yingda.domain.conversation import NEW, Asked, ConversationState
 from yingda.domain.decision import (
@@ -329,12 +328,12 @@ class Engine:
         return masked
 
     def _rule(self, evidence: Evidence, verdict: Verdict) -> RuleOutcome:
-        """What the operator's rules set, documents in order: what an earlier one sets, a later one does not change."""
+        """What the operator's rules set: what a more urgent row sets, a less urgent one of another file does not change."""
         if not self._rules:
             return RuleOutcome()
         timed = any(rules.tells_time for rules in self._rules)
         seen = rule_input(evidence, verdict, clock=clock_of(self.knowledge, evidence.message) if timed else None)
-        return reduce(RuleOutcome.filled_from, (rules.evaluate(seen) for rules in self._rules))
+        return combined(self._rules, seen)
 
     def _settled_first(self, turn: Turn) -> tuple[Candidate, ...]:
         """The candidates; one that the customer chose, or gave facts for, comes first and is beyond doubt."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
+from yingda.decide.rules import known_names
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import Payload, RecordId, RecordKind
 from yingda.pack.exchange.kinds import records_of
@@ -79,7 +81,7 @@ CELLS: Mapping[str, tuple[str, str, str]] = {
 
 def cases_of(shop: Knowledge) -> list[Case]:
     """Every case; templates are the shop's own with one text changed, so that nothing but that text is wrong."""
-    return [*_templates(shop), *_rules()]
+    return [*_templates(shop), *_rules(sorted(known_names(shop).keywords or ()))]
 
 
 def _templates(shop: Knowledge) -> list[Case]:
@@ -102,11 +104,50 @@ def _templates(shop: Knowledge) -> list[Case]:
     return [*found, *(Case(f"template: {name}", TEMPLATE, payload, reason) for name, (payload, reason) in shapes.items())]
 
 
-def _rules() -> list[Case]:
+def _rules(keywords: Sequence[str]) -> list[Case]:
     found = [
         Case(f"rule: {name}", RULE, table([row("good"), row("bad", **{field: cell})]), why) for name, (field, cell, why) in CELLS.items()
     ]
-    return [*found, *(Case(f"rule: {name}", RULE, payload, why) for name, (payload, why) in _files().items())]
+    return [*found, *(Case(f"rule: {name}", RULE, payload, why) for name, (payload, why) in (_files() | dear_files(keywords)).items())]
+
+
+def dear_files(keywords: Sequence[str]) -> dict[str, tuple[Payload, str]]:
+    """Rule files without a single mistake in a cell, made to take long to read or to examine; ``keywords`` are the shop's."""
+    random = Random(1)
+
+    def words(most: int) -> str:
+        return " or ".join(f"contains($, '{word}')" for word in random.sample(keywords, min(most, len(keywords))))
+
+    def crossed(count: int, most: int, urgent: str = "") -> dict[str, Any]:
+        """Rows that cross each other in every column, of random urgency unless they are all as ``urgent``."""
+        rows = [
+            row(
+                f"r{n}",
+                keywords=words(most),
+                hour=f">= {random.randrange(24)}, < {random.randrange(24)}",
+                repeats=f"!= {random.randrange(100)}",
+                priority=urgent or f"'{random.choice(('high', 'medium', 'low'))}'",
+                tags=f"['t{n}']",
+            )
+            for n in range(count)
+        ]
+        return table(rows)
+
+    never = row("never", tier="'vip'", hour="[22..6]", priority="'high'")
+    lists = [row(f"r{n}", repeats=", ".join(str((n + m) % 100) for m in range(99)), priority="'high'") for n in range(200)]
+    points = [row(f"r{n}", repeats=f"!= {n % 100}", hour=f"{n % 24}", tier="'vip'", priority="'high'") for n in range(199)]
+    covered = [row(f"r{n}", keywords=f"{'not ' * (n % 2)}contains($, '{keywords[n // 2]}')", priority="'high'") for n in range(198)]
+    return {
+        "twelve keywords in each of 200 rows": (crossed(200, 12), "keywords; name at most"),
+        "twelve keywords, all as urgent": (crossed(200, 12, "'high'"), "keywords; name at most"),
+        "long lists in every row": (table(lists), "characters; write at most"),
+        "three keywords in each of 200 rows": (crossed(200, 3), "more urgent than"),
+        "ten keywords in each of 60 rows": (crossed(60, 10), "more urgent than"),
+        "a hundred rows that cross": (crossed(100, 6), "more urgent than"),
+        "200 rows, the last one never": (table([*points, never]), "never"),
+        "200 rows as urgent, the last one never": (table([*crossed(199, 3, "'high'")["nodes"][1]["content"]["rules"], never]), "never"),
+        "a hundred keywords, there and not": (table([*covered, never]), "never"),
+    }
 
 
 def _files() -> Mapping[str, tuple[Payload, str]]:

@@ -4,7 +4,7 @@ Tables are drawn: each row asks for two to four things out of the pack's own int
 hour and the counts of the conversation, and sets priority, group and tags. Messages are drawn likewise. Three ways take turns
 message by message, so that what else the machine does weighs on all of them alike: zen-engine on the file as it is, our compiled
 table asked for a message that it never saw (nothing remembered), and asked again. Every message must have the same outcome in
-all of them. A file holds at most 200 rows; more rows are several files, asked in their order as a pack's are.
+all of them. A file holds at most 200 rows; more rows are several files, asked as a pack's are, the most urgent row first.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import zen
 
 from evaluation.bench.serving.machine import read_machine
 from yingda import bundle as layout
-from yingda.decide.rules import KnownNames, compile_rules, known_names
+from yingda.decide.rules import KnownNames, combined, compile_rules, known_names
 from yingda.decide.rules.columns import Column, input_columns, output_columns
 from yingda.decide.rules.document import MOST_ROWS
 from yingda.domain.decision import Outcome
@@ -168,11 +168,12 @@ def measure(size: int, known: KnownNames, *, messages: int, seed: int) -> Measur
     compile_ms = 1000 * (perf_counter() - start)
     columns = input_columns(known)
     plain = [Plain(text, columns) for text in texts]
+    urgency = {rule.outcome.rows: rule.urgency for rules in compiled for rule in rules.rules}
 
     ways: list[Callable[[RuleInput], RuleOutcome]] = [
-        lambda seen: _filled([plain_outcome(each.evaluate(seen)) for each in plain]),
-        lambda seen: _filled([each.evaluate(seen) for each in compiled]),
-        lambda seen: _filled([each.evaluate(seen) for each in compiled]),
+        lambda seen: _filled([plain_outcome(each.evaluate(seen)) for each in plain], urgency),
+        lambda seen: combined(compiled, seen),
+        lambda seen: combined(compiled, seen),
     ]
     (by_zen, first, again), disagree, fired = _in_turn(ways, drawn)
     return Measured(
@@ -207,9 +208,10 @@ def _in_turn(ways: Sequence[Callable[[RuleInput], RuleOutcome]], drawn: Sequence
     return spent, disagree, fired
 
 
-def _filled(outcomes: Sequence[RuleOutcome]) -> RuleOutcome:
+def _filled(outcomes: Sequence[RuleOutcome], urgency: Mapping[tuple[str, ...], tuple[int, int]]) -> RuleOutcome:
+    """What several files set together, the most urgent row first."""
     found = RuleOutcome()
-    for outcome in outcomes:
+    for outcome in sorted((outcome for outcome in outcomes if outcome.rows), key=lambda outcome: urgency[outcome.rows], reverse=True):
         found = found.filled_from(outcome)
     return found
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.rules_kit import KNOWN, row, seen, written
-from yingda.decide.rules import Finding, Flaw, compile_rules
+from yingda.decide.rules import Finding, Flaw, combined, compile_rules, crossings
 from yingda.decide.rules.columns import input_columns
 from yingda.decide.rules.findings import Judged, examine
 from yingda.decide.rules.space import Cells, Space
@@ -84,7 +86,7 @@ def test_words_that_no_cell_names_ask_for_no_further_run() -> None:
     rules = compile_rules(written([row("r", keywords="contains($, '投诉') and not contains($, '退款')", priority="'high'")]), known=KNOWN)
     for words in (("投诉",), ("投诉", "发票"), ("物流", "投诉"), ("投诉", "退款"), ("退款", "发票", "投诉"), (), ("发票",)):
         assert (rules.evaluate(seen(keywords=words)).rows == ("r",)) is ("投诉" in words and "退款" not in words)
-    assert rules._outcome_of.cache_info().misses == 4  # one for each order of the words that are named
+    assert rules._rule_of.cache_info().misses == 4  # one for each order of the words that are named
 
 
 def test_a_row_covered_by_the_rows_above_is_shadowed_and_shown() -> None:
@@ -168,3 +170,45 @@ def test_a_higher_outcome_is_filled_from_a_lower_one_and_never_overridden() -> N
     high = RuleOutcome(priority=Priority.HIGH, tags=("VIP",), rows=("a",))
     low = RuleOutcome(Action.HANDOFF, Priority.LOW, "order", None, ("VIP", "邮件"), ("supervisor",), ("b",))
     assert high.filled_from(low) == RuleOutcome(Action.HANDOFF, Priority.HIGH, "order", None, ("VIP", "邮件"), ("supervisor",), ("a", "b"))
+
+
+def test_the_most_urgent_row_decides_whatever_file_it_stands_in() -> None:
+    general = compile_rules(written([row("general", category="'COMPLAINT'", priority="'low'", skill="'account'", tags="'a'")]), known=KNOWN)
+    vip = compile_rules(written([row("vip", tier="'vip'", priority="'high'", skill="'complaint'", tags="'b'")]), known=KNOWN)
+    rude = seen(intent="RUDE", category="COMPLAINT", tier=Tier.VIP)
+    wanted = RuleOutcome(priority=Priority.HIGH, skill="complaint", tags=("b", "a"), rows=("vip", "general"))
+    assert combined([general, vip], rude) == combined([vip, general], rude) == wanted
+    assert combined([general, vip], seen()) == RuleOutcome()
+
+
+def test_of_equally_urgent_rows_the_earlier_file_decides() -> None:
+    files = [compile_rules(written([row(name, priority="'low'", skill=f"'{name}'")]), known=KNOWN) for name in ("order", "account")]
+    assert combined(files, seen()).skill == "order"
+    assert combined(files[::-1], seen()).skill == "account"
+
+
+def test_a_less_urgent_row_of_an_earlier_file_is_a_conflict_with_an_example() -> None:
+    general = compile_rules(written([row("general", category="'COMPLAINT'", priority="'low'", skill="'account'")]), known=KNOWN)
+    vip = compile_rules(written([row("vip", tier="'vip'", priority="'high'", skill="'complaint'")]), known=KNOWN)
+    (found,) = crossings({"a": general, "b": vip}, KNOWN)
+    assert (found.file, found.finding.flaw, found.finding.row, found.finding.others) == ("b", Flaw.CONFLICT, "vip", ("a: general",))
+    assert found.finding.blocks and found.finding.example is not None
+    assert combined([general, vip], found.finding.example.seen).rows == ("vip", "general")
+    assert crossings({"a": vip, "b": general}, KNOWN) == ()
+    assert [each.finding.flaw for each in crossings({"a": general, "b": vip}, KNOWN, steps=0)] == [Flaw.NOT_PROVEN]
+
+
+def test_an_examination_takes_no_more_steps_than_it_is_given() -> None:
+    columns = input_columns(KNOWN)
+    cells = [Cells({"tier": 1 << n % 3, "repeats": (1 << 101) - 1 ^ 1 << n}) for n in range(60)]
+    rows = [Judged(f"r{n}", each, RuleOutcome(rows=(f"r{n}",))) for n, each in enumerate(cells)]
+    space = Space([columns["tier"], columns["repeats"]], cells, KNOWN, columns["intent"])
+    for allowed in (10, 100, 1000):
+        assert examine(rows, space, KNOWN, steps=allowed).left >= 0
+        assert any(found.flaw is Flaw.NOT_PROVEN for found in examine(rows, space, KNOWN, steps=allowed).findings)
+
+
+def test_a_file_is_compiled_once_for_the_same_names() -> None:
+    text = written([row("r", tier="'vip'", priority="'high'")])
+    assert compile_rules(text, known=KNOWN) is compile_rules(text, known=replace(KNOWN))
+    assert compile_rules(text, known=KNOWN) is not compile_rules(text, known=replace(KNOWN, skills=frozenset({"order"})))

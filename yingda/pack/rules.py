@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from yingda.decide.rules import KnownNames, compile_rules
+from yingda.decide.rules import KnownNames, RuleSet, compile_rules, crossings
 from yingda.decide.rules.document import LONGEST_FILE, read_table
 from yingda.domain.rules import RuleDocument, RuleError
 from yingda.pack.mistakes import MistakeLog, Place
@@ -23,12 +23,16 @@ def read_rules(root: Path, log: MistakeLog, *, known: KnownNames | None = None) 
     """Every rule file, in order; what is wrong with one is noted with its line.
 
     With the ``known`` names of the pack each file is compiled, and rows that never fire or override a more urgent one are
-    mistakes, too. Without them (the taxonomy could not be read) only the structure is checked.
+    mistakes, too, within a file and across files. Without them (the taxonomy could not be read) only the structure is checked.
     """
     documents = (_read(path, f"{FOLDER}/{path.name}", log) for path in rule_files(root))
     found = tuple(document for document in documents if document is not None)
-    for document in found:
-        _check(document, log, known)
+    compiled = {document: rules for document in found if (rules := _check(document, log, known)) is not None}
+    if known is not None:
+        texts = {document.name: document.text for document in compiled}
+        for crossing in crossings({document.name: rules for document, rules in compiled.items()}, known):
+            if crossing.finding.blocks:
+                log.add(Place(crossing.file, _line_of(crossing.finding.row, texts[crossing.file])), crossing.finding.en)
     return found
 
 
@@ -45,19 +49,21 @@ def _read(path: Path, name: str, log: MistakeLog) -> RuleDocument | None:
     return None
 
 
-def _check(document: RuleDocument, log: MistakeLog, known: KnownNames | None) -> None:
+def _check(document: RuleDocument, log: MistakeLog, known: KnownNames | None) -> RuleSet | None:
+    """The file compiled, where that is possible; its mistakes are noted."""
     try:
         if known is None:
             read_table(document.text)
-            return
-        findings = compile_rules(document.text, known=known).findings
+            return None
+        rules = compile_rules(document.text, known=known)
     except RuleError as error:
         for mistake in error.mistakes:
             log.add(Place(document.name, mistake.line or _line_of(mistake.row, document.text)), str(mistake))
-        return
-    for finding in findings:
+        return None
+    for finding in rules.findings:
         if finding.blocks:
             log.add(Place(document.name, _line_of(finding.row, document.text)), finding.en)
+    return rules
 
 
 def _line_of(row: str | None, text: str) -> int:

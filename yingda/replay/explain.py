@@ -19,7 +19,7 @@ from yingda.decide.counterfactual import NAME, STANDS, Decided, Flip, Lever, Val
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict, decide
 from yingda.decide.ruled import apply_rules, rule_input
-from yingda.decide.rules import RuleSet, compile_rules, known_names
+from yingda.decide.rules import RuleSet, combined, compile_rules, known_names
 from yingda.domain.conversation import NEW, ConversationState, released
 from yingda.domain.decision import Answer
 from yingda.domain.identity import ModelIdentity
@@ -296,10 +296,9 @@ def _told(answer: Answer) -> Decided:
 
 def _ruled(case: Case, knowledge: Knowledge) -> tuple[Verdict, RuleOutcome]:
     """The verdict of policy and rules, as the engine combines them, and what the rules set."""
-    verdict, found = decide(case.evidence), RuleOutcome()
+    verdict = decide(case.evidence)
     seen = replace(rule_input(case.evidence, verdict), clock=clock_of(knowledge, case.evidence.message))
-    for rules in case.rules:
-        found = found.filled_from(rules.evaluate(seen))
+    found = combined(case.rules, seen)
     return apply_rules(verdict, found, case.evidence), found
 
 

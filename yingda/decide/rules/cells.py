@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 from yingda.decide.rules.columns import Column, Kind, Output
 
@@ -17,6 +18,9 @@ LONGEST = 400
 
 MOST_WORDS = 12
 """Keywords one cell may name."""
+
+KEPT = 4096
+"""Cells whose reading is remembered: a file is read when it is sent, and again among the shop's names."""
 
 Choice = Mapping[str, bool]
 """Keywords that must be there (true) or must not (false)."""
@@ -46,6 +50,7 @@ def brief(value: object) -> str:
     return printable if len(printable) <= 40 else f"{printable[:40]}…"
 
 
+@lru_cache(maxsize=KEPT)
 def values_of(text: str, column: Column) -> int:
     """The set of values the cell holds for, one bit a value; raises CellError."""
     if not text.strip():
@@ -61,6 +66,7 @@ def values_of(text: str, column: Column) -> int:
     return found
 
 
+@lru_cache(maxsize=KEPT)
 def choices_of(text: str, column: Column) -> tuple[Choice, ...]:
     """The keyword cell as alternatives, any of which is enough; raises CellError."""
     if not text.strip():
@@ -81,6 +87,7 @@ def choices_of(text: str, column: Column) -> tuple[Choice, ...]:
     return () if any(together[word] != there for word, there in atoms) else (together,)
 
 
+@lru_cache(maxsize=KEPT)
 def words_of(text: str, output: Output) -> tuple[str, ...]:
     """The literal words an output cell sets; raises CellError."""
     if not text.strip():

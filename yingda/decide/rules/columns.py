@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from dataclasses import field as part
 from decimal import Decimal
 from enum import StrEnum
 
@@ -39,7 +40,7 @@ class Column:
 
     field: str
     kind: Kind
-    read: Callable[[RuleInput], object]
+    read: Callable[[RuleInput], object] = part(compare=False)
     size: int = 0
     names: tuple[str, ...] = ()
     least: int = 0

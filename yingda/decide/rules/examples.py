@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from yingda.decide.rules.columns import STEPS, Column
 from yingda.decide.rules.names import KnownNames
-from yingda.decide.rules.space import PRESENT, Box, Space
+from yingda.decide.rules.space import Box, Space
 from yingda.domain.decision import Outcome
 from yingda.domain.knowledge import Sentiment
 from yingda.domain.message import Channel, Tier
@@ -40,17 +40,9 @@ class Example:
 
 def example_of(box: Box, space: Space, known: KnownNames) -> Example:
     """An example from ``box``, as ordinary as the box allows."""
-    values = {field: _ordinary(mask, column) for (field, column), mask in zip(space.columns.items(), box, strict=False)}
-    words = box[len(space.columns) :]
-    keywords = tuple(word for word, mask in zip(space.keywords, words, strict=True) if mask == PRESENT)
-    seen = _input(values, keywords, known)
+    values = {field: _ordinary(mask, space.columns[field]) for field, mask in space.values(box).items()}
+    seen = _input(values, space.words(box), known)
     return Example(seen, _text(seen, frozenset(values), known))
-
-
-def most_ordinary(box: Box, space: Space) -> Box:
-    """The part of a box that holds its most ordinary message alone."""
-    values = [1 << _ordinary(mask, column) for mask, column in zip(box, space.columns.values(), strict=False)]
-    return (*values, *(mask & -mask for mask in box[len(values) :]))
 
 
 def _ordinary(mask: int, column: Column) -> int:

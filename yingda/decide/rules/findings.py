@@ -11,14 +11,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from yingda.decide.rules.examples import Example, example_of, most_ordinary
+from yingda.decide.rules.examples import Example, example_of
 from yingda.decide.rules.names import KnownNames
-from yingda.decide.rules.space import Box, Cells, Space, Steps, StepsSpentError, escape, meet
+from yingda.decide.rules.regions import Regions
+from yingda.decide.rules.space import Box, Cells, Space, Steps, StepsSpentError
 from yingda.domain.knowledge import Priority
 from yingda.domain.rules import Action, RuleOutcome
 
-STEPS = 500_000
-"""Comparisons of boxes for one table, about a second; what is not proven by then is reported as not proven."""
+STEPS = 30_000
+"""Work for one table: what a table of 100 rows takes whose rows nearly all cross; what is not proven by then is reported so."""
+
+SMALL, LESS = 100, 220
+"""Rows up to which all STEPS are allowed, and by how many fewer they are for each row more, for reading these takes time itself."""
 
 MOST_FINDINGS = 50
 
@@ -70,82 +74,89 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The findings, and for each row that can fire an example that fires it."""
+    """The findings, for each row that was seen to fire a box of messages that fire it, and the steps that were left."""
 
     findings: tuple[Finding, ...]
-    firing: dict[str, Example]
+    firing: dict[str, Box]
+    left: int
 
 
-def examine(rows: Sequence[Judged], space: Space, known: KnownNames, *, steps: int = STEPS) -> Report:
-    """Every flaw of a table, row by row, at most MOST_FINDINGS; ``steps`` bounds the work."""
-    return _Examination(rows, space, known, Steps(steps)).report()
+def examine(rows: Sequence[Judged], space: Space, known: KnownNames, *, steps: int | None = None) -> Report:
+    """Every flaw of a table, row by row, at most MOST_FINDINGS; ``steps`` bounds the work, by default as the rows allow."""
+    allowed = STEPS - LESS * max(len(rows) - SMALL, 0) if steps is None else steps
+    return _Examination(rows, space, known, Steps(allowed)).report()
 
 
 class _Examination:
-    """The state of one examination: boxes of each row and the steps left."""
+    """The state of one examination: where rows fire, and the steps left."""
 
     def __init__(self, rows: Sequence[Judged], space: Space, known: KnownNames, steps: Steps) -> None:
-        self._rows, self._space, self._known = rows, space, known
-        self._boxes = [space.boxes(row.cells) for row in rows]
-        self._steps = steps
+        self._rows, self._space, self._known, self._steps = rows, space, known, steps
+        self._regions = Regions([[row.cells for row in rows]], space, steps)
         self._findings: list[Finding] = []
-        self._firing: dict[str, Example] = {}
+        self._firing: dict[str, Box] = {}
 
     def report(self) -> Report:
-        alive = []
-        for number, row in enumerate(self._rows):
-            if self._reaches(number, row):
-                alive.append(number)
         ranks = [row.urgency() for row in self._rows]
-        for low in alive:
-            for high in (number for number in alive if number < low and ranks[number] <= ranks[low]):
-                self._compare(high, low, Flaw.CONFLICT if ranks[high] < ranks[low] else Flaw.EQUAL_URGENCY)
-        return Report(tuple(self._findings[:MOST_FINDINGS]), self._firing)
+        sets = [replace(row.outcome, rows=()) for row in self._rows]
+        alive: list[int] = []
+        for low, row in enumerate(self._rows):  # each row with those above it, so that what is proven is proven for the first rows
+            if self._count(blocking=True) >= MOST_FINDINGS:
+                break
+            if self._reaches(low, row):
+                highs = [high for high in alive if ranks[high] <= ranks[low] and sets[high] != sets[low]]
+                self._compare_all(highs, low, ranks)
+                alive.append(low)
+        found = sorted(self._findings, key=lambda finding: not finding.blocks)
+        return Report(tuple(found[:MOST_FINDINGS]), self._firing, max(self._steps.left, 0))
+
+    def _count(self, *, blocking: bool) -> int:
+        return sum(finding.blocks is blocking for finding in self._findings)
 
     def _reaches(self, number: int, row: Judged) -> bool:
-        """True when some message fires the row, or when that was not disproved."""
-        if not self._boxes[number]:
+        """True when some message is found to fire the row."""
+        if self._regions.is_empty(number):
             self._add(Flaw.UNREACHABLE, row, (), self._nearest(row))
             return False
         try:
-            fired = self._first(self._boxes[number], number)
+            fired = self._regions.first(number)
+            if fired is None:
+                self._add_dead(number, row)
         except StepsSpentError:
             self._add(Flaw.NOT_PROVEN, row, (), None)
-            return True
+            return False
         if fired is not None:
-            self._firing[row.id] = self._example(fired)
-            return True
-        covering = [n for n in range(number) if any(meet(a, b) for a in self._boxes[n] for b in self._boxes[number])]
-        possible = self._first(self._boxes[number], 0)
+            self._firing[row.id] = fired
+        return fired is not None
+
+    def _add_dead(self, number: int, row: Judged) -> None:
+        """The row never fires: because of the rows above, or by itself."""
+        met = self._regions.met_by(number)
+        covering = [n for n in range(number) if met & self._regions.rows[n].own]
+        possible = self._regions.first(number, alone=True)
         flaw = Flaw.UNREACHABLE if possible is None else Flaw.SHADOWED
-        self._add(flaw, row, tuple(self._rows[n].id for n in covering), self._example(possible or self._boxes[number][0]))
-        return False
+        self._add(flaw, row, tuple(self._rows[n].id for n in covering), self._example(possible or self._regions.any_of(number)))
+
+    def _compare_all(self, highs: Sequence[int], low: int, ranks: Sequence[tuple[int, int]]) -> None:
+        """Report the rows above that fire though row ``low`` holds too, is no less urgent, and sets other things."""
+        high = low
+        try:
+            self._steps.take(len(highs))
+            met = self._regions.met_by(low)
+            for high in highs:
+                if met & self._regions.rows[high].own:
+                    self._compare(high, low, Flaw.CONFLICT if ranks[high] < ranks[low] else Flaw.EQUAL_URGENCY)
+        except StepsSpentError:
+            self._add(Flaw.NOT_PROVEN, self._rows[low], (self._rows[high].id,) if high != low else (), None)
 
     def _compare(self, high: int, low: int, flaw: Flaw) -> None:
-        """Report when a message fires row ``high`` though row ``low`` holds too and sets other things."""
         upper, lower = self._rows[high], self._rows[low]
-        differ = _differ if flaw is Flaw.CONFLICT else _contradict
-        if len(self._findings) >= MOST_FINDINGS or not differ(upper.outcome, lower.outcome):
+        warns = flaw is Flaw.EQUAL_URGENCY
+        if self._count(blocking=not warns) >= MOST_FINDINGS or (warns and not contradict(upper.outcome, lower.outcome)):
             return
-        try:
-            self._steps.take(len(self._boxes[high]) * len(self._boxes[low]))
-            both = [box for a in self._boxes[high] for b in self._boxes[low] if (box := meet(a, b))]
-            fired = self._first(both, high)
-        except StepsSpentError:
-            self._add(Flaw.NOT_PROVEN, lower, (upper.id,), None)
-            return
+        fired = self._regions.both(high, low, apart=False)
         if fired is not None:
             self._add(flaw, lower, (upper.id,), self._example(fired))
-
-    def _first(self, boxes: Sequence[Box], number: int) -> Box | None:
-        """A part of ``boxes`` that no row above ``number`` takes."""
-        above = [box for row in self._boxes[:number] for box in row]
-        for box in boxes:
-            for part in (most_ordinary(box, self._space), box):  # an ordinary message is the better example
-                found = escape(part, (*self._space.impossible, *above), self._steps)
-                if found is not None:
-                    return found
-        return None
 
     def _nearest(self, row: Judged) -> Example:
         """A message that every cell holds for but those that hold for nothing, or for nothing together."""
@@ -165,11 +176,7 @@ class _Examination:
         self._findings.append(Finding(flaw, row.id, others, example, *line))
 
 
-def _differ(upper: RuleOutcome, lower: RuleOutcome) -> bool:
-    return replace(upper, rows=()) != replace(lower, rows=())
-
-
-def _contradict(upper: RuleOutcome, lower: RuleOutcome) -> bool:
+def contradict(upper: RuleOutcome, lower: RuleOutcome) -> bool:
     """True when both set the same thing and not to the same value; tags and notices contradict nothing."""
     pairs = ((upper.skill, lower.skill), (upper.template, lower.template), (upper.priority, lower.priority))
     actions = Action.NONE not in (upper.action, lower.action) and upper.action is not lower.action

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from types import MappingProxyType
 
 from yingda.domain.knowledge import Knowledge
@@ -31,6 +32,12 @@ class KnownNames:
     def categories(self) -> tuple[str, ...]:
         """Every category, in the order of the intents."""
         return tuple(dict.fromkeys(self.intents.values()))
+
+    def digest(self) -> str:
+        """SHA-256 of all of them: a rule file that was judged against names of this digest need not be judged again."""
+        sets = (self.skills, self.templates, self.notify, () if self.keywords is None else self.keywords)
+        told = (list(self.intents.items()), sorted(self.titles.items()), *map(sorted, sets), self.keywords is None)
+        return sha256(repr(told).encode(errors="surrogatepass")).hexdigest()
 
 
 def known_names(knowledge: Knowledge, *, skills: Collection[str] = (), notify: Collection[str] = NOTIFY) -> KnownNames:

@@ -14,13 +14,21 @@ from yingda.decide.rules.cells import Choice
 from yingda.decide.rules.columns import Column
 from yingda.decide.rules.names import KnownNames
 
-Box = tuple[int, ...]
-"""One set of values a dimension, one bit a value; no set is empty."""
+Box = int
+"""One set of values a dimension, one bit a value, side by side in one number with a free bit above each; no set is empty."""
+
+Sides = Mapping[int, int]
+"""A box by the dimensions in which it leaves values out: the set of values for each of these."""
 
 ABSENT, PRESENT = 1, 2
 """The values of a keyword's dimension."""
 
+_WIDE, _FEW = 64, 24
+"""Values of a column that is cut into the parts which its cells tell apart, and how many parts are worth it."""
+
 _CLOCK = ("hour", "weekday", "holiday", "open")
+_BITS = 1024
+"""Bits of a box that one step pays for: the processor works on that many in about the time that Python takes to ask for it."""
 
 
 class StepsSpentError(Exception):
@@ -28,14 +36,18 @@ class StepsSpentError(Exception):
 
 
 class Steps:
-    """How many comparisons of boxes may still be made: what is not proven by then is said not to be."""
+    """How much work is still allowed: what is not proven by then is said not to be.
+
+    An operation on boxes takes as many steps as the boxes have bits, in units of _BITS: the more dimensions, the more steps.
+    """
 
     def __init__(self, left: int) -> None:
-        self._left = left
+        self.left = left
 
     def take(self, count: int) -> None:
-        self._left -= count
-        if self._left < 0:
+        """Raises StepsSpentError once nothing is left."""
+        self.left -= count
+        if self.left < 0:
             raise StepsSpentError
 
 
@@ -47,27 +59,111 @@ class Cells:
     choices: tuple[Choice, ...] = ({},)
 
 
+class _Parts:
+    """A column of many values as the few parts that no cell tells apart; each part stands for its least value."""
+
+    def __init__(self, column: Column, cells: Iterable[int]) -> None:
+        edges = 1 | 3 << column.usual  # the usual value is a part by itself, so that examples can be ordinary
+        for values in cells:
+            edges |= values ^ values << 1
+        edges &= column.full
+        cut = column.size > _WIDE and edges.bit_count() <= _FEW
+        self._starts = [value for value in range(column.size) if edges >> value & 1] if cut else None
+        self.size = len(self._starts) if self._starts else column.size
+        self._known: dict[int, int] = {}
+
+    def of(self, values: int) -> int:
+        """The parts that a set of values is made of."""
+        if self._starts is None:
+            return values
+        if values not in self._known:
+            self._known[values] = sum(1 << part for part, start in enumerate(self._starts) if values >> start & 1)
+        return self._known[values]
+
+    def values(self, parts: int) -> int:
+        """The least value of each part."""
+        if self._starts is None:
+            return parts
+        return sum(1 << start for part, start in enumerate(self._starts) if parts >> part & 1)
+
+
 class Space:
-    """The dimensions of one table: its columns, category and intent as one (either tells of the other), and its keywords."""
+    """The dimensions of tables: their columns, category and intent as one (either tells of the other), and their keywords."""
 
     def __init__(self, columns: Iterable[Column], rows: Sequence[Cells], known: KnownNames, intent: Column) -> None:
         used = {column.field: column for column in columns if column.field != "keywords"}
         merged = [field for field in used if field not in ("category", "intent")]
         self.columns = {**{field: used[field] for field in merged}, **({"intent": intent} if len(merged) < len(used) else {})}
+        self._parts = [_Parts(column, {row.values.get(field, 0) for row in rows}) for field, column in self.columns.items()]
         self.keywords = tuple(dict.fromkeys(word for row in rows for choice in row.choices for word in choice))
-        self.full: Box = (*(column.full for column in self.columns.values()), *((ABSENT | PRESENT,) * len(self.keywords)))
-        categories = known.categories
-        self._of_category = dict.fromkeys(categories, 0)
+        self._number = {name: number for number, name in enumerate((*self.columns, *(f"'{word}" for word in self.keywords)))}
+        self._of_category = dict.fromkeys(known.categories, 0)
         for number, name in enumerate(known.intents.values()):
             self._of_category[name] |= 1 << number
-        self.impossible = tuple(self._half_known_times())
+        self._lay_out([*(parts.size for parts in self._parts), *[2] * len(self.keywords)])
+        self.impossible = tuple(self.box(sides) for sides in self._half_known_times())
+
+    def _lay_out(self, sizes: Sequence[int]) -> None:
+        """Give each dimension its bits; the first two are no dimension's, so that a box is never 0."""
+        end, self.full, self._free = 2, 1, 2
+        self._shift: list[int] = []
+        self._whole: list[Box] = []
+        for size in sizes:
+            self._shift.append(end)
+            self._whole.append(((1 << size) - 1) << end)
+            self.full |= self._whole[-1]
+            self._free |= 1 << end + size
+            end += size + 1
+        self._by_free_bit = {shift + size: whole for shift, size, whole in zip(self._shift, sizes, self._whole, strict=True)}
+        usual = [parts.of(1 << column.usual) for parts, column in zip(self._parts, self.columns.values(), strict=True)]
+        usual += [ABSENT] * len(self.keywords)
+        self._usual = sum(values << shift for values, shift in zip(usual, self._shift, strict=True)) | 1
+        self.weight = 1 + end // _BITS
+
+    # ---- rows as boxes ----
+
+    def sides(self, cells: Cells) -> list[Sides]:
+        """The boxes of a row, maybe none: then no message can fire it."""
+        sets = {field: self._values(field, cells.values) for field in self.columns}
+        if not all(sets.values()):
+            return []
+        kept = ((number, field) for number, field in enumerate(self.columns) if sets[field] != self.columns[field].full)
+        narrowed = {number: self._parts[number].of(sets[field]) for number, field in kept}
+        return [{**narrowed, **self._words(choice)} for choice in cells.choices]
 
     def boxes(self, cells: Cells) -> list[Box]:
-        """The boxes of a row, maybe none: then no message can fire it."""
-        sets = [self._values(field, cells.values) for field in self.columns]
-        if not all(sets):
-            return []
-        return [(*sets, *(self._word(choice, word) for word in self.keywords)) for choice in cells.choices]
+        """Likewise, ready to be compared."""
+        return [self.box(sides) for sides in self.sides(cells)]
+
+    def box(self, sides: Sides) -> Box:
+        """The box of these sides."""
+        left_out = 0
+        for number, values in sides.items():
+            left_out |= self._whole[number] & ~(values << self._shift[number])
+        return self.full ^ left_out
+
+    def values(self, box: Box) -> dict[str, int]:
+        """The values a box has in each column; of values that no cell tells apart the least."""
+        return {
+            field: self._parts[number].values((box & self._whole[number]) >> self._shift[number])
+            for number, field in enumerate(self.columns)
+        }
+
+    def words(self, box: Box) -> tuple[str, ...]:
+        """The keywords that every message in a box has."""
+        there = range(len(self.columns), len(self._shift))
+        return tuple(word for word, number in zip(self.keywords, there, strict=True) if box >> self._shift[number] & 3 == PRESENT)
+
+    def most_ordinary(self, box: Box) -> Box:
+        """The part of a box that holds its most ordinary message alone: the usual value of each dimension, else its least."""
+        found = box & self._usual
+        waiting = self._free & ~(found + self.full)
+        while waiting:
+            bit = waiting & -waiting
+            left = box & self._by_free_bit[bit.bit_length() - 1]
+            found |= left & -left
+            waiting ^= bit
+        return found
 
     def _values(self, field: str, values: Mapping[str, int]) -> int:
         found = self.columns[field].full & values.get(field, -1)
@@ -75,60 +171,59 @@ class Space:
             found &= sum(mask for number, mask in enumerate(self._of_category.values()) if values["category"] >> number & 1)
         return found
 
-    def _word(self, choice: Choice, word: str) -> int:
-        return ABSENT | PRESENT if word not in choice else PRESENT if choice[word] else ABSENT
+    def _words(self, choice: Choice) -> Sides:
+        return {self._number[f"'{word}"]: PRESENT if there else ABSENT for word, there in choice.items()}
 
-    def _half_known_times(self) -> Iterator[Box]:
+    def _half_known_times(self) -> Iterator[Sides]:
         """The time of a message is known as a whole or not at all."""
-        fields = list(self.columns)
-        clock = [fields.index(name) for name in _CLOCK if name in fields]
-        for one, other in pairwise(clock):
-            unknown = [self.columns[fields[place]].full + 1 >> 1 for place in (one, other)]
-            for first, second in ((unknown[0], self.full[other] & ~unknown[1]), (self.full[one] & ~unknown[0], unknown[1])):
-                box = list(self.full)
-                box[one], box[other] = first, second
-                yield tuple(box)
+        clock = [(self._number[name], self.columns[name].full) for name in _CLOCK if name in self.columns]
+        for (one, all_of_one), (other, all_of_other) in pairwise(clock):
+            unknown = all_of_one + 1 >> 1, all_of_other + 1 >> 1
+            yield {one: unknown[0], other: all_of_other & ~unknown[1]}
+            yield {one: all_of_one & ~unknown[0], other: unknown[1]}
 
+    # ---- what boxes have in common ----
 
-def meet(one: Box, other: Box) -> Box | None:
-    """The box of what is in both, if anything is."""
-    found = []
-    for a, b in zip(one, other, strict=True):
-        both = a & b
-        if not both:
-            return None
-        found.append(both)
-    return tuple(found)
+    def meet(self, one: Box, other: Box) -> Box:
+        """The box of what is in both; 0 where nothing is.
 
+        Adding a full box carries into the free bit above every set that is not empty, so one addition asks all dimensions.
+        """
+        both = one & other
+        return both if (both + self.full) & self._free == self._free else 0
 
-def escape(box: Box, others: Sequence[Box], steps: Steps) -> Box | None:
-    """A part of ``box`` that no other box touches, None when they cover it; raises StepsSpentError.
+    def escape(self, box: Box, others: Sequence[Box], steps: Steps) -> Box | None:
+        """A part of ``box`` that no other box touches, None when they cover it; raises StepsSpentError.
 
-    What is left of a box after another is cut out is again a few boxes, one a dimension; the search goes down the first
-    that is left (the sharp operation on cubes: Brayton, Hachtel, McMullen and Sangiovanni-Vincentelli 1984, Logic
-    Minimization Algorithms for VLSI Synthesis).
-    """
-    steps.take(len(others))
-    near = [other for other in others if meet(box, other)]
-    near.sort(key=lambda other: sum(own & ~theirs != 0 for own, theirs in zip(box, other, strict=True)))
-    stack = [(box, 0)]
-    while stack:
-        left, start = stack.pop()
-        for place in range(start, len(near)):
-            steps.take(1)
-            if meet(left, near[place]):
-                stack.extend((piece, place + 1) for piece in _without(left, near[place]))
-                break
-        else:
-            return left
-    return None
+        What is left of a box after another is cut out is again a few boxes, one a dimension; the search goes down the first
+        that is left (the sharp operation on cubes: Brayton, Hachtel, McMullen and Sangiovanni-Vincentelli 1984, Logic
+        Minimization Algorithms for VLSI Synthesis).
+        """
+        full, free = self.full, self._free  # meets are written out here: a call would cost more than they do
+        steps.take(len(others) * self.weight)
+        near = [other for other in others if ((box & other) + full) & free == free]
+        near.sort(key=lambda other: (((box & ~other) + full) & free).bit_count())
+        stack = [(box, 0)]
+        while stack:
+            left, start = stack.pop()
+            place = next((n for n in range(start, len(near)) if ((left & near[n]) + full) & free == free), None)
+            steps.take(((len(near) if place is None else place + 1) - start) * self.weight)
+            if place is None:
+                return left
+            steps.take(self._beyond(left, near[place]).bit_count() * self.weight)
+            stack.extend((piece, place + 1) for piece in self._without(left, near[place]))
+        return None
 
+    def _beyond(self, box: Box, other: Box) -> int:
+        """The free bits of those dimensions in which ``box`` has values that ``other`` has not."""
+        return ((box & ~other) + self.full) & self._free
 
-def _without(box: Box, other: Box) -> Iterator[Box]:
-    """Disjoint boxes that together are ``box`` less ``other``."""
-    rest = list(box)
-    for place, theirs in enumerate(other):
-        outside = rest[place] & ~theirs
-        if outside:
-            yield (*rest[:place], outside, *rest[place + 1 :])
-            rest[place] &= theirs
+    def _without(self, box: Box, other: Box) -> Iterator[Box]:
+        """Disjoint boxes that together are ``box`` less ``other``."""
+        rest, outside, waiting = box, box & ~other, self._beyond(box, other)
+        while waiting:
+            bit = waiting & -waiting
+            whole = self._by_free_bit[bit.bit_length() - 1]
+            yield rest & ~whole | outside & whole
+            rest &= other | ~whole
+            waiting ^= bit

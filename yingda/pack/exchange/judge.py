@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 
-from yingda.decide.rules import KnownNames, compile_rules, known_names
-from yingda.decide.rules.ruleset import RuleSet
+from yingda.decide.rules import KnownNames, RuleSet, compile_rules, crossings, known_names
 from yingda.domain.errors import PackError
 from yingda.domain.knowledge import Knowledge, Policy, TemplateSet
 from yingda.domain.records import KnowledgeSnapshot, Payload, RecordId, RecordKind
@@ -15,7 +14,7 @@ from yingda.domain.rules import RuleDocument, RuleError
 from yingda.pack.exchange.entries import check_entry, names_of, node_of
 from yingda.pack.exchange.kinds import DEFAULT, rule_of, templates_of
 from yingda.pack.exchange.shop import CONVERT, knowledge_of
-from yingda.pack.exchange.syntax import line_of
+from yingda.pack.exchange.syntax import line_of, line_of_finding
 from yingda.pack.keywords import read_keywords
 from yingda.pack.mistakes import MistakeLog, Place
 from yingda.pack.policy import REPLY_VARIABLES
@@ -49,11 +48,11 @@ class Among:
             case RecordKind.TEMPLATE:
                 return self._template(id_.key, payload)
             case RecordKind.RULE:
-                return _refused(rule_of(id_.key, payload), self._names)[0]
+                return self._ruled(rule_of(id_.key, payload))[0]
 
     def warnings(self, id_: RecordId, payload: Payload) -> list[str]:
         """What is odd about a payload that may be saved, each with an example where there is one."""
-        return _refused(rule_of(id_.key, payload), self._names)[1] if id_.kind is RecordKind.RULE else []
+        return self._ruled(rule_of(id_.key, payload))[1] if id_.kind is RecordKind.RULE else []
 
     def broken_since(self, before: Among) -> list[str]:
         """What no longer works, that did ``before``: names that are still used, and templates that no longer fit."""
@@ -117,6 +116,17 @@ class Among:
         if key == DEFAULT and "by_intent" in payload:
             reasons.append("by_intent: a set for an intent is a record of its own; save it under the intent's code")
         return reasons
+
+    def _ruled(self, document: RuleDocument) -> tuple[list[str], list[str]]:
+        """Why a rule file is refused, by itself and beside the others, and what is odd about one that is not."""
+        reasons, warnings = _refused(document, self._names)
+        if reasons:
+            return reasons, warnings
+        documents = {one.name: one for one in self.knowledge.rules if not _refused(one, self._names)[0]} | {document.name: document}
+        files = {name: compile_rules(documents[name].text, known=self._names) for name in sorted(documents)}
+        found = crossings(files, self._names, of=document.name)
+        told = [(one.finding.blocks, line_of_finding(one.finding, "" if one.file == document.name else f"{one.file}, ")) for one in found]
+        return [line for blocks, line in told if blocks], [*warnings, *(line for blocks, line in told if not blocks)]
 
     # ---- what a change would break ----
 
@@ -182,7 +192,7 @@ def _refused(document: RuleDocument, names: KnownNames) -> tuple[list[str], list
         rules: RuleSet = compile_rules(document.text, known=names)
     except RuleError as error:
         return [line_of(mistake.where, mistake.detail) for mistake in error.mistakes], []
-    lines = [(finding.blocks, line_of(f"row '{finding.row}'", f"{finding.zh} / {finding.en}")) for finding in rules.findings]
+    lines = [(finding.blocks, line_of_finding(finding)) for finding in rules.findings]
     return [line for blocks, line in lines if blocks], [line for blocks, line in lines if not blocks]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from yingda.decide.rules import KnownNames, check_syntax, known_names
+from yingda.decide.rules import Finding, KnownNames, check_syntax, known_names
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import Payload, RecordId, RecordKind
 from yingda.domain.rules import RuleError
@@ -38,17 +38,21 @@ class SyntaxCheck:
 
 
 def rule_mistakes(payload: Payload, names: KnownNames) -> list[str]:
-    """Why a rule file is refused by its structure and the grammar of its cells."""
+    """Why a rule file is refused by its structure, the grammar of its cells, and rows that never fire or override more urgent ones."""
     try:
-        check_syntax(payload, known=names)
+        return [line_of_finding(finding) for finding in check_syntax(payload, known=names) if finding.blocks]
     except RuleError as error:
         return [line_of(mistake.where, mistake.detail) for mistake in error.mistakes]
-    return []
 
 
 def line_of(where: str, detail: str) -> str:
     """A mistake of a rule file as ``field: what to do``."""
     return f"{where.replace(': ', ' ')}: {detail}"
+
+
+def line_of_finding(finding: Finding, file: str = "") -> str:
+    """A finding likewise; ``file`` names the file of its row where that is another one."""
+    return line_of(f"{file}row '{finding.row}'", f"{finding.zh} / {finding.en}")
 
 
 def _template_mistakes(payload: Payload) -> Iterator[str]:

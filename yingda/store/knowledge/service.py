@@ -151,21 +151,31 @@ class KnowledgeStore:
 
         Raises Refused, Exists (a record is there and no ETag was given) and StaleVersion.
         """
-        check_plain(draft, self._syntax)
-        with self._writing() as ledger:
+
+        def step(ledger: Ledger) -> tuple[Version, tuple[str, ...]]:
             head = head_under(ledger.head(draft.id), draft.id, if_match)
             version = lifecycle.saved(head, draft, by, at=self._clock(), title=default_title(draft))
-            warnings = self._check(ledger, version)
+            return version, self._check(ledger, version)
+
+        check_plain(draft, self._syntax)
+        self._try(draft.id, step)
+        with self._writing() as ledger:
+            version, warnings = step(ledger)
             self._add(ledger, version)
         return Saved(version, self._alike_of(version), warnings)
 
     def write(self, draft: Draft, by: Signed, *, if_match: str | None = None) -> Saved:
         """Save, review (``by.reviewer``) and publish in one step; raises what ``save`` raises, and NotAllowed."""
-        check_plain(draft, self._syntax)
-        with self._writing() as ledger:
+
+        def step(ledger: Ledger) -> tuple[Version, tuple[str, ...]]:
             head = head_under(ledger.head(draft.id), draft.id, if_match)
             version = lifecycle.written(head, draft, by, at=self._clock(), title=default_title(draft), two_people=self._two_people)
-            warnings = self._check(ledger, version)
+            return version, self._check(ledger, version)
+
+        check_plain(draft, self._syntax)
+        self._try(draft.id, step)
+        with self._writing() as ledger:
+            version, warnings = step(ledger)
             version = self._tell(ledger, version)
         return Saved(version, self._alike_of(version), warnings)
 
@@ -182,10 +192,15 @@ class KnowledgeStore:
 
     def publish(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
         """The reviewed version speaks from its time on; raises NotFound, StaleVersion, NotAllowed and Refused."""
-        with self._writing() as ledger:
+
+        def step(ledger: Ledger) -> Version:
             version = lifecycle.published(head_at(ledger, id_, if_match), by, at=self._clock(), two_people=self._two_people)
             self._check(ledger, version)  # the shop may have changed since it was saved
-            return self._tell(ledger, version)
+            return version
+
+        self._try(id_, step)
+        with self._writing() as ledger:
+            return self._tell(ledger, step(ledger))
 
     def retire(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
         """The record speaks no more; its history stays.
@@ -201,11 +216,16 @@ class KnowledgeStore:
         Doing it twice brings back what the first one took away. Raises NotFound, StaleVersion, NotAllowed, and Refused
         when it no longer fits the shop.
         """
-        with self._writing() as ledger:
+
+        def step(ledger: Ledger) -> Version:
             head_at(ledger, id_, if_match)
             version = lifecycle.rolled_back(ledger.history(id_), by, at=self._clock())
             self._check(ledger, version)
-            return self._tell(ledger, version)
+            return version
+
+        self._try(id_, step)
+        with self._writing() as ledger:
+            return self._tell(ledger, step(ledger))
 
     # ---- many records ----
 
@@ -362,6 +382,16 @@ class KnowledgeStore:
             ) from None
 
     # ---- checks ----
+
+    def _try(self, id_: RecordId, step: Callable[[Ledger], object]) -> None:
+        """Take a step on a rule file without the lock, and keep nothing of it: examining rules takes time.
+
+        What is refused never takes the lock; what is not is judged again under it, from what the judge remembers unless the
+        shop has changed meanwhile.
+        """
+        if id_.kind is RecordKind.RULE:
+            with self._reading() as ledger:
+                step(ledger)
 
     def _check(self, ledger: Ledger, version: Version) -> tuple[str, ...]:
         """Raise Refused unless the payload fits the shop whenever it speaks; what is odd about it all the same."""
