@@ -12,7 +12,7 @@ METRICS: Mapping[str, str] = MappingProxyType(
     {
         "invariance": "Share of perturbed messages that the engine does not answer with a wrong entry.",
         "invariance_kept": "Share of perturbed messages for which the engine still answers with a right entry, as it did before.",
-        "least_kept": "The same share of the one change, a long story apart, that is borne worst; those with fewer than 20 tests count as one.",
+        "least_kept": "The same share of the change that is borne worst, a long story apart; those with fewer than 20 tests count as one.",
         "story_kept": "The same share where a long story stands before the message.",
         "invariance_all": "As invariance, but where the right entry was the best one before, accepted or not.",
         "best_kept": "Share of the latter whose best entry is still right.",

@@ -165,7 +165,7 @@ def test_an_intent_without_entries_is_refused_for_what_is_not_found(examine: Cal
     assert_refused(found, by={"labels: labels_lacking", "test: least_found_intent"})
     assert "labelled modify-address, which the knowledge lacks" in found.screen
     # the engine says that it does not know these messages, so no promise about its answers is broken
-    assert PROMISES <= found.gates("passed")
+    assert found.gates("passed") >= PROMISES
 
 
 @pytest.mark.parametrize(

@@ -115,10 +115,10 @@ def test_what_a_share_refuses_fails_with_eighty_percent(rows: int, floor: float,
 
 
 def test_a_ceiling_refuses_as_a_floor_under_the_rest_does() -> None:
-    refused = most_accepted(1142, 0.02)  # 22 are allowed, 23 are too many
+    refused = most_accepted(300, 0.02)  # 6 are allowed, 7 are too many
 
     assert refused is not None and refused > 0.02
-    assert tail(23, 1142, refused) == pytest.approx(0.8, abs=1e-6)
+    assert tail(7, 300, refused) == pytest.approx(0.8, abs=EXACT)
 
 
 def test_a_floor_that_nothing_misses_refuses_nothing() -> None:
