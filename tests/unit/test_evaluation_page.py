@@ -111,7 +111,7 @@ def test_each_gate_says_its_limit_what_was_found_and_by_how_much_it_misses() -> 
     assert "通过，余量 46.88 个百分点 passed, 46.88 points to spare" in text
     assert "test: coverage at least 0.9" in text
     refused = least_accepted(32, 0.9)
-    assert refused is not None and f"能挡住 refuses < {100 * refused:.1f}%" in text
+    assert refused is not None and f"能挡住 refuses< {100 * refused:.1f}%" in text
 
 
 def test_failed_gates_come_first_with_messages_to_read_and_passed_ones_are_folded() -> None:
