@@ -47,7 +47,7 @@ def evaluate(
         results = tuple(found for suite in material.suites for found in _examine(suite, judged[suite.name], engine))
         examinations = (
             examine_labels(material.own_files, engine.knowledge),
-            examine_promise(material.prices, judged[TEST]),
+            examine_promise(material.promised, judged[TEST]),
             robustness,
             conversations,
             examine_contamination(material.bundle, material.own_files, further=material.further_files),

@@ -16,7 +16,7 @@ from evaluation.decidable import surely_missed, too_small
 from evaluation.errors import EvaluationError
 from evaluation.examination import Examination, Example
 from evaluation.metrics import Measure
-from evaluation.power import power_statement
+from evaluation.power import least_accepted, most_accepted, power_statement
 from evaluation.robustness import metrics as robustness
 from evaluation.suites import METRICS, SuiteResult
 
@@ -72,7 +72,8 @@ class GateResult:
     """A gate, how it went and why.
 
     ``margin`` is how far ``value`` keeps the limit, below 0 how far it misses; None where the rows do not tell. ``examples`` are
-    some of the messages that count against the figure.
+    some of the messages that count against the figure. ``refuses`` is told of shares: an engine whose true share lies beyond it
+    on the wrong side misses the gate with a chance of 80 % (``evaluation.power.CHANCE``) over so many independent rows.
     """
 
     gate: Gate
@@ -81,6 +82,7 @@ class GateResult:
     value: float | None = None
     margin: float | None = None
     examples: tuple[Example, ...] = ()
+    refuses: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +134,20 @@ def _check(gate: Gate, known: Mapping[str, _Found]) -> GateResult:
         return GateResult(gate, Verdict.UNDECIDED, reason, measure.value, examples=examples)
     margin = measure.value - gate.limit if floor is not None else gate.limit - measure.value
     detail = f"{measure.value:.4f} over {measure.n} rows"
+    refuses = _refuses(gate, measure)
     if margin >= 0:
-        return GateResult(gate, Verdict.PASSED, detail, measure.value, margin, examples)
-    return GateResult(gate, Verdict.FAILED, detail + _power(gate, measure), measure.value, margin, examples)
+        return GateResult(gate, Verdict.PASSED, detail, measure.value, margin, examples, refuses)
+    return GateResult(gate, Verdict.FAILED, detail + _power(gate, measure), measure.value, margin, examples, refuses)
 
 
 def _no_rows(gate: Gate, reason: str) -> GateResult:
     return GateResult(gate, Verdict.SKIPPED if gate.optional else Verdict.UNDECIDED, reason)
+
+
+def _refuses(gate: Gate, measure: Measure) -> float | None:
+    if measure.low is None:
+        return None
+    return (least_accepted if gate.side is Side.AT_LEAST else most_accepted)(measure.n, gate.limit)
 
 
 def _power(gate: Gate, measure: Measure) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from evaluation.examination import Examination, Example
-from evaluation.gates import EXAMINATIONS, GateResult, Verdict
+from evaluation.gates import EXAMINATIONS, GateResult, Side, Verdict
 from evaluation.metrics import Measure
 from evaluation.report import Report
 from evaluation.suites import HEADLINES, METRICS, SuiteResult
@@ -91,12 +91,20 @@ def _head(report: Report) -> Iterator[str]:
 
 def _gates(report: Report) -> Iterator[str]:
     yield "## Gates\n"
-    rows = ((str(result.gate), result.verdict.value, _missed(result)) for result in report.gates)
-    yield from table(("gate", "verdict", "found"), rows)
+    yield "The last column tells of a share what its rows can decide: an engine that is truly beyond it fails with a chance of 80 %.\n"
+    rows = ((str(result.gate), result.verdict.value, _missed(result), _refused(result)) for result in report.gates)
+    yield from table(("gate", "verdict", "found", "refuses"), rows)
     for result in report.gates:
         if result.verdict in (Verdict.FAILED, Verdict.UNDECIDED) and result.examples:
             yield f"### {result.gate}\n"
             yield from table(("where", "text", "what came"), ((each.place, each.text or "", each.said) for each in result.examples))
+
+
+def _refused(result: GateResult) -> str:
+    """``below 0.842``: the true share from which on the gate's rows refuse an engine."""
+    if result.refuses is None:
+        return "–"
+    return f"{'below' if result.gate.side is Side.AT_LEAST else 'above'} {result.refuses:.3f}"
 
 
 def _measures(report: Report) -> Iterator[str]:

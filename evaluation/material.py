@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evaluation.conversations.scenario import Scenario, ScenarioFile, read_scenarios
 from evaluation.errors import EvaluationError
-from evaluation.promised import Price, read_prices
+from evaluation.promised import Promised, read_promised
 from evaluation.robustness.cases import CASES, Case, read_cases
 from evaluation.rows import Row, TestFile, pack_files, read_extra
 from yingda.domain.knowledge import Pack
@@ -35,7 +35,7 @@ class Material:
     suites: tuple[Suite, ...]
     cases: tuple[Case, ...]
     cases_digest: Mapping[str, str]
-    prices: tuple[Price, ...]
+    promised: Promised
     conversations: tuple[ScenarioFile, ...] = ()
 
     @property
@@ -75,7 +75,7 @@ def read_material(bundle: Path, root: Path, pack: Pack, extra: Sequence[Path]) -
     suites, path = gather(root, pack, extra), root / CASES
     digest = {path.name: sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
     cases, scenarios = tuple(read_cases(path, pack.knowledge)), read_scenarios(root, pack.knowledge)
-    return Material(bundle, suites, cases, digest, read_prices(bundle), scenarios)
+    return Material(bundle, suites, cases, digest, read_promised(bundle), scenarios)
 
 
 def gather(root: Path, pack: Pack, extra: Sequence[Path]) -> tuple[Suite, ...]:

@@ -7,6 +7,8 @@ power is a binomial tail: E. L. Lehmann, J. P. Romano, "Testing statistical hypo
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.stats import beta, binom
 
@@ -21,6 +23,7 @@ MARGIN = 0.02
 MOST_ROWS = 1 << 17
 """Rows up to which ``rows_needed`` searches; nobody labels more for one gate."""
 
+_DIGITS = 9  # finer differences are those of multiplication, and may not decide what stands exactly at a limit
 _FIRST_SEARCH = 1 << 9
 
 
@@ -69,6 +72,21 @@ def rows_needed(limit: float, accuracy: float, *, chance: float = CHANCE) -> int
             return short + 1
         most *= 2
     return None
+
+
+def least_accepted(rows: int, floor: float, *, chance: float = CHANCE) -> float | None:
+    """The true share below which an engine misses ``floor`` with ``chance``, the share itself of ``rows`` being held against it.
+
+    None where no share is below the floor. An engine that stands exactly at the floor passes about every other time.
+    """
+    enough = math.ceil(round(floor * rows, _DIGITS))
+    return None if enough <= 0 or enough > rows else float(beta.ppf(1 - chance, enough, rows - enough + 1))
+
+
+def most_accepted(rows: int, ceiling: float, *, chance: float = CHANCE) -> float | None:
+    """The true share above which an engine misses ``ceiling`` with ``chance``; as ``least_accepted``."""
+    least = least_accepted(rows, 1 - ceiling, chance=chance)
+    return None if least is None else 1 - least
 
 
 def power_statement(measure: Measure, limit: float) -> str:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from evaluation.errors import EvaluationError
 from evaluation.examination import Examination
-from evaluation.metrics import Measure, share, share_lower_bound
+from evaluation.metrics import Measure, clopper_pearson_lower, clopper_pearson_upper, share, share_lower_bound
 from evaluation.outcomes import Judged
-from evaluation.tables import interval_cell, table
+from evaluation.promise_page import write_page
+from evaluation.suites.against import against
+from evaluation.suites.answers import automatic_accuracy, automatic_accuracy_lower_bound
+from evaluation.traffic import SHARES, mixture
 from yingda.bundle import MANIFEST
 
 NAME = "promise"
 METRICS: Mapping[str, str] = MappingProxyType(
     {
         "wrong_accepted": "Share of accepted matches that are wrong: what the error budget promises to bound.",
+        "served_budget_exceeded": (
+            "By how much more than the served budget is surely wrong: the one-sided 95 % Clopper-Pearson lower bound of wrong_accepted "
+            "less that budget, 0 where it is lower. Above 0 the rows are evidence that the promise is broken."
+        ),
         "intents_never_matched": "Share of the intents with labelled entries of whose messages not one gets a match accepted.",
     }
 )
@@ -33,8 +40,16 @@ class Price:
     threshold: float
 
 
-def read_prices(bundle: Path) -> tuple[Price, ...]:
-    """The budgets that the manifest of ``bundle`` lists; none for a bundle made before there was such a list.
+@dataclass(frozen=True, slots=True)
+class Promised:
+    """What a manifest promises: the budget that is served, None where it names none, and the prices of those it lists."""
+
+    prices: tuple[Price, ...] = ()
+    served: Price | None = None
+
+
+def read_promised(bundle: Path) -> Promised:
+    """The promise of ``bundle`` and its price list; nothing for a bundle made before there was such a list.
 
     Raises EvaluationError where the list has another form, and where another threshold serves than the one that was promised.
     """
@@ -42,9 +57,16 @@ def read_prices(bundle: Path) -> tuple[Price, ...]:
     try:
         manifest = json.loads(path.read_text("utf-8")) if path.is_file() else {}
         _check_served(manifest, path)
-        return tuple(Price(float(fields["error_budget"]), float(fields["threshold"])) for fields in manifest.get("promise_prices", []))
+        prices = tuple(Price(float(fields["error_budget"]), float(fields["threshold"])) for fields in manifest.get("promise_prices", []))
+        return Promised(prices, _served(manifest.get("promise", {})))
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise EvaluationError(f"{path}: it or its promise_prices cannot be read; rebuild the bundle with `dvc repro`") from error
+
+
+def _served(promise: Mapping[str, Any]) -> Price | None:
+    if "match" not in promise:
+        return None
+    return Price(float(promise["error_budget"]), float(promise["match"]["threshold"]))
 
 
 def _check_served(manifest: Mapping[str, Any], path: Path) -> None:
@@ -58,50 +80,91 @@ def _check_served(manifest: Mapping[str, Any], path: Path) -> None:
             )
 
 
-def examine_promise(prices: Sequence[Price], judged: Sequence[Judged]) -> Examination:
-    """What each of ``prices`` gives on ``judged``, the rows they are verified on.
+def examine_promise(promised: Promised, judged: Sequence[Judged]) -> Examination:
+    """What the served budget and each of the listed ones give on ``judged``, public rows that they are held against.
 
-    The thresholds come from calibration rows by Learn then Test (Angelopoulos et al. 2021, arXiv:2110.01052); nothing here is
-    chosen on the rows it is shown for. A manifest without such a list gives no table.
+    The thresholds come from calibration rows by Learn then Test (Angelopoulos et al. 2021, arXiv:2110.01052); none is chosen on
+    the rows it is shown for. A manifest without such a list gives no table.
     """
-    kept = [_kept(price, judged) for price in prices]
+    accepted = [not row.accepted_right for row in judged if row.accepted]
     by_intent = _by_intent(judged)
-    silent = [found["covered"].value == 0 for found in by_intent.values()]
+    wrong = against(judged, texts=True)["match_accuracy"]
+    facts = {
+        "served": None if promised.served is None else _served_facts(promised.served, accepted),
+        "automatic": {"right": automatic_accuracy(judged), "bound": automatic_accuracy_lower_bound(judged)},
+        "traffic": _traffic(promised.served, judged),
+        "budgets": [_kept(price, judged) for price in promised.prices],
+        "overall": _coverage([row for row in judged if row.row.faq is not None]),
+        "intents": by_intent,
+    }
     return Examination(
         name=NAME,
         measures={
-            "wrong_accepted": share([not row.accepted_right for row in judged if row.accepted]),
-            "intents_never_matched": share(silent),
+            "wrong_accepted": share(accepted),
+            "served_budget_exceeded": _exceeded(promised.served, accepted),
+            "intents_never_matched": share([found["covered"].value == 0 for found in by_intent.values()]),
         },
-        facts={
-            "budgets": [{name: _plain(value) for name, value in found.items()} for found in kept],
-            "intents": {intent: {name: _plain(value) for name, value in found.items()} for intent, found in by_intent.items()},
-        },
-        page=tuple(_page(kept, by_intent)),
+        facts=_plain(facts),
+        page=tuple(write_page(facts)),
+        missing="the bundle's manifest names no budget that it serves" if promised.served is None else "",
+        examples={"wrong_accepted": wrong, "served_budget_exceeded": wrong},
     )
+
+
+def _exceeded(served: Price | None, wrong: Sequence[bool]) -> Measure:
+    """An exact binomial test of "no more than the budget is wrong": the bound exceeds the budget when it is rejected at 5 %."""
+    if served is None or not wrong:
+        return Measure(None, 0)
+    return Measure(max(0.0, clopper_pearson_lower(sum(wrong), len(wrong)) - served.error_budget), len(wrong))
+
+
+def _served_facts(served: Price, wrong: Sequence[bool]) -> dict[str, Any]:
+    return {
+        "error_budget": served.error_budget,
+        "threshold": served.threshold,
+        "wrong": share(wrong),
+        "at_most": clopper_pearson_upper(sum(wrong), len(wrong)) if wrong else None,
+        "verdict": _verdict(served.error_budget, wrong),
+    }
+
+
+def _traffic(served: Price | None, judged: Sequence[Judged]) -> dict[str, Any] | None:
+    """Accepted and wrong by the share of messages that no entry answers; None where the rows hold only one kind of message."""
+    found = mixture(judged)
+    if found is None:
+        return None
+    return {
+        "own": found.own,
+        "mixtures": [found.at(unanswerable) for unanswerable in sorted({*SHARES, found.own})],
+        "holds_up_to": None if served is None else found.holds_up_to(served.error_budget),
+    }
 
 
 def _kept(price: Price, judged: Sequence[Judged]) -> dict[str, Any]:
     threshold = price.threshold
-    accepted = [row for row in judged if row.best_confidence >= threshold]
-    right, bound = share([row.best_right for row in accepted]), share_lower_bound([row.best_right for row in accepted])
+    right = [row.best_right for row in judged if row.best_confidence >= threshold]
+    wanted = [row for row in judged if row.row.faq is not None]
     return {
         "error_budget": price.error_budget,
         "threshold": threshold,
-        "covered": share([row.best_confidence >= threshold for row in judged if row.row.faq is not None]),
-        "right": right,
-        "bound": bound,
-        "verdict": _verdict(price.error_budget, right, bound),
+        "covered": share([row.best_confidence >= threshold for row in wanted]),
+        "cost": share([row.best_right and row.best_confidence < threshold for row in wanted]),
+        "right": share(right),
+        "bound": share_lower_bound(right),
+        "verdict": _verdict(price.error_budget, [not found for found in right]),
     }
 
 
-def _verdict(budget: float, right: Measure, bound: Measure) -> str:
-    """Whether these rows show, at 95 % confidence, that the budget is kept; "broken" when even the share itself exceeds it."""
-    if right.value is None or bound.value is None:
+def _verdict(budget: float, wrong: Sequence[bool]) -> str:
+    """What these rows show, each way by a one-sided exact test at 5 %: that the budget is kept, that it is not, or neither."""
+    count, rows = sum(wrong), len(wrong)
+    if not rows:
         return "nothing accepted"
-    if bound.value >= 1 - budget:
+    if clopper_pearson_upper(count, rows) <= budget:
         return "kept"
-    return "broken" if right.value < 1 - budget else "kept on these rows, too few to be sure"
+    if clopper_pearson_lower(count, rows) > budget:
+        return "broken"
+    return "kept on these rows, too few to be sure" if count <= budget * rows else "missed on these rows, which may be chance"
 
 
 def _by_intent(judged: Sequence[Judged]) -> dict[str, dict[str, Measure]]:
@@ -110,54 +173,28 @@ def _by_intent(judged: Sequence[Judged]) -> dict[str, dict[str, Measure]]:
     for row in judged:
         if row.row.faq is not None and row.row.intent is not None:
             wanted.setdefault(row.row.intent, []).append(row)
-    found = {
-        intent: {
-            "covered": share([row.accepted for row in rows]),
-            "right": share([row.accepted_right for row in rows if row.accepted]),
-            "cost": share([row.best_right and not row.accepted for row in rows]),
-        }
-        for intent, rows in wanted.items()
-    }
+    found = {intent: _coverage(rows) for intent, rows in wanted.items()}
     return dict(sorted(found.items(), key=lambda item: (item[1]["covered"].value or 0.0, item[0])))
 
 
-def _page(kept: Sequence[Mapping[str, Any]], by_intent: Mapping[str, Mapping[str, Measure]]) -> Iterator[str]:
-    if kept:
-        yield "Thresholds were chosen on calibration rows, one for each budget, by Learn then Test (Angelopoulos et al. 2021,"
-        yield "arXiv:2110.01052); the figures are those of the test rows, which chose nothing. The budget bounds wrong matches among those"
-        yield "accepted; what is then answered passes further checks, so automatic answers are no worse."
-        yield ""
-        titles = ("error budget", "threshold", "coverage", "match accuracy", "its lower bound", "the promise on test rows")
-        yield from table(titles, (_price_cells(found) for found in kept))
-    else:
-        yield "This bundle lists no thresholds for other budgets; `dvc repro` makes one that does."
-        yield ""
-    yield "At the served threshold, by labelled intent, the least covered first. The cost of the promise is the share of messages whose"
-    yield "best entry was the right one and was not sure enough:"
-    yield ""
-    rows = (
-        (intent, str(found["covered"].n), *(interval_cell(found[name]) for name in ("covered", "right", "cost")))
-        for intent, found in by_intent.items()
-    )
-    yield from table(("intent", "rows", "coverage", "match accuracy", "cost"), rows)
+def _coverage(rows: Sequence[Judged]) -> dict[str, Measure]:
+    """Of answerable ``rows``: accepted, right among those, sent without a person, and right without being accepted."""
+    return {
+        "covered": share([row.accepted for row in rows]),
+        "right": share([row.accepted_right for row in rows if row.accepted]),
+        "automatic": share([row.automatic for row in rows]),
+        "cost": share([row.best_right and not row.accepted for row in rows]),
+    }
 
 
-def _price_cells(found: Mapping[str, Any]) -> tuple[str, ...]:
-    threshold = f"{found['threshold']:.4f}" if found["threshold"] <= 1 else "none"
-    bound = found["bound"].value
-    return (
-        f"{found['error_budget']:.0%}",
-        threshold,
-        interval_cell(found["covered"]),
-        interval_cell(found["right"]),
-        "–" if bound is None else f"{bound:.3f}",
-        found["verdict"],
-    )
-
-
-def _plain(value: object) -> object:
-    """A measure as its fields for JSON; anything else as it is."""
-    if not isinstance(value, Measure):
-        return value
-    fields = {"value": value.value, "n": value.n, "low": value.low, "high": value.high}
-    return {name: round(found, 6) if isinstance(found, float) else found for name, found in fields.items()}
+def _plain(value: Any) -> Any:
+    """``value`` for JSON: measures as their fields, numbers no finer than the runtime rounds."""
+    if isinstance(value, Measure):
+        return _plain({"value": value.value, "n": value.n, "low": value.low, "high": value.high})
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {name: found if name == "threshold" else _plain(found) for name, found in value.items()}
+    if isinstance(value, list):
+        return [_plain(found) for found in value]
+    return round(value, 6) if isinstance(value, float) else value

@@ -94,6 +94,7 @@ def _gate(result: GateResult) -> dict[str, Any]:
             "detail": f"measured in this run, see run.{gate.suite}" if gate.measured else result.detail,
             "value": value,
             "margin": margin,
+            "refuses": result.refuses,
             "examples": [_without_none(asdict(example), "text") for example in result.examples],
         }
     )

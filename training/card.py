@@ -37,6 +37,7 @@ MEASURES = {  # name in the report -> what people read
     "match_accuracy": {"en": "match accuracy of accepted matches", "zh": "采纳的匹配的准确率"},
     "match_accuracy_lower_bound": {"en": "its one-sided 95 % lower bound", "zh": "上项的单侧 95 % 置信下限"},
     "coverage": {"en": "coverage of answerable messages at that accuracy", "zh": "在该准确率下对可回答消息的覆盖率"},
+    "automatic_coverage": {"en": "answerable messages answered without a person", "zh": "可回答消息中不经人工就答复的比例"},
     "wrong_automatic_answers": {"en": "wrong automatic answers, share of all messages", "zh": "错误自动回复占全部消息的比例"},
     "out_of_scope_refusal": {"en": "out-of-scope messages not answered", "zh": "超范围消息未被回答的比例"},
     "faq_top1": {"en": "FAQ top-1 without abstaining", "zh": "不弃答时 FAQ 首位命中率"},

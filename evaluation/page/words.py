@@ -33,7 +33,10 @@ METRIC_WORDS: Mapping[str, Word] = MappingProxyType(
         "intent_macro_f1": Word("意图宏平均 F1", "intent macro F1", "每个意图各算一次 F1 再平均，冷门意图与热门意图同样重要。"),
         "faq_top1": Word("首选命中率", "top-1", "有标准答案的消息中，排在第一的条目正确的占比，不论引擎是否采用。"),
         "least_found_intent": Word(
-            "最弱意图命中率", "least-found intent", "首选命中率最低的那个意图（至少十条消息）；用来发现被忽略的意图。"
+            "最弱意图命中率", "least-found intent", "首选命中率最低的那个意图（不足十条消息的意图合在一起算）；用来发现被忽略的意图。"
+        ),
+        "least_found_language": Word(
+            "最弱语言命中率", "least-found language", "首选命中率最低的那种语言（不足十条消息的语言合在一起算）；用来发现被忽略的语言。"
         ),
         "match_accuracy": Word("匹配准确率", "match accuracy", "引擎有把握并采用的匹配中，正确的占比。"),
         "match_accuracy_lower_bound": Word("匹配准确率下限", "match accuracy, lower bound", "凭现有消息能保证（95% 单侧）的匹配准确率。"),
@@ -42,8 +45,10 @@ METRIC_WORDS: Mapping[str, Word] = MappingProxyType(
             "自动回复准确率下限", "automatic accuracy, lower bound", "凭现有消息能保证（95% 单侧）的自动回复准确率。"
         ),
         "coverage": Word("覆盖率", "coverage", "有标准答案的消息中，引擎采用了某个匹配的占比，其余问清楚或转人工。"),
+        "automatic_coverage": Word("自动回复覆盖率", "automatic coverage", "有标准答案的消息中，不经人工就答复的占比，不论对错。"),
         "coverage_at_95": Word("95% 准确时的覆盖率", "coverage at 95%", "事后选最好的阈值、保证 95% 正确时的覆盖率；只用来比较模型。"),
         "wrong_automatic_answers": Word("自动答错率", "wrong answers", "自动发出且答错的回复占全部消息的比例，越低越好。"),
+        "most_misled_language": Word("自动答错最多的语言", "most-misled language", "自动答错率最高的那种语言，越低越好。"),
         "out_of_scope_refusal": Word("无关消息拒答率", "out-of-scope refusal", "与店铺无关的消息中，没有被自动回答的占比。"),
         "sentiment_accuracy": Word("情绪准确率", "sentiment accuracy", "顾客情绪判断正确的消息占比。"),
         "sentiment_macro_f1": Word("情绪宏平均 F1", "sentiment macro F1", "四种情绪各算一次 F1 再平均。"),
@@ -58,16 +63,26 @@ EXTRA_WORDS: Mapping[str, Word] = MappingProxyType(
     {
         "labels_lacking": Word("知识缺失的标注", "labels lacking", "测试消息中，标注的意图或条目在被评测的知识里找不到的占比，必须为零。"),
         "wrong_accepted": Word("采用后答错率", "wrong accepted", "引擎采用的匹配中答错的占比，即错误预算承诺要守住的上限，越低越好。"),
+        "served_budget_exceeded": Word(
+            "超出所承诺的预算",
+            "served budget exceeded",
+            "答错率的下限（95% 单侧）超出所承诺错误预算的部分；大于零说明承诺已被打破，必须为零。",
+        ),
         "intents_never_matched": Word(
             "从未匹配的意图", "intents never matched", "有标准答案、却没有一条消息被采用匹配的意图占比，越低越好。"
         ),
         "invariance": Word("改写后不答错", "invariance", "改写过的消息中，没有因此被答错的占比。"),
         "invariance_kept": Word("改写后仍答对", "invariance kept", "改写过的消息中，仍像原来一样采用正确条目的占比。"),
+        "least_kept": Word(
+            "最怕的改写仍答对", "least kept", "各类改写中（长故事除外）仍答对的占比最低的那一类；用来发现一类改写就让引擎沉默。"
+        ),
+        "story_kept": Word("长故事后仍答对", "story kept", "前面加了一段长故事的消息中，仍像原来一样采用正确条目的占比。"),
         "invariance_all": Word("改写后不答错（全部）", "invariance, all", "首选正确的消息（不论是否采用）改写后，没有被答错的占比。"),
         "best_kept": Word("改写后首选仍正确", "best entry kept", "首选正确的消息（不论是否采用）改写后，首选仍然正确的占比。"),
         "directional": Word("按改动应变", "directional", "成对消息中，第一条被听懂、第二条又得到改动所要求的处理的占比。"),
         "directional_heard": Word("听懂后按改动应变", "directional, heard", "第一条被听懂的成对消息中，第二条得到改动所要求的处理的占比。"),
         "minimum_function": Word("最低要求", "minimum function", "单条检查消息中，得到应有处理的占比。"),
+        "written_wrong": Word("检查消息做错", "written wrong", "手写的检查消息中，引擎做了不该做的事的占比；沉默不算。"),
         "conversations_passed": Word("全部符合预期的对话", "conversations passed"),
         "turns_passed": Word("符合预期的轮次", "turns passed"),
         "handoffs_right": Word("转人工时机与原因正确", "hand-offs right"),
@@ -92,7 +107,7 @@ TILES = (
 BOUNDS: Mapping[str, str] = MappingProxyType({"match_accuracy": "match_accuracy_lower_bound"})
 """The one-sided bound that stands with a figure."""
 
-LOWER_IS_BETTER = frozenset({"wrong_automatic_answers", "intent_ece", "match_ece", "sentiment_ece"})
+LOWER_IS_BETTER = frozenset({"wrong_automatic_answers", "most_misled_language", "intent_ece", "match_ece", "sentiment_ece"})
 
 SUITES: Mapping[str, Word] = MappingProxyType(
     {

@@ -64,11 +64,14 @@ def _measures(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, Me
     return {
         "invariance": share([fate is not Fate.WRONG for fate in fates]),
         "invariance_kept": share([fate is Fate.RIGHT for fate in fates]),
+        "least_kept": share([test.fate is Fate.RIGHT for test in invariance.least_kept()]),
+        "story_kept": share([test.fate is Fate.RIGHT for test in invariance.stories()]),
         "invariance_all": invariance.unmisled(),
         "best_kept": invariance.best_kept(),
         "directional": share([trial.fate is Fate.RIGHT for trial in pairs]),
         "directional_heard": share([trial.fate is Fate.RIGHT for trial in pairs if trial.heard]),
         "minimum_function": share(single),
+        "written_wrong": share([trial.fate is Fate.WRONG for trial in tried]),
     }
 
 
@@ -79,11 +82,14 @@ def _examples(invariance: Invariance, tried: Sequence[Trial]) -> Mapping[str, tu
     against = {
         "invariance": [as_failure(test) for test in accepted if test.fate is Fate.WRONG],
         "invariance_kept": [as_failure(test) for test in accepted],
+        "least_kept": [as_failure(test) for test in invariance.least_kept() if test.fate is not Fate.RIGHT],
+        "story_kept": [as_failure(test) for test in invariance.stories() if test.fate is not Fate.RIGHT],
         "invariance_all": [as_failure(test) for test in invariance.tests if test.fate is Fate.WRONG],
         "best_kept": [as_failure(test) for test in invariance.tests if not test.after.best_right],
         "directional": [failure for failure in failed if failure.name in pairs],
         "directional_heard": [failure for failure in failed if failure.name in pairs],
         "minimum_function": [failure for failure in failed if failure.name not in pairs],
+        "written_wrong": [failure for failure in failed if failure.fate is Fate.WRONG],
     }
     return {metric: tuple(_example(failure) for failure in in_turn(found)[:SHOWN]) for metric, found in against.items()}
 

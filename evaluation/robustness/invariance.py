@@ -13,13 +13,20 @@ from hashlib import sha256
 from evaluation.metrics import Measure, share
 from evaluation.outcomes import Answerer, Judged, judge
 from evaluation.robustness.fate import Failure, Fate, Tally, describe, sent, tally
-from evaluation.robustness.perturbations import PERTURBATIONS, SEED, perturb
+from evaluation.robustness.perturbations import PERTURBATIONS, SEED, perturb, story
 from evaluation.rows import Row
+from evaluation.weakest import weakest
 from yingda.domain.decision import Outcome
 from yingda.domain.knowledge import Taxonomy
 
 DRAWN = 270
 """Messages drawn; those whose best entry is right are perturbed, some 150 of them accepted when it accepts every other one."""
+
+FEWEST_TESTS = 20
+"""Tests from which a perturbation is looked at alone; with fewer, chance decides too much."""
+
+STORY = story.__name__
+"""The perturbation by which most is lost: it is looked at apart, or it would hide what becomes of the others."""
 
 _SMALL_TALK = "none"
 """Kind of intents such as greetings, which an order number or a story before them turns into something else."""
@@ -79,6 +86,15 @@ class Invariance:
         """One a perturbation of the messages that were accepted rightly, in the order of PERTURBATIONS."""
         return [tally(name, [test.fate for test in self.accepted if test.perturbation == name]) for name in PERTURBATIONS]
 
+    def least_kept(self) -> Sequence[Perturbed]:
+        """The tests of accepted messages of the perturbation, a story apart, that is borne worst; none where there are too few."""
+        kinds = {name: self._accepted(name) for name in PERTURBATIONS if name != STORY}
+        return weakest(kinds, lambda test: test.fate is Fate.RIGHT, fewest=FEWEST_TESTS)
+
+    def stories(self) -> Sequence[Perturbed]:
+        """The tests of accepted messages with a story before them; none where there are too few."""
+        return weakest({STORY: self._accepted(STORY)}, lambda test: test.fate is Fate.RIGHT, fewest=FEWEST_TESTS)
+
     def best_right(self, perturbation: str) -> Measure:
         """Share of these whose best entry is right, accepted or not: where it is high, silence is a want of confidence alone."""
         return share([test.after.best_right for test in self.accepted if test.perturbation == perturbation])
@@ -94,6 +110,9 @@ class Invariance:
     def failures(self) -> list[Failure]:
         """Every test that failed, in order; where no entry was accepted before, a wrong answer alone is a failure."""
         return [as_failure(test) for test in self.tests if test.fate is Fate.WRONG or (test.was_accepted and test.fate is Fate.SILENT)]
+
+    def _accepted(self, perturbation: str) -> list[Perturbed]:
+        return [test for test in self.accepted if test.perturbation == perturbation]
 
     def _of(self, perturbation: str | None) -> list[Perturbed]:
         return [test for test in self.tests if perturbation in (None, test.perturbation)]

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from evaluation.examination import SHOWN, Example
 from evaluation.outcomes import Judged
 from evaluation.robustness.fate import describe
-from evaluation.suites.least_found import least_found
+from evaluation.suites.least_found import least_found, least_found_in_language, most_misled
 from yingda.domain.knowledge import DISPLEASED, OUT_OF_SCOPE
 
 Pick = Callable[[Sequence[Judged]], Sequence[Judged]]
@@ -62,6 +62,7 @@ _not_found = _where(lambda item: item.row.faq is not None and not item.best_righ
 _wrong_match = _where(lambda item: item.accepted and not item.accepted_right)
 _wrong_answer = _where(lambda item: item.automatic and not item.automatic_right)
 _uncovered = _where(lambda item: item.row.faq is not None and not item.accepted)
+_unanswered = _where(lambda item: item.row.faq is not None and not item.automatic)
 _not_refused = _where(lambda item: item.row.intent == OUT_OF_SCOPE and item.automatic)
 _wrong_mood = _where(lambda item: not item.sentiment_right)
 _unheard = _where(lambda item: item.row.sentiment in DISPLEASED and item.answer.classification.sentiment.label not in DISPLEASED)
@@ -71,9 +72,12 @@ _AGAINST: Mapping[str, tuple[Head, Pick]] = MappingProxyType(
         **dict.fromkeys(("intent_accuracy", "intent_macro_f1", "intent_ece"), (_INTENT, _wrong_intent)),
         "faq_top1": (_ENTRY, _not_found),
         "least_found_intent": (_ENTRY, lambda judged: _not_found(least_found(judged))),
+        "least_found_language": (_ENTRY, lambda judged: _not_found(least_found_in_language(judged))),
+        "most_misled_language": (_ENTRY, lambda judged: _wrong_answer(most_misled(judged))),
         **dict.fromkeys(("match_accuracy", "match_accuracy_lower_bound"), (_ENTRY, _wrong_match)),
         **dict.fromkeys(("automatic_accuracy", "automatic_accuracy_lower_bound", "wrong_automatic_answers"), (_ENTRY, _wrong_answer)),
         "coverage": (_ENTRY, _uncovered),
+        "automatic_coverage": (_ENTRY, _unanswered),
         **dict.fromkeys(("coverage_at_95", "match_ece"), (_ENTRY, _wrong_best)),
         "out_of_scope_refusal": (_ENTRY, _not_refused),
         **dict.fromkeys(("sentiment_accuracy", "sentiment_macro_f1", "sentiment_ece"), (_MOOD, _wrong_mood)),

@@ -42,6 +42,11 @@ def coverage(judged: Sequence[Judged]) -> Measure:
     return share([row.accepted for row in _answerable(judged)])
 
 
+def automatic_coverage(judged: Sequence[Judged]) -> Measure:
+    """Share of rows with a labelled entry that are answered automatically, right or wrong: what no person has to answer."""
+    return share([row.automatic for row in _answerable(judged)])
+
+
 def coverage_at_95(judged: Sequence[Judged]) -> Measure:
     """Coverage at the best threshold in hindsight at which 95 % of matches are right (El-Yaniv & Wiener 2010)."""
     return coverage_at(

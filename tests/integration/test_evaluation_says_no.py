@@ -54,10 +54,19 @@ CORE = {
     "test: faq_top1",
     "test: intent_accuracy",
     "test: coverage",
+    "test: automatic_coverage",
     "multilingual: faq_top1",
     "robustness: minimum_function",
     "robustness: directional",
 }
+
+PROMISES = {
+    "test: match_accuracy_lower_bound",
+    "test: automatic_accuracy_lower_bound",
+    "test: wrong_automatic_answers",
+    "promise: served_budget_exceeded",
+}
+SILENCE = {"robustness: invariance_kept", "robustness: least_kept", "robustness: story_kept"}
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +154,8 @@ def test_shuffled_labels_are_refused_for_wrong_matches(bench: Bench, examine: Ca
 
     found = examine(pack=pack)
 
-    promises = {"test: match_accuracy_lower_bound", "test: wrong_automatic_answers", "test: out_of_scope_refusal"}
-    assert_refused(found, by=promises | {"test: faq_top1", "test: intent_accuracy", "test: match_ece", "multilingual: faq_top1"})
+    assert_refused(found, by=PROMISES | {"test: out_of_scope_refusal", "multilingual: wrong_automatic_answers"})
+    assert_refused(found, by={"test: faq_top1", "test: intent_accuracy", "test: match_ece", "multilingual: faq_top1"})
     assert "test: sentiment_ece" in found.gates("passed"), "the mood kept its label"
 
 
@@ -156,7 +165,7 @@ def test_an_intent_without_entries_is_refused_for_what_is_not_found(examine: Cal
     assert_refused(found, by={"labels: labels_lacking", "test: least_found_intent"})
     assert "labelled modify-address, which the knowledge lacks" in found.screen
     # the engine says that it does not know these messages, so no promise about its answers is broken
-    assert {"test: match_accuracy_lower_bound", "test: wrong_automatic_answers"} <= found.gates("passed")
+    assert found.gates("passed") >= PROMISES
 
 
 @pytest.mark.parametrize(
@@ -164,7 +173,7 @@ def test_an_intent_without_entries_is_refused_for_what_is_not_found(examine: Cal
     [
         (cool_sentiment, {"test: sentiment_ece"}),
         (cool_intent, {"test: intent_ece"}),
-        (cool_confidence, {"test: match_ece", "test: match_accuracy_lower_bound", "test: wrong_automatic_answers"}),
+        (cool_confidence, PROMISES | {"test: match_ece"}),
         (look_away, {"test: displeased_recall"}),
     ],
 )
@@ -203,8 +212,8 @@ def test_leaked_test_rows_are_refused_for_contamination(examine: Callable[..., F
 @pytest.mark.parametrize(
     ("forgets", "by", "kept"),
     [
-        (False, {"robustness: invariance_kept"}, {"robustness: best_kept"}),
-        (True, {"robustness: invariance_kept", "robustness: best_kept"}, set[str]()),
+        (False, SILENCE, {"robustness: best_kept"}),
+        (True, SILENCE | {"robustness: best_kept"}, set[str]()),
     ],
 )
 def test_silence_at_every_change_of_wording_is_refused(
@@ -224,7 +233,7 @@ def test_wrong_answers_at_every_change_of_wording_are_refused(examine: Callable[
 
     found = examine(change=lambda engine: SureEngine(engine, known))
 
-    assert_refused(found, by={"robustness: invariance", "robustness: invariance_all"})
+    assert_refused(found, by={"robustness: invariance", "robustness: invariance_all", "robustness: least_kept"})
     assert "test: wrong_automatic_answers" in found.gates("passed"), "every message of the test files is answered as before"
 
 

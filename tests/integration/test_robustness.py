@@ -24,6 +24,8 @@ LEAST = {
     "invariance": 0.99,
     "invariance_all": 0.99,
     "invariance_kept": 0.75,
+    "least_kept": 0.5,
+    "story_kept": 0.2,
     "best_kept": 0.92,
     "directional": 0.6,
     "minimum_function": 0.6,

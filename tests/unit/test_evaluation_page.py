@@ -19,6 +19,7 @@ from evaluation.page.prose import to_markup
 from evaluation.page.vector import inline_svg
 from evaluation.page.views import gate_views
 from evaluation.page.words import EXTRA_WORDS, METRIC_WORDS, TILES
+from evaluation.power import least_accepted
 from evaluation.provenance import Environment
 from evaluation.report import Report, to_json
 from evaluation.suites import METRICS, SuiteResult, examine
@@ -109,6 +110,8 @@ def test_each_gate_says_its_limit_what_was_found_and_by_how_much_it_misses() -> 
     assert "未通过，还差 2.50 个百分点 failed, misses by 2.50 points" in text
     assert "通过，余量 46.88 个百分点 passed, 46.88 points to spare" in text
     assert "test: coverage at least 0.9" in text
+    refused = least_accepted(32, 0.9)
+    assert refused is not None and f"能挡住 refuses< {100 * refused:.1f}%" in text
 
 
 def test_failed_gates_come_first_with_messages_to_read_and_passed_ones_are_folded() -> None:

@@ -7,7 +7,16 @@ from math import comb
 import pytest
 
 from evaluation.metrics import Measure, clopper_pearson_lower
-from evaluation.power import MOST_ROWS, accuracy_needed, chance_to_pass, hits_needed, power_statement, rows_needed
+from evaluation.power import (
+    MOST_ROWS,
+    accuracy_needed,
+    chance_to_pass,
+    hits_needed,
+    least_accepted,
+    most_accepted,
+    power_statement,
+    rows_needed,
+)
 
 EXACT = 1e-9  # the same tail by two ways in float64
 
@@ -95,3 +104,24 @@ def test_the_statement_about_no_row_is_a_sentence_too() -> None:
 def test_the_statement_near_one_asks_for_no_more_than_always_right() -> None:
     assert "right 100.0% of the time" in power_statement(Measure(1.0, 500), 0.99)
     assert f"not even {MOST_ROWS:,} rows would" in power_statement(Measure(1.0, 500), 1.0)
+
+
+@pytest.mark.parametrize(("rows", "floor", "enough"), [(40, 0.9, 36), (58, 0.6, 35), (260, 0.02, 6), (10, 1.0, 10)])
+def test_what_a_share_refuses_fails_with_eighty_percent(rows: int, floor: float, enough: int) -> None:
+    refused = least_accepted(rows, floor)
+
+    assert refused is not None and refused < floor
+    assert 1 - tail(enough, rows, refused) == pytest.approx(0.8, abs=EXACT)
+
+
+def test_a_ceiling_refuses_as_a_floor_under_the_rest_does() -> None:
+    refused = most_accepted(300, 0.02)  # 6 are allowed, 7 are too many
+
+    assert refused is not None and refused > 0.02
+    assert tail(7, 300, refused) == pytest.approx(0.8, abs=EXACT)
+
+
+def test_a_floor_that_nothing_misses_refuses_nothing() -> None:
+    assert least_accepted(10, 0.0) is None
+    assert most_accepted(10, 1.0) is None
+    assert least_accepted(0, 0.5) is None

@@ -56,6 +56,12 @@ def test_coverage_counts_accepted_matches_of_answerable_rows() -> None:
     assert measure("coverage", make_judged(), refused, make_judged(NO_ENTRY)) == (0.5, 2)
 
 
+def test_automatic_coverage_counts_what_no_person_answers_of_answerable_rows() -> None:
+    wrong = make_judged(entry="cancel-how")
+
+    assert measure("automatic_coverage", wrong, make_judged(outcome=Outcome.HANDOFF), make_judged(NO_ENTRY)) == (0.5, 2)
+
+
 def test_a_match_that_goes_to_a_person_is_accepted_but_not_automatic() -> None:
     handed_over = make_judged(entry="cancel-how", outcome=Outcome.HANDOFF)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import evaluation
+from evaluation.examination import Examination
+from evaluation.gates import Verdict, check, read_gates
 from evaluation.robustness.cases import Case, CaseKind
 from evaluation.robustness.examine import examine_robustness, workload
 from evaluation.robustness.fate import Failure, Fate
-from evaluation.robustness.invariance import DRAWN, Perturbed, draw
+from evaluation.robustness.invariance import DRAWN, FEWEST_TESTS, Invariance, Perturbed, draw
 from evaluation.robustness.metrics import METRICS
 from evaluation.robustness.page import SHOWN, in_turn
 from evaluation.robustness.perturbations import PERTURBATIONS, perturb
@@ -20,7 +24,9 @@ from tests.fakes_evaluation import FakeEngine, Said, make_answer, make_judged, m
 from yingda.domain.decision import Handoff, Outcome, Reason
 from yingda.domain.knowledge import Intent, Priority, Sentiment, Taxonomy
 
+GATES = Path(evaluation.__file__).with_name("gates.yaml")
 WRONG = Said(entry="coupon-use")
+SILENCED = {"accepted": False, "outcome": Outcome.CLARIFY}
 SILENT = Said(accepted=False, outcome=Outcome.CLARIFY)
 HANDED_OVER = Said(outcome=Outcome.HANDOFF)
 NOTHING_KNOWN = Taxonomy(1, (), {})
@@ -205,6 +211,61 @@ def test_shares_count_hard_and_soft_failures_apart() -> None:
     assert kinds["story"]["silent"]["value"] == pytest.approx(1)
     assert kinds["story"]["best_right"]["value"] == pytest.approx(1)
     assert (kinds["width"]["tests"], kinds["width"]["right"]["value"]) == (1, pytest.approx(1))
+
+
+CHANGES = {f"第{number}单请问一下，多久发货呀": perturb(f"第{number}单请问一下，多久发货呀") for number in range(40)}
+"""Messages long enough for every change but a homophone, which some have not."""
+
+
+def shipped(metric: str, examination: Examination) -> Verdict:
+    """What the shipped gate on ``metric`` makes of ``examination``."""
+    return next(found.verdict for found in check(read_gates(GATES), [], [examination]) if found.gate.metric == metric)
+
+
+def examined(says: Mapping[str, Said], cases: Sequence[Case] = ()) -> Examination:
+    return examine_robustness(FakeEngine(says), [make_row(text, place=text) for text in CHANGES], cases, tick=Ticks())
+
+
+@pytest.mark.parametrize("kind", sorted({name for variants in CHANGES.values() for name in variants} - {"story"}))
+def test_an_engine_that_falls_silent_at_one_kind_of_change_is_refused_though_the_figure_over_all_is_kept(kind: str) -> None:
+    found = examined({variants[kind]: SILENT for variants in CHANGES.values() if kind in variants})
+
+    assert shipped("least_kept", found) is Verdict.FAILED
+    assert shipped("invariance_kept", found) is Verdict.PASSED
+    assert found.measures["least_kept"].value == 0
+    assert {example.said.partition(",")[0] for example in found.examples["least_kept"]} == {kind}
+
+
+def test_an_engine_that_no_longer_reads_a_long_story_is_refused_for_it() -> None:
+    found = examined({variants["story"]: SILENT for variants in CHANGES.values()})
+
+    assert shipped("story_kept", found) is Verdict.FAILED
+    assert (shipped("invariance_kept", found), shipped("least_kept", found)) == (Verdict.PASSED, Verdict.PASSED)
+
+
+def test_changes_with_few_tests_are_looked_at_together() -> None:
+    kinds = ("emoji", "polite")
+    tests = tuple(perturbed({}, SILENCED if number % 2 else {}) for number in range(FEWEST_TESTS))
+    halves = tuple(replace(test, perturbation=kinds[place % 2]) for place, test in enumerate(tests))
+
+    assert len(Invariance(1, 1, 1, halves).least_kept()) == FEWEST_TESTS
+    assert Invariance(1, 1, 1, halves[1:]).least_kept() == ()
+    assert Invariance(1, 1, 1, tuple(replace(test, perturbation="story") for test in tests)).least_kept() == ()
+
+
+def test_silence_at_written_cases_is_no_wrong_deed_and_a_wrong_deed_is_refused_as_one() -> None:
+    pairs = [Case(f"n{n}", CaseKind.NEGATION, (f"我要取消{n}", f"我不取消{n}"), never=("cancel-how",)) for n in range(24)]
+    single = [Case(f"s{n}", CaseKind.TIME, (f"几号发{n}",), answers=("ship-when",)) for n in range(76)]
+    heard = {case.texts[0]: Said(entry="cancel-how") for case in pairs}
+    silent = {case.text: SILENT for case in single[:20]}
+    deaf = {case.text: Said(entry="cancel-how") for case in pairs[:13]}
+
+    quiet, wrong = (examined({**heard, **more}, [*pairs, *single]) for more in (silent, deaf))
+
+    assert (quiet.measures["written_wrong"].value, wrong.measures["written_wrong"].value) == (0, 0.13)
+    assert (shipped("written_wrong", quiet), shipped("written_wrong", wrong)) == (Verdict.PASSED, Verdict.FAILED)
+    assert shipped("minimum_function", wrong) is Verdict.PASSED
+    assert wrong.examples["written_wrong"][0].text == "我不取消0"
 
 
 def test_a_wrong_answer_where_none_was_given_before_counts_among_all_alone() -> None:
