@@ -1,4 +1,4 @@
-"""Champion against candidate on the same messages, two bundles or two versions of knowledge: exit 0 promote or no worse, 1 keep, 2 could not run."""
+"""Champion against candidate on the same messages, bundles or knowledge: exit 0 promote or no worse, 1 keep, 2 could not run."""
 
 from __future__ import annotations
 

@@ -83,7 +83,19 @@ def to_markdown(found: Comparison) -> str:
     lines = [*_head(found), *_gates(found)]
     for part in (found.parts[-1], *found.parts[:-1]):
         lines += [f"## {part.name} ({part.rows} messages)\n", *table(_TITLES, (_cells(d) for d in part.differences.values()))]
-    return "\n".join([*lines, *_behaviour(found), *_duels(found.duels), *_changes(found.changes), *_reworded(found.reworded), *_handled_otherwise(found.turned)]) + "\n"
+    return (
+        "\n".join(
+            [
+                *lines,
+                *_behaviour(found),
+                *_duels(found.duels),
+                *_changes(found.changes),
+                *_reworded(found.reworded),
+                *_handled_otherwise(found.turned),
+            ]
+        )
+        + "\n"
+    )
 
 
 def to_screen(found: Comparison, page: Path) -> str:

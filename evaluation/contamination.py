@@ -161,7 +161,8 @@ def _page(counted: Sequence[_Counted], *, trained_texts: int) -> Iterator[str]:
         sum(file.telling for file in counted),
         sum(file.short for file in counted),
     )
-    yield f"{seen} of {telling} messages of test files, cases and conversations are among the {trained_texts} texts that the models or the calibration saw, once normalised."
+    yield f"{seen} of {telling} messages of test files, cases and conversations are among the {trained_texts} texts that the models or"
+    yield "the calibration saw, once normalised."
     yield f"Left out: {short} with fewer than {SHORTEST} characters, which any author writes."
     yield from _listed(counted)
 

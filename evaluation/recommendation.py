@@ -1,4 +1,4 @@
-"""Promote the candidate, keep the champion, or let an edit of the knowledge pass, with reasons: a pure function of gates and differences."""
+"""Promote the candidate, keep the champion, or let an edit of the knowledge pass, and why: a pure function of gates and differences."""
 
 from __future__ import annotations
 

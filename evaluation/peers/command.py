@@ -209,7 +209,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--setfit-python", metavar="PATH", help="a Python with setfit")
     parser.add_argument("--rasa-python", metavar="PATH", help="a Python 3.10 with rasa 3.6")
     parser.add_argument("--chatterbot-python", metavar="PATH", help="a Python with chatterbot")
-    parser.add_argument("--setfit-messages", type=_positive, default=_SETFIT_MESSAGES, metavar="N", help="messages a class that SetFit learns from")
+    parser.add_argument(
+        "--setfit-messages", type=_positive, default=_SETFIT_MESSAGES, metavar="N", help="messages a class that SetFit learns from"
+    )
     parser.add_argument("--setfit-iterations", type=_positive, default=_SETFIT_ITERATIONS, metavar="N", help="pairs of each kind a message")
     parser.add_argument("--rasa-messages", type=_positive, metavar="N", help="messages a class that Rasa learns from; default: all")
     parser.add_argument("--rasa-epochs", type=_positive, default=_RASA_EPOCHS, metavar="N", help="epochs that Rasa trains")

@@ -61,9 +61,9 @@ def to_markdown(found: Comparison) -> str:
     lines = [
         "# Peers side by side",
         "",
-        f"There are {found.rows:,} rows to learn from, the same for all: the pack's training messages and the wordings of its entries. Of "
-        "how many each peer learnt stands beside it: some take few by their nature, or because more would take too long. Yingda's bundle was "
-        "made before, from these rows and the log datasets that its model card names. Every peer answers the same messages, "
+        f"There are {found.rows:,} rows to learn from, the same for all: the pack's training messages and the wordings of its entries. "
+        "Of how many each peer learnt stands beside it: some take few by their nature, or because more would take too long. Yingda's "
+        "bundle was made before, from these rows and the log datasets that its model card names. Every peer answers the same messages, "
         "none of which is among the rows. CPU time: one message at a time, on one thread, "
         f"{found.plan.passes} passes over the same {found.plan.messages} messages (or all, where there are fewer), "
         "by turns, after a warm-up; median, and range over the passes. Brackets: two-sided 95 % Wilson interval; coverage at 95 % is no "
