@@ -102,6 +102,12 @@ def trial_pairs(champion: Behaviour, candidate: Behaviour) -> Iterator[tuple[Tri
     return zip(champion.asked.tried, candidate.asked.tried, strict=True)
 
 
+def turn_pairs(champion: Behaviour, candidate: Behaviour) -> Iterator[tuple[Played, Played]]:
+    """Both sides of each turn of the conversations."""
+    for talks in zip(champion.played, candidate.played, strict=True):
+        yield from zip(*talks, strict=True)
+
+
 def _always(_before: Any, _after: Any) -> bool:
     return True
 

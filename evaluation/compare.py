@@ -1,4 +1,4 @@
-"""Champion against candidate on the same messages, two bundles or two versions of knowledge: exit 0 promote, 1 keep, 2 could not run."""
+"""Champion against candidate on the same messages, bundles or knowledge: exit 0 promote or no worse, 1 keep, 2 could not run."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import Progress
 
-from evaluation.behaviour import EXAMINED, Behaviour, behaviour_parts, observe, workload
+from evaluation.behaviour import EXAMINED, Behaviour, behaviour_parts, observe, turn_pairs, workload
 from evaluation.comparison import TOGETHER, Pairs, changes, compare_parts, duels
 from evaluation.comparison_report import Comparison, Contender, to_json, to_markdown, to_screen
 from evaluation.contamination import examine_contamination
 from evaluation.errors import EvaluationError
 from evaluation.examination import Examination
 from evaluation.gates import SUITES, Gate, check, read_gates
+from evaluation.labels import examine_labels
 from evaluation.material import Material, Suite, read_material
 from evaluation.outcomes import Answerer, Judged, judge
 from evaluation.provenance import read_environment
 from evaluation.recommendation import Advice, recommend
 from evaluation.report import write_whole
+from evaluation.reworded import reworded
 from evaluation.suites import SuiteResult, examine
 from evaluation.turned import turned
 from yingda.domain.errors import YingdaError
 from yingda.pack import read_pack
 
-EXIT_CODES: Mapping[Advice, int] = {Advice.PROMOTE: 0, Advice.KEEP: 1}
+EXIT_CODES: Mapping[Advice, int] = {Advice.PROMOTE: 0, Advice.NO_WORSE: 0, Advice.KEEP: 1}
 _COULD_NOT_RUN = 2
 _TAXONOMY = "taxonomy.yaml"
 """What every folder of knowledge holds and no bundle does."""
@@ -66,7 +68,7 @@ def side_of(path: Path, *, knowledge: Path | None, bundle: Path, option: str) ->
 
 
 def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> int:
-    """Exit code: 0 promote, 1 keep, 2 could not run."""
+    """Exit code: 0 promote, or knowledge alone that makes nothing worse; 1 keep, 2 could not run."""
     args = _parse(argv)
     try:
         conditions = read_gates(gates or Path(__file__).with_name("gates.yaml"))
@@ -75,7 +77,8 @@ def run(argv: Sequence[str], *, opener: Opener, gates: Path | None = None) -> in
         material = read_material(candidate.bundle, args.pack, read_pack(args.pack), args.extra)
         before, after = (opener(side.bundle, pack=side.knowledge) for side in (champion, candidate))
         check_labels(candidate, after, material.suites)
-        found = compare(before, after, material, conditions, seen=examine_contamination(candidate.bundle, material.own_files))
+        seen = examine_contamination(candidate.bundle, [*material.own_files, *material.lines])
+        found = compare(before, after, material, conditions, seen=seen)
         write_whole(args.out, {"compare.json": to_json(found), "compare.md": to_markdown(found)})
     except YingdaError as error:
         return _refuse(str(error))
@@ -114,10 +117,12 @@ def compare(
         Pairs(file.name, before.rows[file.name], after.rows[file.name], public=suite.public) for suite in suites for file in suite.files
     ]
     own = [gate for gate in gates if gate.suite in (*SUITES, *EXAMINED)]
-    asked = [gate for gate in gates if gate in own or (seen is not None and gate.suite == seen.name)]
+    # what was taken away from the knowledge, and what a bundle was trained on, is asked of the candidate alone
+    more = [examine_labels(material.own_files, candidate.knowledge), *([] if seen is None else [seen])]
+    asked = [gate for gate in gates if gate in own or gate.suite in {examination.name for examination in more}]
     contenders = [
         Contender(champion.identity, champion.knowledge.digest, check(own, *before.results(suites))),
-        Contender(candidate.identity, candidate.knowledge.digest, check(asked, *after.results(suites, seen))),
+        Contender(candidate.identity, candidate.knowledge.digest, check(asked, *after.results(suites, *more))),
     ]
     parts, behaviour = compare_parts(files), behaviour_parts(before.behaviour, after.behaviour)
     together = next(part for part in parts if part.name == TOGETHER)
@@ -131,11 +136,20 @@ def compare(
         duels=duels(files),
         changes=changes(files),
         turned=turned(before.behaviour, after.behaviour),
+        reworded=reworded(files, list(turn_pairs(before.behaviour, after.behaviour))),
         recommendation=recommend(
-            champion=contenders[0].gates, candidate=contenders[1].gates, differences=together.differences, further=further
+            champion=contenders[0].gates,
+            candidate=contenders[1].gates,
+            differences=together.differences,
+            further=further,
+            only_knowledge=_only_knowledge(*contenders),
         ),
         environment=read_environment(),
     )
+
+
+def _only_knowledge(champion: Contender, candidate: Contender) -> bool:
+    return champion.bundle.sha256 == candidate.bundle.sha256 and champion.knowledge != candidate.knowledge
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +159,10 @@ class _Said:
     rows: Mapping[str, Sequence[Judged]]
     behaviour: Behaviour
 
-    def results(self, suites: Sequence[Suite], *more: Examination | None) -> tuple[list[SuiteResult], list[Examination]]:
+    def results(self, suites: Sequence[Suite], *more: Examination) -> tuple[list[SuiteResult], list[Examination]]:
         """What gates are held against."""
         found = [examine(suite.name, [row for file in suite.files for row in self.rows[file.name]], texts=False) for suite in suites]
-        return found, [*self.behaviour.examinations, *(examination for examination in more if examination is not None)]
+        return found, [*self.behaviour.examinations, *more]
 
 
 def _ask_all(engines: Mapping[str, Answerer], material: Material) -> list[_Said]:

@@ -147,10 +147,10 @@ def duels(files: Sequence[Pairs]) -> tuple[Duel, ...]:
 def changes(files: Sequence[Pairs]) -> tuple[Change, ...]:
     """Messages whose outcome or sent entry differs, in the order of the files."""
     return tuple(
-        Change(before.row.place, before.row.faq, _sent(before), _sent(after), before.row.text if file.public else None)
+        Change(before.row.place, before.row.faq, sent(before), sent(after), before.row.text if file.public else None)
         for file in files
         for before, after in zip(file.champion, file.candidate, strict=True)
-        if _sent(before) != _sent(after)
+        if sent(before) != sent(after)
     )
 
 
@@ -184,6 +184,7 @@ def _duel(metric: str, intent: str, pairs: Sequence[tuple[bool, bool]]) -> Duel:
     return Duel(metric, intent, len(pairs), wins, losses, mcnemar(wins, losses))
 
 
-def _sent(judged: Judged) -> Sent:
+def sent(judged: Judged) -> Sent:
+    """What the customer got."""
     entry = judged.answer.faq
     return Sent(judged.answer.outcome, None if entry is None else entry.id, judged.automatic_right)

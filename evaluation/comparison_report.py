@@ -13,6 +13,7 @@ from evaluation.comparison import LOWER_IS_BETTER, Change, Difference, Duel, Par
 from evaluation.gates import GateResult, Verdict, overall
 from evaluation.provenance import Environment
 from evaluation.recommendation import Recommendation
+from evaluation.reworded import Reworded
 from evaluation.tables import table
 from evaluation.turned import Handled, Turned
 from yingda.domain.identity import ModelIdentity
@@ -39,6 +40,7 @@ class Comparison:
     """All that was found; ``files`` maps each test file to its SHA-256, the last of ``parts`` holds all messages.
 
     ``behaviour`` are the parts of robustness and conversations, ``turned`` the tests there that are handled otherwise.
+    ``reworded`` are messages and turns with the same outcome and entry and another reply.
     """
 
     champion: Contender
@@ -51,6 +53,7 @@ class Comparison:
     environment: Environment
     behaviour: tuple[Part, ...] = ()
     turned: tuple[Turned, ...] = ()
+    reworded: tuple[Reworded, ...] = ()
 
 
 def to_json(found: Comparison) -> str:
@@ -66,6 +69,8 @@ def to_json(found: Comparison) -> str:
         "duels": [_duel(duel) for duel in found.duels],
         "changed": len(found.changes),
         "changes": [_change(change) for change in found.changes],
+        "reworded": len(found.reworded),
+        "rewordings": [_rewording(one) for one in found.reworded],
         "behaviour": {part.name: _part(part) for part in found.behaviour},
         "turned": [_turned(turned) for turned in found.turned],
         "run": {"commit": found.environment.commit, "python": found.environment.python},
@@ -78,7 +83,19 @@ def to_markdown(found: Comparison) -> str:
     lines = [*_head(found), *_gates(found)]
     for part in (found.parts[-1], *found.parts[:-1]):
         lines += [f"## {part.name} ({part.rows} messages)\n", *table(_TITLES, (_cells(d) for d in part.differences.values()))]
-    return "\n".join([*lines, *_behaviour(found), *_duels(found.duels), *_changes(found.changes), *_handled_otherwise(found.turned)]) + "\n"
+    return (
+        "\n".join(
+            [
+                *lines,
+                *_behaviour(found),
+                *_duels(found.duels),
+                *_changes(found.changes),
+                *_reworded(found.reworded),
+                *_handled_otherwise(found.turned),
+            ]
+        )
+        + "\n"
+    )
 
 
 def to_screen(found: Comparison, page: Path) -> str:
@@ -94,7 +111,8 @@ def to_screen(found: Comparison, page: Path) -> str:
     changed = f"{len(found.changes)} of {together.rows} answers change"
     if found.behaviour:
         changed += f", and {len(found.turned)} turns, cases and perturbed messages"
-    lines += ["", f"{changed}; all of them in {page}", ""]
+    words = f"{len(found.reworded)} replies have the same entry and other words"
+    lines += ["", changed, f"{words}; all of them in {page}", ""]
     lines += [found.recommendation.advice.value, *(f"- {reason}" for reason in found.recommendation.reasons)]
     return "\n".join(lines) + "\n"
 
@@ -154,6 +172,15 @@ def _changes(found: Sequence[Change]) -> Iterator[str]:
     yield "Texts are shown for the pack's own messages alone.\n"
     rows = ((c.place, c.text or "", c.label or "none", _said(c.champion), _said(c.candidate)) for c in found)
     yield from table(("where", "text", "label", "champion", "candidate"), rows)
+
+
+def _reworded(found: Sequence[Reworded]) -> Iterator[str]:
+    if not found:
+        return
+    yield f"## Same entry, other words: {len(found)} replies\n"
+    yield "The outcome and the entry are the same and the reply is not. Read them: no figure above judges wording.\n"
+    rows = ((one.place, one.text or "", one.came, one.champion or "", one.candidate or "") for one in found)
+    yield from table(("where", "text", "what came", "champion", "candidate"), rows)
 
 
 def _handled_otherwise(found: Sequence[Turned]) -> Iterator[str]:
@@ -222,6 +249,10 @@ def _change(change: Change) -> dict[str, Any]:
     texts = {} if change.text is None else {"text": change.text}
     sides = {"champion": _sent(change.champion), "candidate": _sent(change.candidate)}
     return {"place": change.place, **texts, "label": change.label, **sides}
+
+
+def _rewording(one: Reworded) -> dict[str, Any]:
+    return {name: value for name, value in asdict(one).items() if value is not None}
 
 
 def _turned(turned: Turned) -> dict[str, Any]:

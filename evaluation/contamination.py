@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from evaluation.examination import SHOWN as MESSAGES
 from evaluation.examination import Examination, Example
 from evaluation.metrics import Measure, share
-from evaluation.rows import Row, TestFile
+from evaluation.near_copies import NearCopies, near_json, near_page
 from yingda.bundle import KNOWLEDGE, TRAINED, file_digest
 from yingda.pack import read_knowledge
 from yingda.text.fingerprint import Fingerprints, fingerprints, read_fingerprints
@@ -28,8 +28,8 @@ SHORTEST = 4
 METRICS: Mapping[str, str] = MappingProxyType(
     {
         "contaminated_rows": (
-            f"Share of test messages, of those with at least {SHORTEST} characters, whose normalised text is one that "
-            "the models or the calibration of the bundle saw."
+            f"Share of test messages, examined messages of written cases and turns of conversations, of those with at least {SHORTEST} "
+            "characters, whose normalised text is one that the models or the calibration of the bundle saw."
         )
     }
 )
@@ -42,6 +42,24 @@ _SHOWN = 20
 """Places of one file on the page; the report in JSON holds all."""
 
 
+class Text(Protocol):
+    """A text that the evaluation asks, and where it stands."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def place(self) -> str: ...
+
+
+class TextFile(Protocol):
+    """The texts of one file."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def rows(self) -> Sequence[Text]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Counted:
     """The rows of one file: all, those too short to tell, those of them seen, and the longer rows seen."""
@@ -50,7 +68,7 @@ class _Counted:
     rows: int
     short: int
     short_seen: int
-    seen: tuple[Row, ...]
+    seen: tuple[Text, ...]
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -61,10 +79,13 @@ class _Counted:
         return self.rows - self.short
 
 
-def examine_contamination(bundle: Path, files: Sequence[TestFile], *, further: Sequence[TestFile] = ()) -> Examination:
+def examine_contamination(
+    bundle: Path, files: Sequence[TextFile], *, further: Sequence[TextFile] = (), near: NearCopies | None = None
+) -> Examination:
     """Rows of ``files`` that the bundle at ``bundle`` has seen, by equality of normalised texts.
 
     Those of ``further``, such as live traffic that repeats what training said, are reported and do not enter the measure.
+    Nor does ``near``, what was found of copies that differ in a little; it stands beside it.
     The bundle is taken as verified, which opening its engine does. One that keeps no fingerprints, or not its own, gives a measure
     without a value. Raises BundleError when the fingerprints cannot be read.
     """
@@ -76,7 +97,8 @@ def examine_contamination(bundle: Path, files: Sequence[TestFile], *, further: S
         return _unknown(lacking)
     own, others = ([_count(file, trained) for file in part] for part in (files, further))
     facts = {"fingerprints_sha256": file_digest(bundle / TRAINED), **_facts([*own, *others], trained_texts=len(trained))}
-    page = (*_page(own, trained_texts=len(trained)), *_listed(others))
+    facts |= {} if near is None else {"near_copies": near_json(near)}
+    page = (*_page(own, trained_texts=len(trained)), *_listed(others), *([] if near is None else near_page(near)))
     told = [Example(row.place, row.text, "is among the texts that the bundle saw") for file in own for row in file.seen]
     examples = {"contaminated_rows": tuple(told[:MESSAGES])}
     return Examination(name=NAME, measures={"contaminated_rows": _share(own)}, facts=facts, page=page, examples=examples)
@@ -105,7 +127,7 @@ def _unknown(reason: str) -> Examination:
     return Examination(NAME, {"contaminated_rows": Measure(None, 0)}, facts, (reason,), missing=reason)
 
 
-def _count(file: TestFile, trained: Fingerprints) -> _Counted:
+def _count(file: TextFile, trained: Fingerprints) -> _Counted:
     texts = [normalise(row.text) for row in file.rows]
     seen = np.isin(fingerprints(texts), trained).tolist()
     short = [len(text) < SHORTEST for text in texts]
@@ -139,7 +161,8 @@ def _page(counted: Sequence[_Counted], *, trained_texts: int) -> Iterator[str]:
         sum(file.telling for file in counted),
         sum(file.short for file in counted),
     )
-    yield f"{seen} of {telling} test messages are among the {trained_texts} texts that the models or the calibration saw, once normalised."
+    yield f"{seen} of {telling} messages of test files, cases and conversations are among the {trained_texts} texts that the models or"
+    yield "the calibration saw, once normalised."
     yield f"Left out: {short} with fewer than {SHORTEST} characters, which any author writes."
     yield from _listed(counted)
 

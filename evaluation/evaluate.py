@@ -15,6 +15,7 @@ from evaluation.examination import Examination
 from evaluation.gates import Gate, check
 from evaluation.labels import examine_labels
 from evaluation.material import TEST, Material, Suite
+from evaluation.near_copies import NearCopies, near_copies
 from evaluation.outcomes import Answerer, Judged, judge
 from evaluation.promised import examine_promise
 from evaluation.provenance import read_environment
@@ -50,7 +51,9 @@ def evaluate(
             examine_promise(material.promised, judged[TEST]),
             robustness,
             conversations,
-            examine_contamination(material.bundle, material.own_files, further=material.further_files),
+            examine_contamination(
+                material.bundle, [*material.own_files, *material.lines], further=material.further_files, near=_near_copies(material)
+            ),
             speed,
         )
     return Report(
@@ -63,6 +66,10 @@ def evaluate(
         examinations=examinations,
         took=watch.read(),
     )
+
+
+def _near_copies(material: Material) -> NearCopies:
+    return near_copies([(row.place, row.text) for file in material.own_files for row in file.rows], material.taught)
 
 
 def _ask(

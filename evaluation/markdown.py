@@ -27,6 +27,12 @@ _GLANCE = {
 }
 
 _LONGEST = 40  # characters of a message on the screen
+_FULLY_TOLD = 4
+"""Gates that did not pass up to which all of their messages to read, and all that there is to say, fit on the screen."""
+SCREEN = 40
+"""Lines of a screen that nobody has to scroll."""
+_BELOW = 5
+"""Lines below the gates besides those of the suites."""
 
 
 def to_markdown(report: Report, *, diagrams: Collection[str] = ()) -> str:
@@ -41,8 +47,11 @@ def to_markdown(report: Report, *, diagrams: Collection[str] = ()) -> str:
 
 def to_screen(report: Report, page: Path | None = None) -> str:
     """One screen: the gates that did not pass, each with its margin and messages to read, the others as a count, then the main
-    figures of each suite on one line, and last the verdict with the path of ``page``."""
-    lines = [line for verdict in (Verdict.FAILED, Verdict.UNDECIDED) for line in _told(report.gates, verdict)]
+    figures of each suite on one line, and last the verdict with the path of ``page``.
+
+    With more than a few such gates each tells one message, as far as the screen goes; the page has all.
+    """
+    lines = _told(report.gates, room=SCREEN - _BELOW - len(report.suites))
     counts = Counter(result.verdict for result in report.gates)
     passed = f"passed    {counts[Verdict.PASSED]} of {len(report.gates)} gates"
     lines.append(passed + (f", {counts[Verdict.SKIPPED]} skipped for want of rows" if counts[Verdict.SKIPPED] else ""))
@@ -55,11 +64,23 @@ def to_screen(report: Report, page: Path | None = None) -> str:
     return "\n".join([*lines, "", f"{report.verdict} (bundle {report.bundle.version}){read}"]) + "\n"
 
 
-def _told(results: Sequence[GateResult], verdict: Verdict) -> Iterator[str]:
-    """The gates with ``verdict``, the widest miss first."""
-    for result in sorted((found for found in results if found.verdict is verdict), key=lambda found: found.margin or 0.0):
-        yield f"{result.verdict:<9} {result.gate}: {_missed(result)}"
-        yield from (f"          {_quoted(example)}" for example in result.examples)
+def _told(results: Sequence[GateResult], *, room: int) -> list[str]:
+    """The failed gates, then the undecided, the widest miss first, on ``room`` lines unless the gates alone take more."""
+    order = (Verdict.FAILED, Verdict.UNDECIDED)
+    shut = [found for verdict in order for found in sorted(results, key=lambda found: found.margin or 0.0) if found.verdict is verdict]
+    if len(shut) <= _FULLY_TOLD:
+        return [line for result in shut for line in (_line(result, _missed(result)), *map(_example, result.examples))]
+    with_example = {id(result) for result in [result for result in shut if result.examples][: max(room - len(shut), 0)]}
+    told = ((_line(result, _missed(result).partition(";")[0]), id(result) in with_example, result.examples) for result in shut)
+    return [line for gate, has_room, examples in told for line in (gate, *map(_example, examples[:1] if has_room else ()))]
+
+
+def _line(result: GateResult, said: str) -> str:
+    return f"{result.verdict:<9} {result.gate}: {said}"
+
+
+def _example(example: Example) -> str:
+    return f"          {_quoted(example)}"
 
 
 def _missed(result: GateResult) -> str:

@@ -13,6 +13,7 @@ from evaluation.promised import Promised, read_promised
 from evaluation.robustness.cases import CASES, Case, read_cases
 from evaluation.rows import Row, TestFile, pack_files, read_extra
 from yingda.domain.knowledge import Pack
+from yingda.text.normalise import normalise
 
 TEST, MULTILINGUAL = "test", "multilingual"
 _MULTILINGUAL_FILE = "multilingual.jsonl"
@@ -28,8 +29,27 @@ class Suite:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """A text that is asked without being a labelled row, and where it stands."""
+
+    text: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The texts of one file."""
+
+    name: str
+    rows: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Material:
-    """The folder of the bundle under examination, its suites, and cases of robustness with the SHA-256 of their file."""
+    """The folder of the bundle under examination, its suites, and cases of robustness with the SHA-256 of their file.
+
+    ``taught`` are the training messages of the pack and the wordings of its entries.
+    """
 
     bundle: Path
     suites: tuple[Suite, ...]
@@ -37,6 +57,7 @@ class Material:
     cases_digest: Mapping[str, str]
     promised: Promised
     conversations: tuple[ScenarioFile, ...] = ()
+    taught: tuple[str, ...] = ()
 
     @property
     def files(self) -> tuple[TestFile, ...]:
@@ -52,6 +73,22 @@ class Material:
     def further_files(self) -> tuple[TestFile, ...]:
         """Files that somebody else keeps."""
         return tuple(file for suite in self.suites if not suite.public for file in suite.files)
+
+    @property
+    def lines(self) -> tuple[Lines, ...]:
+        """The examined message of each written case, and each turn of the conversations once, however often it is said.
+
+        The first message of a pair is left out: it is plain on purpose, and shows nothing but what the second changes.
+        """
+        cases = Lines(CASES, tuple(Line(case.text, f"{CASES}: {case.id}") for case in self.cases))
+        turns = dict[str, tuple[str, Line]]()
+        for file in self.conversations:
+            for scenario in file.scenarios:
+                for number, turn in enumerate(scenario.turns, start=1):
+                    line = Line(turn.text, f"{file.name}: {scenario.id} · {number}")
+                    turns.setdefault(normalise(turn.text), (file.name, line))
+        talks = [Lines(file.name, tuple(line for name, line in turns.values() if name == file.name)) for file in self.conversations]
+        return tuple(found for found in (cases, *talks) if found.rows)
 
     @property
     def scenarios(self) -> tuple[Scenario, ...]:
@@ -75,7 +112,12 @@ def read_material(bundle: Path, root: Path, pack: Pack, extra: Sequence[Path]) -
     suites, path = gather(root, pack, extra), root / CASES
     digest = {path.name: sha256(path.read_bytes()).hexdigest()} if path.is_file() else {}
     cases, scenarios = tuple(read_cases(path, pack.knowledge)), read_scenarios(root, pack.knowledge)
-    return Material(bundle, suites, cases, digest, read_promised(bundle), scenarios)
+    return Material(bundle, suites, cases, digest, read_promised(bundle), scenarios, _taught(pack))
+
+
+def _taught(pack: Pack) -> tuple[str, ...]:
+    messages = (row.text for rows in pack.training.values() for row in rows)
+    return (*messages, *(text for entry in pack.knowledge.faq.values() for text in entry.texts()))
 
 
 def gather(root: Path, pack: Pack, extra: Sequence[Path]) -> tuple[Suite, ...]:

@@ -1,4 +1,4 @@
-"""Promote the candidate or keep the champion, with reasons: a pure function of gates and differences."""
+"""Promote the candidate, keep the champion, or let an edit of the knowledge pass, and why: a pure function of gates and differences."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Advice(StrEnum):
 
     PROMOTE = "promote"
     KEEP = "keep"
+    NO_WORSE = "no worse"
+    """Of knowledge that was edited: nothing speaks against it, and nobody asks an edit to raise a figure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,13 @@ def recommend(
     candidate: Sequence[GateResult],
     differences: Mapping[str, Difference],
     further: Sequence[Difference] = (),
+    only_knowledge: bool = False,
 ) -> Recommendation:
     """Promote a candidate that passes the gates, surely loses nothing, and surely wins a prize or alone passes.
 
     "Surely" means that the whole 95 % interval of the difference is on that side. ``differences`` are those of all
     messages together, by metric; ``further`` ones, of robustness and conversations, may stand against it and win no prize.
+    With ``only_knowledge`` both answer with the same bundle and the knowledge of the candidate was edited: it need win no prize.
     """
     losses = [difference for difference in (*differences.values(), *further) if difference.is_loss]
     objections = [*_gate_objections(candidate), *(f"worse: {describe(loss)}" for loss in losses)]
@@ -52,6 +56,9 @@ def recommend(
         return Recommendation(Advice.KEEP, tuple(objections))
     if gains:
         return Recommendation(Advice.PROMOTE, ("the candidate passes the gates and no figure is surely worse", *gains))
+    if only_knowledge:
+        alone = "only the knowledge differs; the candidate passes the gates and no figure is surely worse"
+        return Recommendation(Advice.NO_WORSE, (alone,))
     unsure = "; ".join(describe(differences[name]) for name in PRIZES)
     return Recommendation(Advice.KEEP, (f"neither coverage nor top-1 is surely better: {unsure}",))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from evaluation.behaviour import Behaviour, both_asked, is_right, trial_pairs
+from evaluation.behaviour import Behaviour, both_asked, is_right, trial_pairs, turn_pairs
 from evaluation.conversations.examine import NAME as CONVERSATIONS
 from evaluation.conversations.play import Played
 from evaluation.robustness.fate import describe, sent
@@ -37,12 +37,11 @@ def turned(champion: Behaviour, candidate: Behaviour) -> tuple[Turned, ...]:
 
 
 def _turned_turns(champion: Behaviour, candidate: Behaviour) -> Iterator[Turned]:
-    for talks in zip(champion.played, candidate.played, strict=True):
-        for before, after in zip(*talks, strict=True):
-            ends = (_end(before), _end(after))
-            if (ends[0], before.wrong) != (ends[1], after.wrong):
-                one, other = (Handled(end, not turn.wrong) for end, turn in zip(ends, (before, after), strict=True))
-                yield Turned(CONVERSATIONS, f"{before.scenario} · {before.number}", None, before.text, one, other)
+    for before, after in turn_pairs(champion, candidate):
+        ends = (_end(before), _end(after))
+        if (ends[0], before.wrong) != (ends[1], after.wrong):
+            one, other = (Handled(end, not turn.wrong) for end, turn in zip(ends, (before, after), strict=True))
+            yield Turned(CONVERSATIONS, f"{before.scenario} · {before.number}", None, before.text, one, other)
 
 
 def _turned_cases(champion: Behaviour, candidate: Behaviour) -> Iterator[Turned]:

@@ -47,6 +47,7 @@ class Said:
     intent_confidence: float = 0.99
     sentiment: Sentiment = Sentiment.NEUTRAL
     milliseconds: float = 2.0
+    reply: str = ""
 
 
 def make_answer(said: Said) -> Answer:
@@ -66,7 +67,7 @@ def make_answer(said: Said) -> Answer:
     )
     return Answer(
         outcome=said.outcome,
-        reply=Reply("", ReplyParts("", "", "", "", ""), "fake", "1", "zh"),
+        reply=Reply(said.reply, ReplyParts("", "", said.reply, "", ""), "fake", "1", "zh"),
         faq=best if said.outcome is Outcome.ANSWERED else None,
         accepted=best if said.accepted else None,
         candidates=(best,),

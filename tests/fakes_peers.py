@@ -52,6 +52,10 @@ class FakePeer:
         """A round figure."""
         return 12.0
 
+    def learns_from(self, lessons: Lessons, /) -> int | None:
+        """All rows."""
+        return len(lessons.rows)
+
     def fit(self, lessons: Lessons, folder: Path, /) -> None:
         """Learns nothing."""
         self.diary.append(f"{self.name} learns")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import blake2b
+from pathlib import Path
 from threading import Event, Lock, Thread
 from time import perf_counter
 from typing import Generic, Protocol, TypeVar
@@ -18,6 +19,7 @@ from yingda.domain.errors import StoreError, YingdaError
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import Alike, ImportReport, KnowledgeSnapshot, Payload, RecordKind, Sheet, Signed
 from yingda.pack.exchange import Form, read_form, write_form
+from yingda.pack.exchange.folder import write_folder
 from yingda.pack.exchange.judge import Among
 from yingda.pack.exchange.kinds import records_of
 from yingda.pack.exchange.shop import knowledge_of as knowledge_of
@@ -106,6 +108,11 @@ def import_file(
 def export_file(records: KnowledgeStore, form: Form, *, at: datetime) -> bytes:
     """The entries effective at ``at`` as a file; importing it and exporting again gives the same bytes."""
     return write_form(records.snapshot(at).of(RecordKind.FAQ).values(), form)
+
+
+def export_folder(records: KnowledgeStore, base: Knowledge, folder: Path, target: Path, *, at: datetime) -> None:
+    """All that the store says at ``at`` as the new folder ``target`` of a pack, over ``base``, which was read from ``folder``."""
+    write_folder(knowledge_of(base, records.snapshot(at)), folder, target)
 
 
 def warm(vectors: RememberedVectors, records: KnowledgeStore, at: datetime, *, rest: Callable[[float], bool] = lambda _: False) -> None:

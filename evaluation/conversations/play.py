@@ -35,6 +35,7 @@ class Played:
     reasons: tuple[str, ...]
     wrong: tuple[str, ...]
     concerns_handoff: bool
+    reply: str = ""
 
     @property
     def handed_wrongly(self) -> bool:
@@ -79,7 +80,8 @@ def _judge(scenario: Scenario, number: int, turn: Turn, answer: Answer) -> Playe
     reasons = tuple(reason.value for reason in answer.handoff.reasons)
     wrong = tuple(_wrong(turn.expect, answer, faq))
     concerns_handoff = bool(reasons or turn.expect.reasons)
-    return Played(scenario.id, number, turn.text, turn.expect.note, answer.outcome, faq, reasons, wrong, concerns_handoff)
+    note, reply = turn.expect.note, answer.reply.text
+    return Played(scenario.id, number, turn.text, note, answer.outcome, faq, reasons, wrong, concerns_handoff, reply)
 
 
 def _wrong(expect: Expectation, answer: Answer, faq: str | None) -> list[str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -21,7 +23,7 @@ from evaluation.peers.frozen_encoder import EncoderPeer, base_name
 from evaluation.peers.keywords import KeywordPeer
 from evaluation.peers.lessons import gather_lessons
 from evaluation.peers.linear_svm import SvmPeer
-from evaluation.peers.peer import Lessons, Peer
+from evaluation.peers.peer import Lessons, Peer, wordings
 from evaluation.peers.process import ProcessPeer
 from evaluation.peers.results import State, Store
 from evaluation.peers.run import Run, steps
@@ -38,6 +40,7 @@ from yingda.pack import read_pack
 
 _DONE, _PEER_FAILED, _COULD_NOT_RUN, _INTERRUPTED = 0, 1, 2, 130
 _WORKERS = "evaluation.peers.workers"
+_SETFIT_MESSAGES, _SETFIT_ITERATIONS, _RASA_EPOCHS = 8, 5, 100
 _ROOT = Path(__file__).parents[2]
 _SOURCES = ("yingda", "evaluation/peers", "evaluation/suites")
 
@@ -123,13 +126,16 @@ def choose(peers: Sequence[Peer], only: Sequence[str]) -> list[Peer]:
 
 
 def _setfit(args: argparse.Namespace) -> Peer:
+    less = _cut_down({"messages": (args.setfit_messages, _SETFIT_MESSAGES), "pairs": (args.setfit_iterations, _SETFIT_ITERATIONS)})
+    told = f"{args.setfit_messages} messages a class, {args.setfit_iterations} pairs of each kind each, one epoch"
     return ProcessPeer(
         "setfit",
-        f"{args.setfit_messages} messages a class, {args.setfit_iterations} pairs of each kind each, one epoch; {base_name(args.base)}",
+        f"{told}{less}; {base_name(args.base)}",
         module=f"{_WORKERS}.setfit_worker",
         python=_python(args.setfit_python),
         remedy="name a Python that has setfit with --setfit-python (docs/peers.md)",
         settings={"base": str(args.base.resolve()), "messages": args.setfit_messages, "iterations": args.setfit_iterations},
+        takes=partial(_sampled, most=args.setfit_messages),
     )
 
 
@@ -138,13 +144,15 @@ def _messages(number: int | None) -> str:
 
 
 def _rasa(args: argparse.Namespace) -> Peer:
+    less = _cut_down({"epochs": (args.rasa_epochs, _RASA_EPOCHS), "messages": (args.rasa_messages, None)})
     return ProcessPeer(
         "rasa",
-        f"jieba, character n-grams, DIET and response selector, {args.rasa_epochs} epochs, {_messages(args.rasa_messages)}",
+        f"jieba, character n-grams, DIET and response selector, {args.rasa_epochs} epochs, {_messages(args.rasa_messages)}{less}",
         module=f"{_WORKERS}.rasa_worker",
         python=_python(args.rasa_python),
         remedy="name a Python 3.10 that has rasa 3.6 with --rasa-python (docs/peers.md)",
         settings={"epochs": args.rasa_epochs, "messages": args.rasa_messages},
+        takes=partial(_sampled, most=args.rasa_messages),
     )
 
 
@@ -156,7 +164,24 @@ def _chatterbot(args: argparse.Namespace) -> Peer:
         python=_python(args.chatterbot_python),
         remedy="name a Python that has chatterbot with --chatterbot-python (docs/peers.md)",
         settings={"otherwise": OUT_OF_SCOPE},
+        takes=wordings,
     )
+
+
+def _sampled(lessons: Lessons, *, most: int | None) -> int:
+    """Rows that are left with at most ``most`` of each class: an entry, or an intent where there is none."""
+    classes = Counter((row.intent, row.entry) for row in lessons.rows)
+    return sum(rows if most is None else min(rows, most) for rows in classes.values())
+
+
+def _cut_down(settings: Mapping[str, tuple[int | None, int | None]]) -> str:
+    """``; cut down from 100 epochs`` where a setting lies below its default, None being all there is."""
+    less = [
+        f"{'all' if default is None else default} {name}"
+        for name, (value, default) in settings.items()
+        if value is not None and (default is None or value < default)
+    ]
+    return f"; cut down from {' and '.join(less)}" if less else ""
 
 
 def _python(given: str | None) -> Path | None:
@@ -184,10 +209,12 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--setfit-python", metavar="PATH", help="a Python with setfit")
     parser.add_argument("--rasa-python", metavar="PATH", help="a Python 3.10 with rasa 3.6")
     parser.add_argument("--chatterbot-python", metavar="PATH", help="a Python with chatterbot")
-    parser.add_argument("--setfit-messages", type=_positive, default=8, metavar="N", help="messages a class that SetFit learns from")
-    parser.add_argument("--setfit-iterations", type=_positive, default=5, metavar="N", help="pairs of each kind a message")
+    parser.add_argument(
+        "--setfit-messages", type=_positive, default=_SETFIT_MESSAGES, metavar="N", help="messages a class that SetFit learns from"
+    )
+    parser.add_argument("--setfit-iterations", type=_positive, default=_SETFIT_ITERATIONS, metavar="N", help="pairs of each kind a message")
     parser.add_argument("--rasa-messages", type=_positive, metavar="N", help="messages a class that Rasa learns from; default: all")
-    parser.add_argument("--rasa-epochs", type=_positive, default=100, metavar="N", help="epochs that Rasa trains")
+    parser.add_argument("--rasa-epochs", type=_positive, default=_RASA_EPOCHS, metavar="N", help="epochs that Rasa trains")
     parser.add_argument("--messages", type=_positive, default=200, metavar="N", help="messages that are timed")
     parser.add_argument("--passes", type=_positive, default=5, metavar="N", help="passes over them")
     parser.add_argument("--seed", type=int, default=1, help="seed of every random choice")

@@ -33,6 +33,10 @@ class EnginePeer(LocalPeer):
         """Version and hash of the bundle."""
         return f"{self._engine.identity.version} ({self._engine.identity.sha256[:12]})"
 
+    def learns_from(self, _lessons: Lessons, /) -> int | None:
+        """None: the bundle was made before."""
+        return None
+
     def fit(self, _material: Lessons, _folder: Path, /) -> None:
         """A bundle is made by training, not here."""
 

@@ -19,6 +19,10 @@ class KeywordPeer(LocalPeer):
     note = "keywords.yaml alone, no training"
     packages: Mapping[str, str] = {"ahocorasick-rs": "ahocorasick_rs"}
 
+    def learns_from(self, _lessons: Lessons, /) -> int | None:
+        """No row: its words are the pack's keyword library."""
+        return 0
+
     def fit(self, lessons: Lessons, _folder: Path, /) -> None:
         """Build the automaton and note which words each entry's wordings hold."""
         self._finder = KeywordFinder(lessons.knowledge.keywords, normalise=normalise)

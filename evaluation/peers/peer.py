@@ -52,6 +52,11 @@ class Lessons:
         return {entry.id: entry.intent for entry in self.knowledge.faq.values()}
 
 
+def wordings(lessons: Lessons) -> int:
+    """How many rows are wordings of the entries themselves."""
+    return sum(row.wording for row in lessons.rows)
+
+
 class Peer(Protocol):
     """One way to answer. ``note`` says how it was set up; a change of it makes earlier results void."""
 
@@ -69,6 +74,9 @@ class Peer(Protocol):
 
     def installed_mb(self) -> float | None:
         """Size of what has to be installed, in 10^6 bytes; None where nobody counted."""
+
+    def learns_from(self, lessons: Lessons, /) -> int | None:
+        """How many rows of ``lessons`` it takes, 0 where it learns nothing; None where it was made before, from other rows too."""
 
     def fit(self, lessons: Lessons, folder: Path, /) -> None:
         """Learn; ``folder`` is the peer's own for these very lessons and may hold what an earlier run left."""
@@ -102,6 +110,10 @@ class LocalPeer:
     def installed_mb(self) -> float | None:
         """Size of these packages and all they need."""
         return installed_mb(tuple(self.packages))
+
+    def learns_from(self, lessons: Lessons, /) -> int | None:
+        """All rows."""
+        return len(lessons.rows)
 
     def cpu_s(self) -> float:
         """CPU seconds of this process."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,20 @@ class ProcessPeer:
     """Runs a module of ``evaluation.peers.workers`` with the interpreter ``python``, or is skipped when there is none."""
 
     def __init__(
-        self, name: str, note: str, *, module: str, python: Path | None, remedy: str, settings: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        note: str,
+        *,
+        module: str,
+        python: Path | None,
+        remedy: str,
+        settings: Mapping[str, Any] | None = None,
+        takes: Callable[[Lessons], int] = lambda lessons: len(lessons.rows),
     ) -> None:
+        """``takes`` says how many rows the worker takes of its lessons; all unless given."""
         self.name, self.note = name, note
         self._module, self._python, self._remedy = module, python, remedy
-        self._settings = dict(settings or {})
+        self._settings, self._takes = dict(settings or {}), takes
         self._about: dict[str, Any] = {}
         self._process: subprocess.Popen[str] | None = None
         self._cpu_s = 0.0
@@ -57,6 +66,10 @@ class ProcessPeer:
         """Size of the package and all it needs, in the worker's environment."""
         found = self._about["installed_mb"]
         return None if found is None else float(found)
+
+    def learns_from(self, lessons: Lessons, /) -> int | None:
+        """As many rows as its settings leave."""
+        return self._takes(lessons)
 
     def fit(self, lessons: Lessons, folder: Path, /) -> None:
         """Train in one process, unless an earlier run did, then start the one that answers. Raises EvaluationError."""

@@ -27,7 +27,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PeerResult:
-    """One peer's line of the table; ``reason`` says why it was skipped, failed, or could not be timed."""
+    """One peer's line of the table; ``reason`` says why it was skipped, failed, or could not be timed.
+
+    ``learnt`` counts the rows that it learnt from; None where it did not run, or was made before.
+    """
 
     name: str
     note: str
@@ -37,6 +40,7 @@ class PeerResult:
     scores: Scores | None = None
     cost: Cost | None = None
     reason: str | None = None
+    learnt: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ class Run:
             if missing is not None:
                 self.say(f"{peer.name}: skipped")
                 return PeerResult(peer.name, peer.note, State.SKIPPED, reason=missing)
-            return self.store.read(peer) or self._learn_and_answer(peer)
+            found = self.store.read(peer) or self._learn_and_answer(peer)
+            return replace(found, learnt=peer.learns_from(self.store.lessons))
         except Exception as error:  # a peer's own fault, whatever it is, is a line of the report
             self.say(f"{peer.name}: failed")
             return PeerResult(peer.name, peer.note, State.FAILED, reason=one_line(error))

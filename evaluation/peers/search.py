@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.peers.peer import Lessons, LocalPeer, Prediction, TrainRow
+from evaluation.peers.peer import Lessons, LocalPeer, Prediction, TrainRow, wordings
 from yingda.domain.knowledge import OUT_OF_SCOPE
 
 
@@ -23,6 +23,10 @@ class SearchPeer(LocalPeer):
     def __init__(self, name: str, note: str, *, wordings_only: bool) -> None:
         self.name, self.note = name, note
         self._wordings_only = wordings_only
+
+    def learns_from(self, lessons: Lessons, /) -> int | None:
+        """The wordings, or all rows."""
+        return wordings(lessons) if self._wordings_only else len(lessons.rows)
 
     def fit(self, lessons: Lessons, _folder: Path, /) -> None:
         """Index the entries' wordings, or these and all training messages."""

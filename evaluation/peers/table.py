@@ -61,7 +61,8 @@ def to_markdown(found: Comparison) -> str:
     lines = [
         "# Peers side by side",
         "",
-        f"Every peer could learn from the same {found.rows:,} rows: the pack's training messages and the wordings of its entries. Yingda's "
+        f"There are {found.rows:,} rows to learn from, the same for all: the pack's training messages and the wordings of its entries. "
+        "Of how many each peer learnt stands beside it: some take few by their nature, or because more would take too long. Yingda's "
         "bundle was made before, from these rows and the log datasets that its model card names. Every peer answers the same messages, "
         "none of which is among the rows. CPU time: one message at a time, on one thread, "
         f"{found.plan.passes} passes over the same {found.plan.messages} messages (or all, where there are fewer), "
@@ -76,12 +77,13 @@ def to_markdown(found: Comparison) -> str:
 
 
 def _suite(suite: str, found: Comparison) -> Iterator[str]:
-    yield "| peer | FAQ top-1 | intent | coverage at 95 % | CPU ms a message | Yingda = 1 |"
-    yield "|---|--:|--:|--:|--:|--:|"
+    yield "| peer | learnt from | FAQ top-1 | intent | coverage at 95 % | CPU ms a message | Yingda = 1 |"
+    yield "|---|--:|--:|--:|--:|--:|--:|"
     for result in found.results:
         measures = (result.scores or {}).get(suite, {})
         shown = [_measure(measures.get(name)) for name in ("faq_top1", "intent_accuracy", "coverage_at_95")]
-        yield f"| {result.name} | {' | '.join(shown)} | {_cost(result.cost)} | {_ratio(result.cost, found.yingda_ms)} |"
+        learnt = _learnt(result)
+        yield f"| {result.name} | {learnt} | {' | '.join(shown)} | {_cost(result.cost)} | {_ratio(result.cost, found.yingda_ms)} |"
 
 
 def _facts(results: Sequence[PeerResult]) -> Iterator[str]:
@@ -105,6 +107,12 @@ def _run(found: Comparison) -> Iterator[str]:
     yield "|---|---|"
     for name, digest in {"pack": found.pack_digest, "rows to learn from": found.lessons_digest, **found.files}.items():
         yield f"| {name} | `{digest}` |"
+
+
+def _learnt(result: PeerResult) -> str:
+    if result.learnt is not None:
+        return f"{result.learnt:,} rows" if result.learnt else "no row"
+    return "made before" if result.name == YINGDA and result.state is State.MEASURED else _NONE
 
 
 def _measure(measure: Measure | None) -> str:
@@ -131,6 +139,7 @@ def _peer(result: PeerResult, yingda_ms: float | None) -> dict[str, Any]:
         "version": result.version,
         "note": result.note,
         "installed_mb": result.installed_mb,
+        "learnt_rows": result.learnt,
         "cpu_ms": None if cost is None else _timed(cost, yingda_ms),
         "suites": {suite: {name: _plain(value) for name, value in found.items()} for suite, found in (result.scores or {}).items()},
     }

@@ -11,7 +11,7 @@ from typing import Any
 from evaluation.outcomes import Judged
 
 SHOWN = 25
-"""Pairs of intents listed a suite."""
+"""Pairs of intents that a page lists a suite; the JSON holds all."""
 
 UNKNOWN = "unknown"
 """Column of intents whose category nobody told."""
@@ -33,15 +33,26 @@ class Mistaken:
 class Confusion:
     """``counts`` [G, P] holds messages by labelled category (``gold``) and by that of the best intent (``got``).
 
-    ``got`` begins with all of ``gold``, so the square on the left has the right ones on its diagonal. ``mistaken`` are the
-    pairs of intents most often mistaken, of ``pairs`` such pairs.
+    ``got`` begins with all of ``gold``, so the square on the left has the right ones on its diagonal. ``wrong`` are all
+    pairs of intents that were mistaken, the most frequent first, and ``asked`` the labelled rows of each intent: with both the whole
+    matrix of intents can be written down.
     """
 
     gold: tuple[str, ...]
     got: tuple[str, ...]
     counts: tuple[tuple[int, ...], ...]
-    mistaken: tuple[Mistaken, ...]
-    pairs: int
+    wrong: tuple[Mistaken, ...]
+    asked: Mapping[str, int]
+
+    @property
+    def mistaken(self) -> tuple[Mistaken, ...]:
+        """The pairs most often mistaken, as many as a page lists."""
+        return self.wrong[:SHOWN]
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs were mistaken at all."""
+        return len(self.wrong)
 
 
 def confusion(judged: Sequence[Judged], categories: Mapping[str, str] = NO_CATEGORIES) -> Confusion:
@@ -55,8 +66,8 @@ def confusion(judged: Sequence[Judged], categories: Mapping[str, str] = NO_CATEG
     gold = tuple(sorted({row for row, _ in cells}))
     got = (*gold, *sorted({column for _, column in cells} - set(gold)))
     counts = tuple(tuple(cells[row, column] for column in got) for row in gold)
-    pairs = _mistaken(judged)
-    return Confusion(gold, got, counts, pairs[:SHOWN], len(pairs))
+    asked = Counter(item.row.intent for item in judged if item.row.intent is not None)
+    return Confusion(gold, got, counts, _mistaken(judged, asked), dict(sorted(asked.items())))
 
 
 def confusion_json(found: Confusion) -> dict[str, Any]:
@@ -65,14 +76,14 @@ def confusion_json(found: Confusion) -> dict[str, Any]:
         "gold": list(found.gold),
         "got": list(found.got),
         "counts": [list(row) for row in found.counts],
-        "intents": [{"gold": pair.gold, "got": pair.got, "rows": pair.rows, "of": pair.of} for pair in found.mistaken],
+        "intents": [{"gold": pair.gold, "got": pair.got, "rows": pair.rows, "of": pair.of} for pair in found.wrong],
         "intent_pairs": found.pairs,
+        "intent_rows": dict(found.asked),
     }
 
 
-def _mistaken(judged: Sequence[Judged]) -> tuple[Mistaken, ...]:
+def _mistaken(judged: Sequence[Judged], of: Mapping[str, int]) -> tuple[Mistaken, ...]:
     labelled = [(item.row.intent, _got(item)) for item in judged if item.row.intent is not None]
-    of = Counter(gold for gold, _ in labelled)
     wrong = Counter((gold, got) for gold, got in labelled if gold != got)
     ordered = sorted(wrong.items(), key=lambda pair: (-pair[1], pair[0]))
     return tuple(Mistaken(gold, got, rows, of[gold]) for (gold, got), rows in ordered)

@@ -27,6 +27,7 @@ BUNDLE = ROOT / "models/current"
 PACK = ROOT / "data/packs/retail"
 REPORT = ROOT / "reports/current/evaluation.json"
 MOST_BYTES = 60_000_000
+MOST_SECONDS = 300
 DRIFT = 0.01
 """Processors round int8 sums differently; a figure may move by this much from machine to machine."""
 HAIR = 0.003
@@ -93,6 +94,11 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_the_committed_report_passed(report: dict[str, Any]) -> None:
     # the verdict is of the machine that released the bundle; a rounding difference here must not overturn it by luck
     assert report["verdict"] == "passed"
+
+
+def test_the_committed_report_took_less_than_five_minutes(report: dict[str, Any]) -> None:
+    """Short enough to be done on every change: seconds by the clock of the machine that released the bundle."""
+    assert 0 < report["run"]["took"]["whole"]["wall_s"] < MOST_SECONDS
 
 
 def test_the_committed_report_is_about_these_files(report: dict[str, Any], again: dict[str, Any]) -> None:

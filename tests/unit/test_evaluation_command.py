@@ -13,6 +13,7 @@ from typing import Any, cast
 import pytest
 
 from evaluation.command import run
+from evaluation.markdown import SCREEN
 from tests.fakes_evaluation import FakeEngine, FakeOpener, Said, exam, knows, write_gates, write_pack, write_rows
 from yingda.domain.errors import BundleError
 from yingda.pack import read_knowledge
@@ -68,6 +69,25 @@ def test_shuffled_labels_fail_the_gate(tmp_path: Path, capsys: pytest.CaptureFix
     quoted = [line.strip() for line in lines[1:6]]
     assert quoted == [f"{each['place']} “{each['text']}” {each['said']}" for each in wide["examples"]]
     assert all(line.startswith("test-1.jsonl:") and " expected: answered, " in line for line in quoted)
+
+
+@pytest.mark.parametrize(("failed", "examples"), [(4, 20), (5, 5), (20, 14), (30, 4)])
+def test_the_verdict_fits_one_screen_however_many_gates_failed(
+    failed: int, examples: int, pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gates = tmp_path / "many.yaml"
+    conditions = [f"  - {{suite: test, metric: faq_top1, at_least: {0.5 + number / 100:g}}}\n" for number in range(failed)]
+    gates.write_text("gates:\n" + "".join(conditions), encoding="utf-8")
+    shelf = FakeOpener(FakeEngine(otherwise=Said(entry="coupon-use")))
+
+    assert run(["--pack", str(pack), "--out", str(tmp_path / "out")], opener=shelf, gates=gates, draw=lambda _: {}) == 1
+
+    lines = capsys.readouterr().out.splitlines()
+    named = [line for line in lines if line.startswith("failed    test: faq_top1 at least ")]
+    assert len(lines) <= SCREEN
+    assert (len(named), sum("expected: answered, " in line for line in lines)) == (failed, examples)
+    assert f"at least {0.5 + (failed - 1) / 100:g}: " in named[0] and "expected: answered, " in lines[1], "the widest miss comes first"
+    assert lines[-1].startswith("failed (bundle 2026.1); to read: ")
 
 
 def test_a_long_message_is_one_short_line_on_the_screen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -160,6 +160,18 @@ def test_texts_of_further_files_are_never_written(pack: Path, tmp_path: Path, ca
     assert "秘密" not in written + "".join(capsys.readouterr())
 
 
+def test_replies_to_further_files_are_counted_and_never_written(pack: Path, tmp_path: Path) -> None:
+    rows: list[dict[str, object]] = [{"text": "我叫秘密", "intent": "SHIP", "faq": "ship-when", "sentiment": "neutral"}]
+    extra = write_rows(tmp_path / "real.jsonl", rows)
+    before, after = (FakeEngine({**knows(ROWS).says, "我叫秘密": Said(reply=reply)}) for reply in ("秘密女士您好。", "秘密您好。"))
+
+    command(pack, tmp_path / "out", before, after, "--extra", str(extra))
+
+    (one,) = report(tmp_path / "out")["rewordings"]
+    assert set(one) == {"place", "came"} and one["came"] == "answered ship-when"
+    assert "秘密" not in "".join(file.read_text(encoding="utf-8") for file in (tmp_path / "out").iterdir())
+
+
 def test_the_page_shows_the_advice_the_figures_and_the_changes(pack: Path, tmp_path: Path) -> None:
     command(pack, tmp_path / "out", shy(ROWS, every=4), knows(ROWS))
 
@@ -236,6 +248,76 @@ def test_two_versions_of_knowledge_are_compared_with_one_bundle(pack: Path, tmp_
     # an entry that was taken away is no mistake of the command: its messages are lost, and the advice says so
     assert run([new, old, *options, "--out", str(tmp_path / "back")], opener=shelf, gates=gates) == 1
     assert any("worse: coverage" in reason for reason in report(tmp_path / "back")["reasons"])
+
+
+def editions(pack: Path, old: FakeEngine, new: FakeEngine) -> FakeShelf:
+    """Two versions of knowledge over one bundle."""
+    known = read_knowledge(pack)
+    edited = replace(known, digest="e" * 64)
+    return FakeShelf({"m/old": replace(old, knowledge=known), "m/new": replace(new, knowledge=edited)})
+
+
+def test_an_edited_answer_is_listed_and_passes(pack: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    says = {text: replace(said, reply="退货天数为 7 天。") for text, said in knows(ROWS).says.items()}
+    changed = {text: replace(said, reply="退货天数为 3 天。") if said.entry == "coupon-use" else said for text, said in says.items()}
+    shelf = editions(pack, FakeEngine(says), FakeEngine(changed))
+    old, new = (edition(tmp_path, name) for name in ("old", "new"))
+    asked = ["--pack", str(pack), "--bundle", "m", "--out", str(tmp_path / "out")]
+
+    assert run([old, new, *asked], opener=shelf, gates=write_gates(tmp_path / "gates.yaml")) == 0
+
+    found = report(tmp_path / "out")
+    assert (found["recommendation"], found["changed"], found["reworded"]) == ("no worse", 0, 40)
+    assert found["rewordings"][0] == {
+        "place": "test-1.jsonl:3",
+        "came": "answered coupon-use",
+        "text": "第2个问题",
+        "champion": "退货天数为 7 天。",
+        "candidate": "退货天数为 3 天。",
+    }
+    screen = capsys.readouterr().out
+    assert "0 of 120 answers change" in screen and "40 replies have the same entry and other words; all of them in" in screen
+    assert "only the knowledge differs; the candidate passes the gates and no figure is surely worse" in screen
+    page = (tmp_path / "out" / "compare.md").read_text(encoding="utf-8")
+    assert "## Same entry, other words: 40 replies" in page
+    assert "| test-1.jsonl:3 | 第2个问题 | answered coupon-use | 退货天数为 7 天。 | 退货天数为 3 天。 |" in page
+
+
+def test_two_entries_whose_answers_were_swapped_are_listed(pack: Path, tmp_path: Path) -> None:
+    answers = {"ship-when": "48 小时内发货。", "cancel-how": "在订单里取消。", "coupon-use": "结算时勾选。"}
+    swapped = answers | {"ship-when": answers["cancel-how"], "cancel-how": answers["ship-when"]}
+    before, after = (
+        FakeEngine({text: replace(said, reply=told[said.entry]) for text, said in knows(ROWS).says.items()}) for told in (answers, swapped)
+    )
+
+    command(pack, tmp_path / "out", before, after)
+
+    found = report(tmp_path / "out")
+    assert (found["changed"], found["reworded"]) == (0, 80)
+    assert {one["came"] for one in found["rewordings"]} == {"answered ship-when", "answered cancel-how"}
+
+
+def test_an_edit_that_makes_something_surely_worse_is_kept_out(pack: Path, tmp_path: Path) -> None:
+    old, new = (edition(tmp_path, name) for name in ("old", "new"))
+    asked = ["--pack", str(pack), "--bundle", "m", "--out", str(tmp_path / "out")]
+    shelf = editions(pack, knows(ROWS), shy(ROWS, every=4))
+
+    assert run([old, new, *asked], opener=shelf, gates=write_gates(tmp_path / "gates.yaml")) == 1
+    assert report(tmp_path / "out")["recommendation"] == "keep"
+
+
+def test_one_test_message_whose_entry_was_taken_away_keeps_an_edit_out(pack: Path, tmp_path: Path) -> None:
+    known = read_knowledge(pack)
+    poorer = replace(known, faq={code: entry for code, entry in known.faq.items() if code != "coupon-use"}, digest="e" * 64)
+    shelf = FakeShelf({"m/old": replace(knows(ROWS), knowledge=known), "m/new": replace(knows(ROWS), knowledge=poorer)})
+    old, new = (edition(tmp_path, name) for name in ("old", "new"))
+    gates = tmp_path / "gates.yaml"
+    gates.write_text("gates:\n  - {suite: labels, metric: labels_lacking, at_most: 0.0}\n", encoding="utf-8")
+
+    # every figure is as before, for the fake goes on naming the entry
+    asked = ["--pack", str(pack), "--bundle", "m", "--out", str(tmp_path / "out")]
+    assert run([old, new, *asked], opener=shelf, gates=gates) == 1
+    assert report(tmp_path / "out")["reasons"][0].startswith("the candidate failed labels: labels_lacking at most 0")
 
 
 def test_each_bundle_can_be_given_its_own_knowledge(pack: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import pytest
 
@@ -49,6 +50,18 @@ def test_few_mistakes_are_listed_and_all_are_counted() -> None:
     found = confusion([make_judged(ORDER, intent=f"X{number:02}") for number in range(SHOWN + 5)])
 
     assert (len(found.mistaken), found.pairs) == (SHOWN, SHOWN + 5)
+
+
+def test_programs_can_write_down_the_whole_matrix_of_intents() -> None:
+    many = [make_judged(ORDER, intent=f"X{number:02}") for number in range(SHOWN + 5)]
+    judged = [*many, *(make_judged(row, intent=intent) for row in (ORDER, SALES) for intent in ("SHIP", "COUPON", "SHIP"))]
+
+    told = confusion_json(confusion(judged))
+
+    cells = Counter({(pair["gold"], pair["got"]): pair["rows"] for pair in told["intents"]})
+    right = {intent: rows - sum(n for (gold, _), n in cells.items() if gold == intent) for intent, rows in told["intent_rows"].items()}
+    whole = cells + Counter({(intent, intent): rows for intent, rows in right.items()})
+    assert whole == Counter((item.row.intent, item.answer.classification.intent.code) for item in judged)
 
 
 def test_the_order_of_rows_changes_nothing() -> None:

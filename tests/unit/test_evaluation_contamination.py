@@ -9,13 +9,19 @@ from pathlib import Path
 import pytest
 
 from evaluation.contamination import METRICS, examine_contamination
+from evaluation.conversations.scenario import Expectation, Scenario, ScenarioFile, Turn
 from evaluation.examination import Examination
 from evaluation.gates import Gate, Side, Verdict, check
+from evaluation.material import Material, Suite
+from evaluation.near_copies import near_copies
+from evaluation.robustness.cases import Case, CaseKind
 from evaluation.rows import TestFile
 from tests.fakes_evaluation import make_row
 from tests.pack_kit import write_pack
 from yingda.bundle import KNOWLEDGE, TRAINED
+from yingda.domain.decision import Outcome
 from yingda.domain.errors import BundleError
+from yingda.domain.message import Channel, Tier
 from yingda.pack import copy_knowledge, read_knowledge
 from yingda.text.fingerprint import write_fingerprints
 
@@ -144,6 +150,50 @@ def test_the_page_names_the_first_places_of_a_file_and_counts_the_rest(tmp_path:
     assert found.page[-1].startswith("- test-1.jsonl, 25 of 25: `test-1.jsonl:1`, ")
     assert found.page[-1].endswith("`test-1.jsonl:20` and 5 more")
     assert len(found.facts["places"]) == 25
+
+
+def test_cases_and_turns_are_looked_up_beside_the_rows(tmp_path: Path) -> None:
+    expect = Expectation((Outcome.ANSWERED,), (), (), None, "")
+    turns = tuple(Turn(text, None, expect) for text in ("请问多久发货", "請問多久發貨", "在吗", "改到下周送"))
+    talk = Scenario("c1", "一次对话", Tier.NORMAL, Channel.WEB, turns)
+    pair = Case("not-cancel", CaseKind.NEGATION, ("怎么取消订单", "先别取消订单了"), never=("cancel-how",))
+    single = Case("trap", CaseKind.KEYWORD_TRAP, ("ABC这件有货吗?",), answers=("stock",))
+    suites = (Suite("test", (exam(CLEAN),), public=True),)
+    material = Material(tmp_path, suites, (pair, single), {}, (), (ScenarioFile("conversations/a.jsonl", "0" * 64, (talk,)),))
+    write_fingerprints(tmp_path / TRAINED, [*TEXTS, "怎么取消订单"])
+
+    found = examine_contamination(tmp_path, [*material.own_files, *material.lines])
+
+    # the first message of a pair is not counted, nor a turn that says the same once more
+    assert found.facts["places"] == ["robustness.yaml: trap", "conversations/a.jsonl: c1 · 1"]
+    assert (found.measures["contaminated_rows"].value, found.measures["contaminated_rows"].n) == (2 / 8, 8)
+    assert found.facts["files"]["conversations/a.jsonl"] == {"rows": 3, "contaminated": 1, "short": 1, "short_seen": 0}
+
+
+def test_copies_that_differ_in_a_word_are_counted_beside_the_measure(tmp_path: Path) -> None:
+    asked = [("test-1.jsonl:1", "麻烦问一下这个订单多久能发货嘛"), ("test-1.jsonl:2", "优惠券用不了")]
+    near = near_copies(asked, ["麻烦问一下这个订单多久能发货", "麻煩問一下這個訂單多久能發貨", "发票开错了"])
+    write_fingerprints(tmp_path / TRAINED, TEXTS)
+
+    found = examine_contamination(tmp_path, [exam(CLEAN)], near=near)
+
+    assert (near.places, near.rows, near.taught) == (("test-1.jsonl:1",), 2, 2)
+    assert found.measures["contaminated_rows"].value == 0.0
+    assert found.facts["near_copies"] == {"alike": 0.85, "near": 1, "rows": 2, "taught": 2, "places": ["test-1.jsonl:1"]}
+    assert "1 of 2 test messages, beside 2 texts of the pack." in found.page and found.page[-1].endswith("`test-1.jsonl:1`")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "cosine"),
+    [("多久发货", "多久发货", 1.0), ("多久发货", "取消订单", 0.0), ("abcd", "abce", 3 / 5), ("abab", "ab", 3 / 12**0.5), ("a", "a", 1.0)],
+)
+def test_likeness_is_the_cosine_of_the_sets_of_character_pairs(one: str, other: str, cosine: float) -> None:
+    assert near_copies([("x:1", one)], [other], alike=cosine - 1e-9).places == ("x:1",)
+    assert near_copies([("x:1", one)], [other], alike=cosine + 1e-9).places == ()
+
+
+def test_a_pack_that_teaches_nothing_has_no_near_copies() -> None:
+    assert near_copies([("x:1", "多久发货")], []).places == ()
 
 
 def test_every_measure_is_defined(tmp_path: Path) -> None:

@@ -124,6 +124,15 @@ def test_failed_gates_come_first_with_messages_to_read_and_passed_ones_are_folde
     assert "<details>\n<summary>通过的门槛" in html
 
 
+def test_the_banner_counts_the_gates_that_were_not_checked() -> None:
+    kept, skipped = Gate("test", "coverage", Side.AT_LEAST, 0.5), Gate("multilingual", "coverage", Side.AT_LEAST, 0.5, optional=True)
+
+    text = page(report(gates=[kept, skipped])).text
+
+    assert "另有 1 道可选的门槛没有可检查的消息，不在其内。 1 optional gates had no rows and were not checked." in text
+    assert "were not checked" not in page(report(gates=[kept])).text
+
+
 def test_where_every_gate_passed_they_are_all_shown() -> None:
     html = to_html(report(gates=[Gate("test", "coverage", Side.AT_LEAST, 0.5)]), diagrams={})
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from evaluation.bootstrap import Interval
@@ -77,6 +79,19 @@ def test_the_only_one_that_passes_is_promoted_without_a_gain(champion: list[Gate
 
 def test_the_only_one_that_passes_is_kept_out_by_a_sure_loss() -> None:
     assert recommend(champion=FAILED, candidate=PASSED, differences=differences(coverage=(-0.2, -0.1))).advice is Advice.KEEP
+
+
+def test_an_edit_of_knowledge_need_win_nothing_and_may_lose_nothing() -> None:
+    def advised(**told: object) -> Advice:
+        asked: dict[str, Any] = {"champion": PASSED, "candidate": PASSED, "differences": differences(), "only_knowledge": True, **told}
+        return recommend(**asked).advice
+
+    assert advised() is Advice.NO_WORSE
+    assert advised(only_knowledge=False) is Advice.KEEP
+    assert advised(differences=differences(coverage=(0.02, 0.06))) is Advice.PROMOTE
+    assert advised(differences=differences(faq_top1=(-0.06, -0.02))) is Advice.KEEP
+    assert advised(candidate=UNDECIDED) is Advice.KEEP
+    assert advised(candidate=FAILED, champion=FAILED) is Advice.KEEP
 
 
 def test_a_figure_that_cannot_be_measured_neither_helps_nor_harms() -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from tests.fakes_core import write_tiny_bundle, write_tiny_pack
+from yingda.bundle import KNOWLEDGE
 from yingda.cli.main import run
+from yingda.pack import read_knowledge
+from yingda.pack.exchange.folder import told, write_folder
 from yingda.store.audit import Audit
 from yingda.store.base import open_store
 
+PACK = Path(__file__).parents[2] / "data/packs/retail"
 GOOD = "id,intent,question.zh,answer.zh\nnew-one,ORDER_CANCEL,怎么退单,点退单。\n"
 
 
@@ -73,6 +78,40 @@ def test_a_file_is_tried_imported_exported_and_rolled_back(shell: Shell) -> None
         entries = [each.entry for each in Audit(store).entries() if each.entry.action == "knowledge.export"]
         assert Audit(store).verify().broken is None
     assert [(entry.target, entry.outcome) for entry in entries] == [("faq", "attempted"), ("faq", "done")]
+
+
+def test_what_the_store_says_becomes_a_pack_that_an_evaluation_can_read(shell: Shell) -> None:
+    """Export to a folder: the pack in the bundle with what was changed since, of every kind."""
+    shell("seed")
+    shell("import", shell.file("new.csv", GOOD))
+    target = shell.folder / "published"
+
+    said = shell("export", str(target))
+
+    before, after = (read_knowledge(folder) for folder in (shell.folder / "bundle" / KNOWLEDGE, target))
+    assert after.faq["new-one"].answer == {"zh": "点退单。"}
+    assert set(after.faq) - set(before.faq) == {"new-one"}
+    assert (after.taxonomy, after.handoff, after.policy) == (before.taxonomy, before.handoff, before.policy)
+    assert f"python -m evaluation compare {shell.folder / 'bundle' / KNOWLEDGE} {target}" in said
+    # it can come back: nothing of it differs from what the store says
+    assert shell("import", str(target), "--dry-run").count("not imported: 0 added, 0 changed, ") == 5
+    assert "is there already" in shell.fails("export", str(target))
+    assert sorted(path.name for path in shell.folder.glob(".published*")) == []
+
+
+@pytest.mark.parametrize("pack", [PACK, None], ids=["shipped", "tiny"])
+def test_every_kind_survives_the_way_to_a_folder(pack: Path | None, tmp_path: Path) -> None:
+    folder = pack or write_tiny_pack(tmp_path / "pack")
+    known = read_knowledge(folder)
+    name = next(iter(known.policy.values))
+    policy = replace(known.policy, values={**known.policy.values, name: "007: 9:00"})
+    edited = replace(known, policy=policy)
+
+    write_folder(edited, folder, tmp_path / "out")
+
+    again = read_knowledge(tmp_path / "out")
+    assert told(again) == told(edited) != told(known)
+    assert again.policy.values == policy.values
 
 
 def test_broken_rows_are_named_and_nothing_is_imported_unless_partial(shell: Shell) -> None:

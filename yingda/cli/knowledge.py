@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from yingda.assemble import VOLATILE, open_parts, prepare_store
+from yingda.bundle import KNOWLEDGE, open_bundle, settled
 from yingda.cli.audit import on_record
 from yingda.cli.store import DEFAULT_STORE
 from yingda.domain.errors import YingdaError
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import ImportReport, KnowledgeError, RecordId, RecordKind, Signed, Status, Version
-from yingda.live import export_file, import_file, import_pack, open_knowledge, preview_file, seed_from
+from yingda.live import export_file, export_folder, import_file, import_pack, open_knowledge, preview_file, seed_from
 from yingda.pack import read_knowledge
 from yingda.pack.exchange import Form, form_of
 from yingda.store.audit import safe_name
@@ -44,8 +45,8 @@ def add_knowledge(commands: argparse._SubParsersAction[argparse.ArgumentParser])
     bring.add_argument("--dry-run", action="store_true", help="report what would happen and write nothing")
     bring.add_argument("--partial", action="store_true", help="import the good rows of a file that has broken ones")
     _signed(bring)
-    export = _parser(actions, "export", "write the entries in force to a file", export_command)
-    export.add_argument("target", type=Path, help="the file; its ending tells the form")
+    export = _parser(actions, "export", "write the entries in force to a file, or all kinds to a folder", export_command)
+    export.add_argument("target", type=Path, help="the file; its ending tells the form; without one, a new folder for all kinds")
     export.add_argument("--form", type=Form, choices=list(Form), help="how to write it, where the name does not tell")
     shown = _parser(actions, "list", "the records of a kind and where they stand", list_command)
     shown.add_argument("kind", type=RecordKind, choices=list(RecordKind))
@@ -80,7 +81,13 @@ def import_command(args: argparse.Namespace) -> None:
 
 
 def export_command(args: argparse.Namespace) -> None:
-    """Write the entries; the file appears whole or not at all."""
+    """Write the entries, or the whole knowledge as a folder; either appears whole or not at all."""
+    if args.form is None and not args.target.suffix:
+        with _records(args) as (records, base), on_record(args.store, "knowledge.export", "pack"):
+            folder = args.pack or open_bundle(settled(args.bundle)).path(KNOWLEDGE)
+            export_folder(records, base, folder, args.target, at=datetime.now(UTC))
+        _say(f"{args.target}: the knowledge in force; compare it with `python -m evaluation compare {folder} {args.target}`")
+        return
     form = args.form or form_of(args.target.name)
     with _records(args) as (records, _), on_record(args.store, "knowledge.export", "faq"):
         data = export_file(records, form, at=datetime.now(UTC))
