@@ -35,7 +35,7 @@ def _rows(files: Sequence[Pairs]) -> Iterator[Reworded]:
             if sent(before) == sent(after) and one != other:
                 texts = (before.row.text, one, other) if file.public else (None, None, None)
                 entry = before.answer.faq
-                yield Reworded(before.row.place, _came(before.answer.outcome, entry and entry.id), *texts)
+                yield Reworded(before.row.place, _came(before.answer.outcome, None if entry is None else entry.id), *texts)
 
 
 def _turns(turns: Sequence[tuple[Played, Played]]) -> Iterator[Reworded]:

@@ -108,7 +108,7 @@ def _rules(keywords: Sequence[str]) -> list[Case]:
     found = [
         Case(f"rule: {name}", RULE, table([row("good"), row("bad", **{field: cell})]), why) for name, (field, cell, why) in CELLS.items()
     ]
-    return [*found, *(Case(f"rule: {name}", RULE, payload, why) for name, (payload, why) in (_files() | dear_files(keywords)).items())]
+    return [*found, *(Case(f"rule: {name}", RULE, payload, why) for name, (payload, why) in {**_files(), **dear_files(keywords)}.items())]
 
 
 def dear_files(keywords: Sequence[str]) -> dict[str, tuple[Payload, str]]:

@@ -14,6 +14,7 @@ from evaluation.examination import Examination
 from evaluation.gates import Gate, Side, Verdict, check
 from evaluation.material import Material, Suite
 from evaluation.near_copies import near_copies
+from evaluation.promised import Promised
 from evaluation.robustness.cases import Case, CaseKind
 from evaluation.rows import TestFile
 from tests.fakes_evaluation import make_row
@@ -159,7 +160,7 @@ def test_cases_and_turns_are_looked_up_beside_the_rows(tmp_path: Path) -> None:
     pair = Case("not-cancel", CaseKind.NEGATION, ("怎么取消订单", "先别取消订单了"), never=("cancel-how",))
     single = Case("trap", CaseKind.KEYWORD_TRAP, ("ABC这件有货吗?",), answers=("stock",))
     suites = (Suite("test", (exam(CLEAN),), public=True),)
-    material = Material(tmp_path, suites, (pair, single), {}, (), (ScenarioFile("conversations/a.jsonl", "0" * 64, (talk,)),))
+    material = Material(tmp_path, suites, (pair, single), {}, Promised(), (ScenarioFile("conversations/a.jsonl", "0" * 64, (talk,)),))
     write_fingerprints(tmp_path / TRAINED, [*TEXTS, "怎么取消订单"])
 
     found = examine_contamination(tmp_path, [*material.own_files, *material.lines])
