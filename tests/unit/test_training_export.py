@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from training.export import strip_origin
 
-TRACE = 'File "/home/somebody/project/training/export.py", line 84, in export_float'
+TRACE = 'File "somebody/training/export.py", line 84, in export_float'
 
 
 def talkative_graph(path: Path) -> None:
@@ -29,7 +29,7 @@ def talkative_graph(path: Path) -> None:
 def test_a_stripped_graph_names_no_place_and_computes_the_same(tmp_path: Path) -> None:
     path = tmp_path / "graph.onnx"
     talkative_graph(path)
-    assert path.read_bytes().count(b"/home/somebody") >= 9
+    assert path.read_bytes().count(b"somebody") >= 9
 
     strip_origin(path)
 
