@@ -72,10 +72,10 @@ def kept(path: Path, mark: str) -> dict[str, Any] | None:
 
 
 def judge_texts(work: Work, bench: Bench, material: Material[TextRow], folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    """Figures of all folds together and facts about each; finished folds are not trained again."""
+    """Figures of the judged folds together and facts about each; finished folds are not trained again."""
     deals = deal_texts(material, work.dataset.scheme, bench.params.seed)
     found = []
-    for number, parts in enumerate(deals, 1):
+    for number, parts in enumerate(deals[: bench.folds], 1):
         place, mark = folder / f"fold-{number}", f"{work.mark}-{number}"
         done = kept(place / "judged.json", mark)
         if done is None:
@@ -89,7 +89,7 @@ def judge_texts(work: Work, bench: Bench, material: Material[TextRow], folder: P
     dev = Outcome(**first["dev"]) if first["dev"] else None
     share = bench.params.calibrate.unanswerable_share
     figures = scope_figures(dev, test, first["outside"], share) if dev else class_figures(test)
-    return {"figures": figures, "judged": len(test.wanted), "trainings": [done["facts"] for done in found]}
+    return {"figures": figures, "judged": len(test.wanted), "folds": len(deals), "trainings": [done["facts"] for done in found]}
 
 
 def judge_pairs(work: Work, bench: Bench, material: Material[PairRow], folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
@@ -104,13 +104,14 @@ def judge_pairs(work: Work, bench: Bench, material: Material[PairRow], folder: P
 def result_of(work: Work, bench: Bench, parts: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """The record of a set: taken from ``parts`` when it is finished, else made and kept there."""
     path = parts / f"{work.dataset.name}.json"
-    done = kept(path, work.mark)
+    mark = work.mark if bench.folds is None else f"{work.mark}-first-{bench.folds}"  # never taken for a judgement by all folds
+    done = kept(path, mark)
     if done is not None:
         say(f"{work.dataset.name}: finished before")
         return done
     judge: Callable[..., dict[str, Any]] = judge_pairs if work.dataset.task is Task.MATCHING else judge_texts
     found = judge(work, bench, work.material, parts / work.dataset.name, say)
-    record = {"mark": work.mark, "name": work.dataset.name, "data_sha256": work.material.sha256, "trial_rows": bench.trial, **found}
+    record = {"mark": mark, "name": work.dataset.name, "data_sha256": work.material.sha256, "trial_rows": bench.trial, **found}
     write_json(path, record)
     return record
 
@@ -146,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--layers", type=_count, help="depth of the encoder; default: that of params.yaml")
     parser.add_argument("--epochs", type=_count, help="default: those of params.yaml")
     parser.add_argument("--rows", type=_count, metavar="N", help="a trial on at most N rows of each part; the table says so")
+    parser.add_argument("--folds", type=_count, metavar="N", help="judge by the first N folds alone; default: all; the page says so")
     parser.add_argument("--base", type=Path, default=Path("models/base"), help="base weights; default: %(default)s")
     parser.add_argument("--out", type=Path, default=Path("reports/benchmark"), help="default: %(default)s")
     return parser
@@ -169,7 +171,7 @@ def run(argv: Sequence[str], *, hub: Reader = read_hub) -> int:
 
     reader: Reader = hub if args.hub else lambda dataset: read_folder(args.data, dataset)
     try:
-        bench = Bench(args.base, _asked(load_params(), args), args.rows)
+        bench = Bench(args.base, _asked(load_params(), args), args.rows, args.folds)
         records: list[dict[str, Any]] = []
         page = ""
         for work in plan(args.sets or _all_sets(hub=args.hub, say=say), reader, bench):

@@ -125,8 +125,9 @@ def _protocol(record: Mapping[str, Any], dataset: DataSet) -> str:
     trainings = record["trainings"]
     first = trainings[0]
     seconds = sum(training["seconds"] for training in trainings)
+    part = f", judged by the first {len(trainings)} of {whole} folds alone" if len(trainings) < (whole := record.get("folds", 1)) else ""
     return (
-        f"{dataset.scheme.capitalize()}; trained on {first['fitted_on']:,} rows, calibrated on {first['calibrated_on']:,}, "
+        f"{dataset.scheme.capitalize()}{part}; trained on {first['fitted_on']:,} rows, calibrated on {first['calibrated_on']:,}, "
         f"judged on {record['judged']:,}; {first['layers']} layers, {first['epochs']} epochs, {first['precision']}, "
         f"{seconds / 60:.0f} minutes of training on {first['device']}. Rows: SHA-256 `{record['data_sha256'][:12]}`."
     )

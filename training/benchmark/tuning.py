@@ -37,11 +37,12 @@ _NO_FEELING = SENTIMENTS.index(Sentiment.NEUTRAL)
 
 @dataclass(frozen=True)
 class Bench:
-    """What all data sets share: base weights, parameters, and how many rows a trial may use (None: all)."""
+    """What all data sets share: base weights, parameters, how many rows a trial may use and how many folds are judged (None: all)."""
 
     base: Path
     params: Params
     trial: int | None = None
+    folds: int | None = None
 
     def tokenizer(self) -> MessageTokenizer:
         """The tokenizer of the base weights."""
