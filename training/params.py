@@ -94,7 +94,7 @@ class LinearParams(_Section):
 
 
 class CalibrateParams(_Section):
-    """The promise: error budgets, the confidence with which they hold, the traffic that confidence is fitted to; and who must be noticed."""
+    """The promise: error budgets, the confidence with which they hold, the traffic it is fitted to; and who must be noticed."""
 
     error_budget: float = Field(gt=0, lt=1)
     anger_budget: float = Field(gt=0, lt=1)

@@ -39,6 +39,11 @@ class Cache(Generic[V]):
         """True where nothing is ever kept."""
         return self._size == 0
 
+    def clear(self) -> None:
+        """Forget every value; what was counted stays."""
+        with self._lock:
+            self._kept.clear()
+
     def get(self, key: Hashable) -> V | None:
         """The value of one key, None where there is none."""
         with self._lock:

@@ -69,3 +69,12 @@ def test_a_digest_is_of_one_text_and_one_key() -> None:
     assert one.of("退货") != one.of("退款")
     assert one.of("退货") != other.of("退货")
     assert len(one.of("\ud83d lone surrogates too")) == 16
+
+
+def test_a_cleared_cache_finds_nothing_and_goes_on() -> None:
+    cache = Cache[str](2)
+    cache.keep({"a": "1"})
+    cache.clear()
+    cache.keep({"b": "2"})
+
+    assert cache.find(["a", "b"]) == [None, "2"]

@@ -11,3 +11,4 @@ from yingda.decide.rules.ruleset import RuleSet as RuleSet
 from yingda.decide.rules.ruleset import check_syntax as check_syntax
 from yingda.decide.rules.ruleset import combined as combined
 from yingda.decide.rules.ruleset import compile_rules as compile_rules
+from yingda.decide.rules.ruleset import forget_rules as forget_rules

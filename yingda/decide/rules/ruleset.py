@@ -131,6 +131,14 @@ def compile_rules(text: str, *, known: KnownNames) -> RuleSet:
     return rules
 
 
+def forget_rules() -> None:
+    """Forget every file and cell that was read, so that a measurement begins as with a file never seen."""
+    _COMPILED.clear()
+    _EXAMINED.clear()
+    for read in (values_of, choices_of, words_of):
+        read.cache_clear()
+
+
 def combined(files: Sequence[RuleSet], seen: RuleInput) -> RuleOutcome:
     """What several files set together: the most urgent row that fires decides, others fill what it leaves open.
 
