@@ -161,7 +161,8 @@ def test_calibration_rows_that_are_all_right_still_give_a_confidence() -> None:
 
 
 def record(name: str, figures: dict[str, float], trial: int | None = None) -> dict[str, Any]:
-    facts = {"fitted_on": 9000, "calibrated_on": 1000, "layers": 12, "epochs": 6, "precision": "float32", "device": "cpu", "seconds": 600.0}
+    facts: dict[str, Any] = {"fitted_on": 9000, "calibrated_on": 1000, "layers": 12, "epochs": 6, "precision": "float32", "device": "cpu"}
+    facts |= {"seconds": 600.0, "cpu_seconds": 540.0}
     return {"name": name, "figures": figures, "trial_rows": trial, "judged": 1996, "trainings": [facts], "data_sha256": "ab" * 32}
 
 
@@ -191,6 +192,22 @@ def test_out_of_scope_has_a_line_of_its_own() -> None:
 
 def test_a_trial_is_called_one() -> None:
     assert "**A trial on at most 300 rows of each part" in to_markdown([record("banking77", FIGURES, trial=300)], 12)
+
+
+def test_folds_that_were_left_out_are_told() -> None:
+    partly = {**record("waimai_10k", FIGURES), "folds": 5}
+    whole = {**partly, "trainings": partly["trainings"] * 5}
+
+    assert "5-fold, judged by the first 1 of 5 folds alone; trained on 9,000 rows" in to_markdown([partly], 12)
+    assert "5-fold; trained on 9,000 rows" in to_markdown([whole], 12)
+
+
+def test_a_paused_training_tells_the_processors_minutes() -> None:
+    on_gpu = record("banking77", FIGURES)
+    on_gpu["trainings"][0]["device"] = "cuda"
+
+    assert "9 processor minutes of training on cpu" in to_markdown([record("banking77", FIGURES)], 12)
+    assert "10 minutes of training on cuda" in to_markdown([on_gpu], 12)
 
 
 def test_another_depth_than_that_of_the_shipped_encoder_is_told() -> None:

@@ -124,12 +124,14 @@ def _section(record: Mapping[str, Any], dataset: DataSet) -> Iterator[str]:
 def _protocol(record: Mapping[str, Any], dataset: DataSet) -> str:
     trainings = record["trainings"]
     first = trainings[0]
-    seconds = sum(training["seconds"] for training in trainings)
+    # a training that was paused took longer by the clock than its work did, and one on a GPU works elsewhere than in this process
+    unit, field = ("processor minutes", "cpu_seconds") if first["device"] == "cpu" else ("minutes", "seconds")
+    minutes = sum(training[field] for training in trainings) / 60
     part = f", judged by the first {len(trainings)} of {whole} folds alone" if len(trainings) < (whole := record.get("folds", 1)) else ""
     return (
         f"{dataset.scheme.capitalize()}{part}; trained on {first['fitted_on']:,} rows, calibrated on {first['calibrated_on']:,}, "
         f"judged on {record['judged']:,}; {first['layers']} layers, {first['epochs']} epochs, {first['precision']}, "
-        f"{seconds / 60:.0f} minutes of training on {first['device']}. Rows: SHA-256 `{record['data_sha256'][:12]}`."
+        f"{minutes:.0f} {unit} of training on {first['device']}. Rows: SHA-256 `{record['data_sha256'][:12]}`."
     )
 
 
