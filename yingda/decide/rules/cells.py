@@ -113,19 +113,20 @@ class _Tokens:
         if len(text) > LONGEST:
             raise CellError(f"it has {len(text):,} characters; write at most {LONGEST}")
         self._needs = "a literal in quotes" if isinstance(column, Output) else column.kind.value
-        for call in _CALL.findall(_QUOTED.sub("''", text)):
+        for call in _CALL.findall(_QUOTED.sub("''", text)) if "(" in text else ():
             if call not in _BEFORE_BRACKET and not (call == "contains" and self._needs == Kind.WORDS):
                 raise CellError(f"it calls {brief(call)}(); functions are not allowed, write {self._needs}")
         self._found: list[str] = []
         self._kinds: list[str] = []
         self._at = 0
-        end = 0
+        end, read = 0, _TOKEN.match
         while end < len(text):
-            match = _TOKEN.match(text, end)
+            match = read(text, end)
             if match is None:
                 raise CellError(self._stray(text, end))
-            self._kinds.append(str(match.lastgroup))
-            self._found.append(match[match.lastgroup or 0])
+            kind = match.lastgroup or ""
+            self._kinds.append(kind)
+            self._found.append(match[kind])
             end = match.end()
 
     def peek(self) -> str:

@@ -94,6 +94,7 @@ class _Examination:
         self._rows, self._space, self._known, self._steps = rows, space, known, steps
         self._regions = Regions([[row.cells for row in rows]], space, steps)
         self._findings: list[Finding] = []
+        self._counts = {True: 0, False: 0}
         self._firing: dict[str, Box] = {}
 
     def report(self) -> Report:
@@ -101,7 +102,7 @@ class _Examination:
         sets = [replace(row.outcome, rows=()) for row in self._rows]
         alive: list[int] = []
         for low, row in enumerate(self._rows):  # each row with those above it, so that what is proven is proven for the first rows
-            if self._count(blocking=True) >= MOST_FINDINGS:
+            if self._counts[True] >= MOST_FINDINGS:
                 break
             if self._reaches(low, row):
                 highs = [high for high in alive if ranks[high] <= ranks[low] and sets[high] != sets[low]]
@@ -109,9 +110,6 @@ class _Examination:
                 alive.append(low)
         found = sorted(self._findings, key=lambda finding: not finding.blocks)
         return Report(tuple(found[:MOST_FINDINGS]), self._firing, max(self._steps.left, 0))
-
-    def _count(self, *, blocking: bool) -> int:
-        return sum(finding.blocks is blocking for finding in self._findings)
 
     def _reaches(self, number: int, row: Judged) -> bool:
         """True when some message is found to fire the row."""
@@ -152,7 +150,7 @@ class _Examination:
     def _compare(self, high: int, low: int, flaw: Flaw) -> None:
         upper, lower = self._rows[high], self._rows[low]
         warns = flaw is Flaw.EQUAL_URGENCY
-        if self._count(blocking=not warns) >= MOST_FINDINGS or (warns and not contradict(upper.outcome, lower.outcome)):
+        if self._counts[not warns] >= MOST_FINDINGS or (warns and not contradict(upper.outcome, lower.outcome)):
             return
         fired = self._regions.both(high, low, apart=False)
         if fired is not None:
@@ -173,7 +171,9 @@ class _Examination:
         named = "、".join(f"「{other}」" for other in others[:5]), ", ".join(f"'{other}'" for other in others[:5])
         shown = (f"，例如：{example.text}", f"; for example: {example.text}") if example else ("", "")
         line = zh.format(row=row.id, others=named[0]) + shown[0], en.format(row=row.id, others=named[1]) + shown[1]
-        self._findings.append(Finding(flaw, row.id, others, example, *line))
+        found = Finding(flaw, row.id, others, example, *line)
+        self._findings.append(found)
+        self._counts[found.blocks] += 1
 
 
 def contradict(upper: RuleOutcome, lower: RuleOutcome) -> bool:
