@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from sqlalchemy.exc import IntegrityError
-
-from yingda.domain.errors import StoreError
 from yingda.domain.records import (
     ANY,
     Alike,
@@ -38,6 +35,7 @@ from yingda.store.knowledge.past import snapshots_near
 from yingda.store.knowledge.plain import Judge, Syntax
 from yingda.store.knowledge.shop import as_if_told, dated, moments, plan_of, since_of, snapshot_of, with_told
 from yingda.store.knowledge.timeline import Outlook, outlook
+from yingda.store.knowledge.transactions import reading, writing
 
 FindAlike = Callable[[Mapping[str, Payload], Mapping[str, Payload]], tuple[Alike, ...]]
 """FAQ payloads that change and all others, by id; the pairs that ask the same."""
@@ -78,34 +76,34 @@ class KnowledgeStore:
 
     def version(self) -> int:
         """The version of all knowledge: it grows with every publish, retirement, rollback and import."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             return ledger.version()
 
     def get(self, id_: RecordId) -> Version:
         """The newest step of a record, with its ETag; raises NotFound."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             return there(ledger.head(id_), id_)
 
     def heads(self, kind: RecordKind) -> list[Version]:
         """The newest step of each record of a kind, in order of the ids."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             return [version for _, version in sorted(ledger.heads(kind).items())]
 
     def page(self, kind: RecordKind, *, after: str = "", limit: int = 100, status: Status | None = None) -> list[Version]:
         """Like ``heads``, up to ``limit`` of those whose id comes after ``after`` and whose newest step has ``status``."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             return ledger.page(kind, after, limit, status)
 
     def never_told(self, rows: Mapping[RecordKind, Iterable[ImportRow]]) -> list[RecordId]:
         """Those of ``rows`` that say what no revision of their record ever said: what is new in a pack since it was read in."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             said = ledger.digests()
         found = ((RecordId(kind, row.key), payload_digest(row.payload)) for kind, held in rows.items() for row in held)
         return [id_ for id_, digest in found if (str(id_.kind), id_.key, digest) not in said]
 
     def history(self, id_: RecordId) -> tuple[Version, ...]:
         """Every step of a record, oldest first; raises NotFound."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             found = tuple(ledger.history(id_))
         if not found:
             there(None, id_)
@@ -121,7 +119,7 @@ class KnowledgeStore:
 
     def snapshot(self, at: datetime) -> KnowledgeSnapshot:
         """All that is effective at the time ``at``, and until when, as one moment of the database has it."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             return snapshot_of(ledger, at, ledger.told())
 
     def as_of(self, at: datetime) -> KnowledgeSnapshot:
@@ -133,13 +131,13 @@ class KnowledgeStore:
         return next((each for each in self._near(at) if fits(each)), None)
 
     def _near(self, at: datetime) -> Iterator[KnowledgeSnapshot]:
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             told = ledger.ever_told()
         return snapshots_near(told, at)
 
     def outlook(self, version: Version) -> Outlook:
         """What a publication meets: until when it is told, what else is planned, and what it covers; of a draft, once published."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             before = [step for step in ledger.history(version.id) if step.revision < version.revision]
         told = version if version.status is Status.PUBLISHED else replace(version, status=Status.PUBLISHED)
         return outlook(before, replace(told, effective_from=max(told.effective_from or told.at, told.at)))
@@ -159,7 +157,7 @@ class KnowledgeStore:
 
         check_plain(draft, self._syntax)
         self._try(draft.id, step)
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             version, warnings = step(ledger)
             self._add(ledger, version)
         return Saved(version, self._alike_of(version), warnings)
@@ -174,20 +172,20 @@ class KnowledgeStore:
 
         check_plain(draft, self._syntax)
         self._try(draft.id, step)
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             version, warnings = step(ledger)
             version = self._tell(ledger, version)
         return Saved(version, self._alike_of(version), warnings)
 
     def review(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
         """The draft is good, says ``by.author``; raises NotFound, StaleVersion and NotAllowed."""
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             head = head_at(ledger, id_, if_match)
             return self._add(ledger, lifecycle.reviewed(head, by, at=self._clock(), two_people=self._two_people))
 
     def return_to_author(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
         """A reviewed version becomes a draft again; raises NotFound, StaleVersion and NotAllowed."""
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             return self._add(ledger, lifecycle.returned(head_at(ledger, id_, if_match), by, at=self._clock()))
 
     def publish(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
@@ -199,7 +197,7 @@ class KnowledgeStore:
             return version
 
         self._try(id_, step)
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             return self._tell(ledger, step(ledger))
 
     def retire(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
@@ -207,7 +205,7 @@ class KnowledgeStore:
 
         Raises NotFound, StaleVersion, NotAllowed, and Refused when another record needs it.
         """
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             return self._tell(ledger, lifecycle.retired(head_at(ledger, id_, if_match), by, at=self._clock()))
 
     def roll_back(self, id_: RecordId, by: Signed, *, if_match: str = ANY) -> Version:
@@ -224,14 +222,14 @@ class KnowledgeStore:
             return version
 
         self._try(id_, step)
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             return self._tell(ledger, step(ledger))
 
     # ---- many records ----
 
     def preview_import(self, kind: RecordKind, sheet: Sheet) -> ImportReport:
         """What ``import_rows`` would do; nothing is written."""
-        with self._reading() as ledger:
+        with reading(self._store) as ledger:
             version, plan = ledger.version(), self._plans(ledger, {kind: sheet})[kind]
         return replace(plan.report(applied=False, knowledge_version=version), alike=self._alike_of_rows(kind, plan.rows))
 
@@ -242,7 +240,7 @@ class KnowledgeStore:
         which it was. Records that the file does not name stay as they are. Raises NotAllowed and Refused (``by``, or what
         the rows would break).
         """
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             plan = self._plans(ledger, {kind: sheet})[kind]
             if plan.rejected and not partial:
                 return plan.report(applied=False, knowledge_version=ledger.version())
@@ -253,7 +251,7 @@ class KnowledgeStore:
         self, sheets: Mapping[RecordKind, Sheet], by: Signed, *, partial: bool = False, preview: bool = False
     ) -> dict[RecordKind, ImportReport]:
         """Like ``import_rows`` for records of several kinds, which are judged and published together, or not at all."""
-        with self._reading() if preview else self._writing() as ledger:
+        with reading(self._store) if preview else writing(self._store) as ledger:
             plans = self._plans(ledger, sheets)
             applied = not preview and (partial or not any(plan.rejected for plan in plans.values()))
             version = self._publish_plans(ledger, plans, by) if applied else ledger.version()
@@ -264,7 +262,7 @@ class KnowledgeStore:
 
         All or nothing; workers that start together seed once. Raises Refused when a record is not as it must be.
         """
-        with self._writing() as ledger:
+        with writing(self._store) as ledger:
             held = ledger.managed()
             plans = self._plans(ledger, {kind: Sheet(tuple(found)) for kind, found in rows.items() if kind not in held})
             wrong = [f"{kind}, record in line {r.line}, {r.field}: {r.reason}" for kind, plan in plans.items() for r in plan.rejected]
@@ -361,26 +359,6 @@ class KnowledgeStore:
         """All but the entries, now or at a time: what these may refer to."""
         return snapshot_of(ledger, at or self._clock(), ledger.told_of_others(RecordKind.FAQ))
 
-    @contextmanager
-    def _reading(self) -> Iterator[Ledger]:
-        with self._store.reading() as session:
-            if self._store.engine.dialect.name == "postgresql":
-                # version and records must be of one moment; SQLite gives that to every transaction
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            yield Ledger(session)
-
-    @contextmanager
-    def _writing(self) -> Iterator[Ledger]:
-        try:
-            with self._store.writing() as session:
-                ledger = Ledger(session)
-                ledger.lock()
-                yield ledger
-        except IntegrityError:
-            raise StoreError(
-                "the knowledge tables refuse the step; check that all workers run the same version", code="store_refused"
-            ) from None
-
     # ---- checks ----
 
     def _try(self, id_: RecordId, step: Callable[[Ledger], object]) -> None:
@@ -390,7 +368,7 @@ class KnowledgeStore:
         shop has changed meanwhile.
         """
         if id_.kind is RecordKind.RULE:
-            with self._reading() as ledger:
+            with reading(self._store) as ledger:
                 step(ledger)
 
     def _check(self, ledger: Ledger, version: Version) -> tuple[str, ...]:
