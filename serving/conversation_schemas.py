@@ -157,6 +157,7 @@ class ThresholdsOut(BaseModel):
     ambiguity: float
     clarify: float
     angry: float
+    angry_beside: float = Field(description="Confidence from which anger is a further reason of a hand-off that is urgent without it.")
 
 
 class FiredRuleOut(BaseModel):

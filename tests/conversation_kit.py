@@ -20,7 +20,7 @@ from yingda.pack.mistakes import MistakeLog
 from yingda.pack.source import read_yaml
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-THRESHOLDS = Thresholds(match=0.7, intent=0.6, ambiguity=0.4, clarify=0.6, angry=0.6)
+THRESHOLDS = Thresholds(match=0.7, intent=0.6, ambiguity=0.4, clarify=0.6, angry=0.6, angry_beside=0.8)
 UNANSWERABLE = frozenset({"GENERAL_HUMAN", "GENERAL_UNRESOLVED", "ACCOUNT_SECURITY", "OUT_OF_SCOPE", "COMPLAINT_SERVICE"})
 CALM, ANGRY = (SentimentScore(label, 0.9, {label: 0.9}) for label in (Sentiment.NEUTRAL, Sentiment.ANGRY))
 DISPLEASED = SentimentScore(Sentiment.NEGATIVE, 0.4, {Sentiment.NEGATIVE: 0.4})

@@ -305,7 +305,7 @@ def write_tiny_bundle(root: Path) -> Path:
     (root / layout.LABELS).write_text(json.dumps(labels), "utf-8")
     (root / layout.CALIBRATION).write_text(json.dumps(CALIBRATION), "utf-8")
     (root / layout.CARD).write_text("# tiny\n", "utf-8")
-    numbers = {name: getattr(THRESHOLDS, name) for name in ("match", "intent", "ambiguity", "clarify", "angry")}
+    numbers = {name: getattr(THRESHOLDS, name) for name in ("match", "intent", "ambiguity", "clarify", "angry", "angry_beside")}
     facts = {"version": "1.0", "encoder": {"max_tokens": 128}, "thresholds": numbers}
     layout.write_manifest(root, {**facts, "knowledge_sha256": read_knowledge(root / layout.KNOWLEDGE).digest})
     return root

@@ -46,6 +46,7 @@ def thresholds(params: Params, promises: dict[str, Any]) -> dict[str, float]:
         "ambiguity": decide.ambiguity,
         "clarify": decide.clarify,
         "angry": promises["angry"]["threshold"],
+        "angry_beside": promises["angry_beside"]["threshold"],
     }
 
 

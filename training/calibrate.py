@@ -215,6 +215,15 @@ def prices(matches: HeldOut, assurance: float) -> list[dict[str, float]]:
     return [{"error_budget": budget, **asdict(matches.promise(budget, assurance))} for budget in BUDGETS]
 
 
+def angers(judged: HeldOut, params: CalibrateParams) -> dict[str, dict[str, object]]:
+    """The thresholds of anger: alone it keeps a budget of its own, beside an urgent hand-off the one of every other statement."""
+    budgets = {"angry": params.anger_budget, "angry_beside": min(params.error_budget, params.anger_budget)}
+    return {
+        name: asdict(promise_anger(judged.confidence, judged.right, budget=budget, assurance=params.assurance))
+        for name, budget in budgets.items()
+    }
+
+
 def calibration_record(fitted: Calibration) -> dict[str, object]:
     """The calibration file's content."""
     return {
@@ -272,11 +281,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.target.mkdir(parents=True, exist_ok=True)
     save_file({"classes": vectors}, args.target / "faq.safetensors")
     write_json(args.target / "calibration.json", calibration_record(fitted))
-    anger = promise_anger(judged["angry"].confidence, judged["angry"].right, budget=params.anger_budget, assurance=params.assurance)
     kept = {name: asdict(judged[name].promise(params.error_budget, params.assurance)) for name in ("match", "intent")}
     facts = {
         "rows": len(rows),
-        "promises": {**kept, "angry": asdict(anger)},
+        "promises": {**kept, **angers(judged["angry"], params)},
         "prices": prices(judged["match"], params.assurance),
     }
     write_json(args.target / "promises.json", facts)

@@ -134,7 +134,7 @@ def test_a_decision_is_explained_with_thresholds_keywords_and_versions(client: T
     found = decision(client, "calm", 1)
 
     assert found["replayed"] == "identical"
-    assert found["thresholds"] == {"match": 0.7, "intent": 0.6, "ambiguity": 0.4, "clarify": 0.6, "angry": 0.6}
+    assert found["thresholds"] == {"match": 0.7, "intent": 0.6, "ambiguity": 0.4, "clarify": 0.6, "angry": 0.6, "angry_beside": 0.0}
     assert found["keywords"] == [{"text": "发货", "intent": "ORDER_SHIP_TIME"}]
     assert found["limits"]["repeats"] == 3
     assert found["rules"] == []

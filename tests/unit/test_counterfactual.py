@@ -91,6 +91,15 @@ def test_an_angry_customer_would_be_answered_below_the_threshold_of_anger() -> N
     assert flip.size == pytest.approx(0.2)
 
 
+def test_anger_beside_a_complaint_flips_at_the_threshold_of_further_reasons() -> None:
+    complaint = replace(evidence("我要投诉", anger=0.9), thresholds=replace(THRESHOLDS, angry_beside=0.8))
+
+    flip = explained(complaint)["anger"]
+
+    assert (flip.before.reasons, flip.after.reasons) == (("complaint", "negative_sentiment"), ("complaint",))
+    assert flip.size == pytest.approx(0.1)
+
+
 def test_an_ordinary_tier_would_drop_the_supervisor() -> None:
     flip = explained(evidence(anger=0.8, tier=Tier.VIP))["tier"]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,9 +13,12 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from training.anger import FEWEST, AngerPromise, Method, fewest_to_test, promise_anger
+from training.calibrate import HeldOut, angers
+from training.params import load_params
 from training.promise import find_threshold
 
 BUDGET, ASSURANCE = 0.2, 0.95
+REPOSITORY = Path(__file__).parents[2]
 
 
 def promise(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> AngerPromise:
@@ -78,3 +84,21 @@ def test_the_hand_off_is_never_switched_off_and_keeps_its_budget_on_the_rows(row
 
     assert 0 < found.threshold <= 1
     assert found.method is Method.CONFIDENCE or found.accepted - found.right <= BUDGET * found.accepted
+
+
+def test_beside_an_urgent_hand_off_anger_keeps_the_budget_of_every_other_statement() -> None:
+    right = np.ones(120, np.bool_)
+    right[:40:2] = False
+    judged = HeldOut(rising(120).astype(np.float32), right)
+    params = load_params(REPOSITORY / "params.yaml").calibrate
+
+    found = angers(judged, params)
+
+    assert {name: each["error_budget"] for name, each in found.items()} == {
+        "angry": params.anger_budget,
+        "angry_beside": params.error_budget,
+    }
+    for name, each in found.items():
+        budget = params.anger_budget if name == "angry" else params.error_budget
+        assert each == asdict(promise_anger(judged.confidence, judged.right, budget=budget, assurance=params.assurance))
+    assert str(found["angry_beside"]["threshold"]) > str(found["angry"]["threshold"])

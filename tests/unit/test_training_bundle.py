@@ -32,9 +32,14 @@ def test_a_missing_part_is_refused_with_the_remedy(tmp_path: Path) -> None:
 
 def test_every_promised_threshold_of_a_bundle_is_that_of_the_calibration() -> None:
     params = load_params(REPOSITORY / "params.yaml")
-    promises = {"match": {"threshold": 0.91}, "intent": {"threshold": 0.92}, "angry": {"threshold": 0.47}}
+    promises = {
+        "match": {"threshold": 0.91},
+        "intent": {"threshold": 0.92},
+        "angry": {"threshold": 0.47},
+        "angry_beside": {"threshold": 0.85},
+    }
 
     found = Thresholds(**thresholds(params, promises))
 
-    assert (found.match, found.intent, found.angry) == (0.91, 0.92, 0.47)
+    assert (found.match, found.intent, found.angry, found.angry_beside) == (0.91, 0.92, 0.47, 0.85)
     assert (found.ambiguity, found.clarify) == (params.decide.ambiguity, params.decide.clarify)

@@ -142,8 +142,19 @@ def test_the_card_tells_the_threshold_of_anger_and_how_it_was_found(report: dict
     assert all(figure in told for figure in ("17 %", "0.4321", "117", "109", "123", said))
 
 
+def test_the_card_tells_from_where_anger_stands_beside_an_urgent_hand_off(report: dict[str, Any]) -> None:
+    beside = {"threshold": 0.8765, "accepted": 96, "right": 94, "rows": 119, "error_budget": 0.03, "method": "estimated"}
+
+    card = write_card({**MANIFEST, "promise": {**MANIFEST["promise"], "angry_beside": beside}}, report, CHECK)
+
+    told = card[card.index("urgent without it") :]
+    told = told[: told.index("##")]
+    assert all(figure in told for figure in ("0.8765", "3 %", "94", "96", "estimated"))
+
+
 def test_a_bundle_from_before_has_a_card_without_anger(card: str) -> None:
     assert "because they are angry" not in card
+    assert "urgent without it" not in card
 
 
 def moved(tree: Any) -> Any:

@@ -156,7 +156,7 @@ def levers_of(evidence: Evidence, intents: Mapping[str, Intent]) -> list[Lever[E
             "intent_confidence", evidence.classification.intent.confidence, thresholds.intent, partial(_with_intent, intents=intents)
         ),
         _confidence("complaint_confidence", evidence.complaint, thresholds.intent, _with_complaint),
-        _confidence("anger", anger, thresholds.angry, _with_anger),
+        _confidence("anger", anger, thresholds.angry, _with_anger, thresholds.angry_beside),
     ]
     if evidence.best is not None and evidence.candidates and evidence.best.id == evidence.candidates[0].id:
         match = partial(_with_match, intents=intents)
@@ -184,9 +184,12 @@ def rule_levers(fired: Sequence[str], without: Callable[[Subject, str], Subject]
     return [lever(row) for row in fired]
 
 
-def _confidence(name: str, now: float, threshold: float, move: Callable[[Evidence, Value], Evidence]) -> Lever[Evidence]:
-    """Stops at the threshold, right below it, and at both ends."""
-    return Lever(name, now, (threshold, nextafter(threshold, 0.0), 0.0, 1.0), move, continuous=True)
+def _confidence(
+    name: str, now: float, threshold: float, move: Callable[[Evidence, Value], Evidence], further: float | None = None
+) -> Lever[Evidence]:
+    """Stops at the threshold, and a ``further`` one, right below each, and at both ends."""
+    at = (threshold, nextafter(threshold, 0.0), *((further, nextafter(further, 0.0)) if further else ()))
+    return Lever(name, now, (*at, 0.0, 1.0), move, continuous=True)
 
 
 def _with_match(evidence: Evidence, value: Value, *, intents: Mapping[str, Intent]) -> Evidence:

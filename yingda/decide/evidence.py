@@ -79,6 +79,11 @@ class Evidence:
         return feeling.label is Sentiment.ANGRY and feeling.confidence >= self.thresholds.angry
 
     @property
+    def enraged(self) -> bool:
+        """True when the customer is angry with the confidence that a further reason of an urgent hand-off takes."""
+        return self.furious and self.classification.sentiment.confidence >= self.thresholds.angry_beside
+
+    @property
     def upset(self) -> bool:
         """True when the customer is displeased beyond doubt."""
         feeling = self.classification.sentiment

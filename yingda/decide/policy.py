@@ -26,7 +26,7 @@ from yingda.decide.conversation import (
 from yingda.decide.evidence import COMPLAINT as COMPLAINT
 from yingda.decide.evidence import GREETING, HUMAN, NO_MATTER, PRAISE, SECURITY, THANKS, UNRESOLVED
 from yingda.decide.evidence import Evidence as Evidence
-from yingda.decide.routing import merged, no_handoff, route
+from yingda.decide.routing import is_urgent, merged, no_handoff, route
 from yingda.decide.routing import triage as triage
 from yingda.decide.wording import Mentions, Topic, wording_of
 from yingda.domain.conversation import ConversationState
@@ -123,24 +123,42 @@ def decide(evidence: Evidence) -> Verdict:
     if mentions is None:
         mentions = wording_of(evidence.policy.words).find(evidence.text or evidence.message.text)
     state = resumed(evidence.state, evidence.message.at, evidence.policy)
-    rows = [row for row in HANDOFF_ROWS if row.holds(evidence, mentions)]
-    turn = turn_of(evidence, mentions, state, called=bool(rows))
+    rows, doubted = _calling(evidence, mentions, state.standing)
+    turn = turn_of(evidence, mentions, state, called=bool(rows) or doubted)
     advanced = advance(state, turn, evidence.policy)
     if state.standing is not None:
-        return _stay_out(evidence, state.standing, turn, advanced, rows)
+        return _stay_out(evidence, state.standing, turn, advanced, rows, doubted=doubted)
     stuck = _cannot_answer(evidence, mentions, turn, advanced.state)
     said = [*(row.reason for row in rows), *([Reason.NEEDS_HUMAN] if stuck else [])]
     reasons = _together(evidence, said, advanced.reasons)
     asks = evidence.wants if evidence.accepted is not None and advanced.state.requests < evidence.policy.requests else ()
     if reasons:
         handoff = route(evidence, reasons)
-        details = [*(row.detail for row in rows if row.reason in reasons), *([stuck] if stuck else []), *_counted(advanced)]
+        own = [row.detail for row in rows if row.reason in reasons]
+        details = [*own, *([stuck] if stuck else []), *_counted(advanced), *([_doubt(evidence)] if doubted else [])]
         verdict = _verdict(evidence, Outcome.HANDOFF, "; ".join(details), turn, replace(advanced.state, standing=handoff), handoff)
         return replace(verdict, asks=() if stuck else asks)
     verdict = _reply(evidence, mentions, turn, advanced.state)
     if verdict.outcome is not Outcome.ANSWERED or not asks:
         return verdict
     return replace(verdict, asks=asks, state=replace(verdict.state, requests=advanced.state.requests + 1))
+
+
+def _calling(evidence: Evidence, mentions: Mentions, standing: Handoff | None) -> tuple[list[_Row], bool]:
+    """The rows that hold, and whether anger was left out of them as too doubtful to stand beside an urgent hand-off.
+
+    Anger calls a person at a low confidence, lest an angry customer is left with a machine. Where a person takes over urgently
+    without it, by this message or before, it would only move the matter to other people: that takes the confidence of a statement.
+    """
+    rows = [row for row in HANDOFF_ROWS if row.holds(evidence, mentions)]
+    others = [row for row in rows if row.reason is not Reason.NEGATIVE_SENTIMENT]
+    called = [row.reason for row in others if row.reason is not Reason.NEEDS_HUMAN]
+    doubted = len(others) < len(rows) and not evidence.enraged and is_urgent(evidence, called, standing)
+    return (others if doubted else rows), doubted
+
+
+def _doubt(evidence: Evidence) -> str:
+    return f"anger is no further reason below {evidence.thresholds.angry_beside:.3f}"
 
 
 def _cannot_answer(evidence: Evidence, mentions: Mentions, turn: Turn, state: ConversationState) -> str | None:
@@ -162,7 +180,7 @@ def _together(evidence: Evidence, said: Sequence[Reason], due: Sequence[Reason])
     return tuple(reason for reason in Reason if reason in found)
 
 
-def _stay_out(evidence: Evidence, standing: Handoff, turn: Turn, advanced: Advance, rows: Sequence[_Row]) -> Verdict:
+def _stay_out(evidence: Evidence, standing: Handoff, turn: Turn, advanced: Advance, rows: Sequence[_Row], *, doubted: bool) -> Verdict:
     """A person has the conversation: only thanks and goodbye are answered, and nothing is released.
 
     What calls a person by itself is merged into the hand-off that stands; what an entry needs is not, for a person is there.
@@ -172,7 +190,7 @@ def _stay_out(evidence: Evidence, standing: Handoff, turn: Turn, advanced: Advan
         return _verdict(evidence, Outcome.ANSWERED, "thanks or goodbye; the hand-off stands", turn, advanced.state)
     handoff = merged(evidence, standing, _together(evidence, [row.reason for row in called], ()))
     said = (f"{'also' if row.reason in standing.reasons else 'new'}: {row.detail}" for row in called)
-    seen = "; ".join(("a hand-off stands", *said))
+    seen = "; ".join(("a hand-off stands", *said, *([_doubt(evidence)] if doubted else [])))
     verdict = _verdict(evidence, Outcome.HANDOFF, seen, turn, replace(advanced.state, standing=handoff), handoff)
     return replace(verdict, asks=evidence.wants)
 

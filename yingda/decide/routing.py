@@ -23,6 +23,14 @@ def no_handoff(evidence: Evidence) -> Handoff:
     return Handoff(False, (), None, triage(evidence))
 
 
+def is_urgent(evidence: Evidence, reasons: Sequence[Reason], standing: Handoff | None) -> bool:
+    """True when a person takes over with high priority whatever the mood: by ``reasons`` of the message, or ``standing`` already."""
+    if standing is not None and standing.priority is Priority.HIGH:
+        return True
+    routed = (found.priority for found in evidence.policy.routes if found.reason in reasons)
+    return bool(reasons) and (evidence.is_vip or Priority.HIGH in {evidence.intent.priority, *routed})
+
+
 def route(evidence: Evidence, reasons: Sequence[Reason]) -> Handoff:
     """The hand-off for ``reasons``: the first route that holds names the group, the highest priority counts, all are told."""
     routes = [found for found in evidence.policy.routes if found.reason in reasons]
