@@ -238,7 +238,7 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     # Imported here: printing the contract needs no model runtime.
     from yingda.assemble import Opened, engine_builder, index_folder, open_parts, prepare_store
     from yingda.engine import Engine as RealEngine
-    from yingda.live import open_shop, warm
+    from yingda.live import REMEMBERED, RememberedVectors, open_shop, warm
     from yingda.pack.exchange.shop import digest_of, knowledge_of
     from yingda.replay.then import PastEngines
     from yingda.store.base import open_store
@@ -248,12 +248,12 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     parts = open_parts(settings.bundle, pack=settings.pack, index_folder=kept, cache_size=settings.cache_entries)
     prepare_store(settings.store)
     base, told = parts.knowledge, partial(tell_change, log)
-    store = open_store(settings.store)
+    store, vectors = open_store(settings.store), RememberedVectors(parts.embed, most=REMEMBERED)
     shop = open_shop(
         store,
         base,
-        embed=parts.embed,
-        build=engine_builder(parts),
+        embed=vectors,
+        build=engine_builder(parts, vectors=vectors),
         clock=clock,
         two_people=settings.two_people,
         changed=told,
@@ -274,15 +274,15 @@ def open_desk(settings: Settings, log: FilteringBoundLogger, clock: Callable[[],
     def load(folder: Path) -> ModelIdentity:
         fresh = open_parts(folder, pack=settings.pack, index_folder=kept, cache_size=settings.cache_entries)
         check_taxonomy(folder, fresh.knowledge, base)
-        engine = shop.live.adopt(engine_builder(fresh), ready=Engine.warm_up)
-        shop.vectors.follow(fresh.embed)
+        engine = shop.live.adopt(engine_builder(fresh, vectors=vectors), ready=Engine.warm_up)
+        vectors.follow(fresh.embed)
         desk.past = past_over(fresh)
         return engine.identity
 
     watch = BundleWatch(settings.bundle, load, identity=parts.model.identity, stamp=stamp, clock=clock, log=log)
 
     def prepare(rest: Callable[[float], bool]) -> None:
-        warm(shop.vectors, shop.records, clock(), rest=rest)
+        warm(vectors, shop.records, clock(), rest=rest)
 
     desk = Desk(shop.records, clock=clock, live=shop.live, warm=prepare, bundle=watch, past=past_over(parts), release=store.close)
     return desk

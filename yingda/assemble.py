@@ -24,7 +24,7 @@ from yingda.domain.errors import BundleError, PackError, StoreError
 from yingda.domain.knowledge import Knowledge, Sentiment
 from yingda.domain.records import KnowledgeSnapshot
 from yingda.engine import Calibration, Engine, Model
-from yingda.live import knowledge_of, open_knowledge, seed_from, seeder_of
+from yingda.live import RememberedVectors, knowledge_of, open_knowledge, seed_from, seeder_of
 from yingda.pack import read_knowledge
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights
 from yingda.retrieve.index import Embed, FaqIndex, build_index, renew_index
@@ -321,17 +321,18 @@ def _vectors(bundle: Bundle) -> NDArray[np.float32]:
         raise BundleError(f"{path}: holds no class vectors; restore the bundle") from error
 
 
-def engine_builder(opened: Opened) -> Callable[[KnowledgeSnapshot], Engine]:
+def engine_builder(opened: Opened, *, vectors: RememberedVectors | None = None) -> Callable[[KnowledgeSnapshot], Engine]:
     """What makes an engine from each snapshot of living knowledge in turn; only wordings that changed are embedded, and where none
-    did the index stays.
+    did the index stays. What ``vectors`` remember by this bundle, of entries that were compared when they were saved, is not read again.
 
     For one thread at a time. It raises PackError or BundleError where the records make no shop.
     """
     former: Engine | None = None
+    embed = vectors.before(opened.embed) if vectors else None
 
     def build(snapshot: KnowledgeSnapshot) -> Engine:
         nonlocal former
-        former = opened.engine(knowledge_of(opened.knowledge, snapshot), former=former)
+        former = opened.engine(knowledge_of(opened.knowledge, snapshot), former=former, embed=embed)
         return former
 
     return build

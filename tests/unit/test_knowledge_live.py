@@ -245,6 +245,22 @@ def test_vectors_beyond_the_most_are_forgotten_when_nobody_asks_for_them() -> No
     assert not vectors.has(["f", "b"])
 
 
+def test_an_engine_is_built_of_vectors_at_hand_and_what_it_reads_is_not_remembered() -> None:
+    asked: list[str] = []
+
+    def embed(texts: Sequence[str]) -> NDArray[np.float32]:
+        asked.extend(texts)
+        return embed_characters(texts)
+
+    vectors = RememberedVectors(embed)
+    vectors(["a", "b"])
+    found = vectors.before(embed)(["c", "b", "c"])
+
+    assert asked == ["a", "b", "c"]
+    assert np.array_equal(found, embed_characters(["c", "b", "c"]))
+    assert not vectors.has(["c"])
+
+
 # ---- another model ----
 
 
@@ -307,3 +323,13 @@ def test_vectors_of_two_encoders_are_never_mixed() -> None:
     assert not vectors.has(["甲"])
     assert vectors(["甲"]).tolist() == [[2, 2]]
     assert asked == ["甲"]
+
+
+def test_vectors_of_another_encoder_build_no_engine() -> None:
+    vectors = RememberedVectors(embed_characters)
+    vectors(["甲"])
+
+    def fresh(texts: Sequence[str]) -> NDArray[np.float32]:
+        return np.full((len(texts), 2), 7, np.float32)
+
+    assert vectors.before(fresh)(["甲"]).tolist() == [[7, 7]]
