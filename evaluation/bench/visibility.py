@@ -130,11 +130,11 @@ def measure(parts: Opened, size: int, folder: Path, *, rounds: int, imported: in
                         raise SystemExit(f"a change did not become visible: {one.live.health().error}")
             return [(round(median(cpu for cpu, _ in each), 4), round(POLL_S + median(wall for _, wall in each), 4)) for each in found]
 
-        times = [*visible(answer, shop), *visible(wording, shop)]
+        (answered,), (worded,) = visible(answer, shop), visible(wording, shop)
         elsewhere.live.look()
-        times += visible(file, shop, elsewhere)
+        here, there = visible(file, shop, elsewhere)
     build, load = (timed(lambda: _kept(folder, parts).engine(knowledge))[0] for _ in range(2))
-    return Measured(len(knowledge.faq), *times, round(build, 4), round(load, 4))
+    return Measured(len(knowledge.faq), answered, worded, here, there, round(build, 4), round(load, 4))
 
 
 def _shop(store: Store, parts: Opened) -> Shop[Engine]:
