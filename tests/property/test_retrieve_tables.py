@@ -44,6 +44,14 @@ def test_it_is_the_table_of_bm25s(documents: list[list[str]], whole: bool) -> No
     ]
 
 
+@given(DOCUMENTS, st.booleans())
+def test_it_is_the_same_table_where_tokens_have_to_be_ranked(documents: list[list[str]], whole: bool) -> None:
+    made, wanted = build_table(documents, whole=whole, spare=0), build_table(documents, whole=whole)
+
+    assert postings(made) == postings(wanted)
+    assert list(made.vocab_dict) == list(wanted.vocab_dict)
+
+
 @given(DOCUMENTS, st.text(st.sampled_from("退换货款多久发aA1"), min_size=1, max_size=9))
 def test_a_message_has_the_same_scores(documents: list[list[str]], text: str) -> None:
     tokens = characters(text)

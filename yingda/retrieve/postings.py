@@ -19,27 +19,28 @@ from numpy.typing import NDArray
 _SHIFT = 21
 """Bits of a code point and one more, so that 0 says that there is none."""
 
+SPARE = 63 - 2 * _SHIFT
+"""Bits that a token leaves of a number: those of two million documents."""
+
 Codes = NDArray[np.int64]
 
 
-def build_table(documents: Sequence[Sequence[str]], *, whole: bool) -> Any:
+def build_table(documents: Sequence[Sequence[str]], *, whole: bool, spare: int = SPARE) -> Any:
     """The bm25s table of ``documents``, each one or more texts: by bigrams, and where ``whole`` by single characters too.
 
-    A text of one character or none is one token. Raises ValueError where there are no documents.
+    A text of one character or none is one token. Tokens are replaced by their ranks first where the documents need more than
+    ``spare`` bits beside them. Raises ValueError where there are no documents.
     """
     if not documents:
         raise ValueError("a table needs at least one document")
     table = bm25s.BM25()
     tokens, owners = _tokens(documents, whole=whole)
-    codes, numbers = np.unique(tokens, return_inverse=True)
     lengths = np.bincount(owners, minlength=len(documents))
-    places, counts = np.unique(numbers * np.int64(len(documents)) + owners, return_counts=True)
-    columns, rows = np.divmod(places, len(documents))
-    frequencies = np.bincount(columns, minlength=len(codes))
+    codes, frequencies, rows, counts = _postings(tokens, owners, len(documents), spare)
     # float64 up to the last step, as bm25s has it: its mean length is a float64
     counted, mean = counts.astype(np.float64), lengths.mean()
     share = counted / (table.k1 * ((1 - table.b) + table.b * lengths[rows] / mean) + counted)
-    data = (_weights(frequencies, len(documents))[columns] * share).astype(np.float32)
+    data = (np.repeat(_weights(frequencies, len(documents)), frequencies) * share).astype(np.float32)
     table.scores = {
         "data": data,
         "indices": rows.astype(np.int32),
@@ -66,6 +67,22 @@ def _tokens(documents: Sequence[Sequence[str]], *, whole: bool) -> tuple[Codes, 
     empty = sizes == 0
     tokens = np.concatenate((bigrams, points[single] << _SHIFT, np.zeros(int(empty.sum()), np.int64)))
     return tokens, np.concatenate((owners[text_of[:-1][follows]], owners[text_of[single]], owners[empty]))
+
+
+def _postings(tokens: Codes, owners: NDArray[np.intp], documents: int, spare: int) -> tuple[Codes, Codes, Codes, Codes]:
+    """Distinct tokens in ascending order with the number of documents each is in; then of every such pair the document, and how often.
+
+    Token and document are packed into one number, because sorting numbers takes a third of the time of sorting places by them.
+    """
+    bits, distinct = documents.bit_length(), None
+    if bits > spare:
+        distinct, tokens = np.unique(tokens, return_inverse=True)
+    packed = np.sort((tokens << bits) | owners)
+    places = np.flatnonzero(np.concatenate(([True], packed[1:] != packed[:-1])))
+    codes, rows = packed[places] >> bits, packed[places] & ((1 << bits) - 1)
+    begins = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
+    frequencies, counts = np.diff(begins, append=len(codes)), np.diff(places, append=len(packed))
+    return codes[begins] if distinct is None else distinct, frequencies, rows, counts
 
 
 def _weights(frequencies: NDArray[np.intp], documents: int) -> NDArray[np.float32]:
