@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,10 +22,11 @@ from yingda.bundle import Bundle, open_bundle
 from yingda.decide.thresholds import Thresholds
 from yingda.domain.errors import BundleError, PackError, StoreError
 from yingda.domain.knowledge import Knowledge, Sentiment
-from yingda.domain.records import KnowledgeSnapshot
+from yingda.domain.records import KnowledgeSnapshot, RecordKind
 from yingda.engine import Calibration, Engine, Model
 from yingda.live import RememberedVectors, knowledge_of, open_knowledge, seed_from, seeder_of
 from yingda.pack import read_knowledge
+from yingda.pack.exchange.shop import CONVERT, Convert, RememberedEntries
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights
 from yingda.retrieve.index import Embed, FaqIndex, build_index, renew_index
 from yingda.retrieve.keep import SavedIndex
@@ -329,10 +330,11 @@ def engine_builder(opened: Opened, *, vectors: RememberedVectors | None = None) 
     """
     former: Engine | None = None
     embed = vectors.before(opened.embed) if vectors else None
+    convert: Mapping[RecordKind, Convert] = {**CONVERT, RecordKind.FAQ: RememberedEntries()}
 
     def build(snapshot: KnowledgeSnapshot) -> Engine:
         nonlocal former
-        former = opened.engine(knowledge_of(opened.knowledge, snapshot), former=former, embed=embed)
+        former = opened.engine(knowledge_of(opened.knowledge, snapshot, convert=convert), former=former, embed=embed)
         return former
 
     return build

@@ -27,6 +27,7 @@ from yingda.pack.exchange.syntax import SyntaxCheck
 from yingda.retrieve.neighbours import most_entries
 from yingda.store.base import Store
 from yingda.store.knowledge.alike import Embed, find_alike, wordings_of
+from yingda.store.knowledge.following import FollowedKnowledge
 from yingda.store.knowledge.service import KnowledgeStore
 
 POLL_S = 0.1
@@ -408,4 +409,4 @@ def open_shop(
     vectors = embed if isinstance(embed, RememberedVectors) else RememberedVectors(embed, most=REMEMBERED)
     records = open_knowledge(store, base, embed=vectors, clock=clock, two_people=two_people)
     seed_from(records, base, seeder_of(base))
-    return Shop(base, records, LiveEngine(records, build, clock=clock, changed=changed), vectors)
+    return Shop(base, records, LiveEngine(FollowedKnowledge(store), build, clock=clock, changed=changed), vectors)

@@ -204,7 +204,8 @@ class KnowledgeSnapshot:
 
     def of(self, kind: RecordKind) -> Mapping[str, Payload]:
         """Payloads of one kind by id, in order of the ids."""
-        return {id_.key: version.payload for id_, version in sorted(self.records.items()) if id_.kind is kind}
+        own = {id_.key: version.payload for id_, version in self.records.items() if id_.kind is kind}
+        return {key: own[key] for key in sorted(own)}
 
 
 # ---- import ----

@@ -167,7 +167,7 @@ def renew_index(
     ``former`` itself); else entries whose wordings stayed keep text and vector, and tables are made anew.
     """
     old = former.space
-    same = {id_ for id_, entry in faq.items() if id_ in old.places and entry.texts() == before[id_].texts()}
+    same = {id_ for id_, entry in faq.items() if id_ in old.places and (entry is before[id_] or entry.texts() == before[id_].texts())}
     if space.entries == old.entries and len(same) == len(space.entries) and np.array_equal(space.columns, old.columns):
         if np.array_equal(space.intents, old.intents):
             return former

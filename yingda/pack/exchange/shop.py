@@ -7,7 +7,7 @@ from dataclasses import replace
 from hashlib import sha256
 from types import MappingProxyType
 
-from yingda.domain.knowledge import Knowledge
+from yingda.domain.knowledge import FaqEntry, Knowledge
 from yingda.domain.records import KnowledgeSnapshot, Payload, RecordKind
 from yingda.pack.exchange.entries import entry_of
 from yingda.pack.exchange.kinds import keyword_of, policy_of, rule_of, templates_of
@@ -20,6 +20,21 @@ Convert = Callable[[Knowledge, Mapping[str, Payload]], Knowledge]
 def with_entries(base: Knowledge, payloads: Mapping[str, Payload]) -> Knowledge:
     """The FAQ from records."""
     return replace(base, faq=MappingProxyType({key: entry_of(payload) for key, payload in payloads.items()}))
+
+
+class RememberedEntries:
+    """``with_entries`` for one knowledge after another: an entry whose payload is the very object it was is not made anew."""
+
+    def __init__(self) -> None:
+        self._made: Mapping[str, tuple[Payload, FaqEntry]] = {}
+
+    def __call__(self, base: Knowledge, payloads: Mapping[str, Payload]) -> Knowledge:
+        before = self._made
+        self._made = {
+            key: made if (made := before.get(key)) is not None and made[0] is payload else (payload, entry_of(payload))
+            for key, payload in payloads.items()
+        }
+        return replace(base, faq=MappingProxyType({key: entry for key, (_, entry) in self._made.items()}))
 
 
 def with_keywords(base: Knowledge, payloads: Mapping[str, Payload]) -> Knowledge:
@@ -72,5 +87,6 @@ def digest_of(base: Knowledge, snapshot: KnowledgeSnapshot) -> str:
     """The digest of what ``knowledge_of`` makes of them, without making it."""
     if not snapshot.managed:
         return base.digest
-    told = "".join(f"{id_} {version.digest}\n" for id_, version in sorted(snapshot.records.items()))
+    in_order = sorted(snapshot.records.items(), key=lambda record: (record[0].kind, record[0].key))
+    told = "".join(f"{id_} {version.digest}\n" for id_, version in in_order)
     return sha256(f"{base.digest}\n{told}".encode()).hexdigest()

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, Select, Table, bindparam, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, Table, bindparam, func, insert, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from yingda.domain.errors import StoreError
@@ -66,6 +66,12 @@ class Ledger:
         for version in self._steps(_STEPS.c.revision >= _HEADS.c.live_since, _STEPS.c.status.in_(_TOLD), *where):
             found.setdefault(version.id, []).append(version)
         return found
+
+    def told_since(self, version: int) -> dict[RecordId, list[Version]]:
+        """Likewise, of the records of which what is told changed after ``version`` of all knowledge; of a silent one, nothing."""
+        changed = select(_STEPS.c.kind, _STEPS.c.key).where(_STEPS.c.knowledge_version > version).distinct()
+        found: dict[RecordId, list[Version]] = {RecordId(RecordKind(kind), key): [] for kind, key in self._session.execute(changed)}
+        return found | self.told(tuple_(_STEPS.c.kind, _STEPS.c.key).in_(changed))
 
     def told_count(self, kind: RecordKind) -> int:
         """How many records of a kind customers are told now or later."""
@@ -139,7 +145,7 @@ def _step_values(version: Version) -> dict[str, Any]:
 
 
 def _version(row: Row[Any]) -> Version:
-    values = row._mapping
-    plain = {name: value for name, value in values.items() if name not in ("kind", "key", "status", "payload")}
-    id_ = RecordId(RecordKind(values["kind"]), values["key"])
-    return Version(id=id_, status=Status(values["status"]), payload=json.loads(values["payload"]), **plain)
+    # by place: a shop has many rows, and taking columns by name would be half of the time
+    kind, key, revision, number, name, status, author, actor, reviewer, at, reason, payload, *rest = tuple(row)
+    id_ = RecordId(RecordKind(kind), key)
+    return Version(id_, revision, number, name, Status(status), author, actor, reviewer, at, reason, json.loads(payload), *rest)

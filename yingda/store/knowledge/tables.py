@@ -52,6 +52,6 @@ class RevisionRow(Base):
     digest: Mapped[str]
     effective_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
     effective_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    knowledge_version: Mapped[int | None]
+    knowledge_version: Mapped[int | None] = mapped_column(index=True)
     undoes: Mapped[int | None]
     replace_planned: Mapped[bool] = mapped_column(server_default=false())
