@@ -26,6 +26,14 @@ def test_an_import_beyond_what_can_be_searched_changes_nothing(records: Knowledg
     assert records.import_rows(RecordKind.FAQ, a_sheet(*map(an_entry, "ab")), BOTH).applied
 
 
+def test_a_dry_run_says_that_the_import_would_be_too_large(records: KnowledgeStore) -> None:
+    with pytest.raises(Refused, match="faq: there would be 3 entries, and more than 2"):
+        records.preview_import(RecordKind.FAQ, a_sheet(*map(an_entry, "abc")))
+    records.import_rows(RecordKind.FAQ, a_sheet(*map(an_entry, "ab")), BOTH)
+
+    assert records.preview_import(RecordKind.FAQ, a_sheet(an_entry("b", ask=[]))).changed == ("b",)
+
+
 def test_one_entry_too_many_is_refused_until_another_is_retired(records: KnowledgeStore) -> None:
     records.import_rows(RecordKind.FAQ, a_sheet(*map(an_entry, "ab")), BOTH)
     records.write(a_draft("b", ask=[]), BOTH, if_match=ANY)

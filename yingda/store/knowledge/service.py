@@ -228,10 +228,12 @@ class KnowledgeStore:
     # ---- many records ----
 
     def preview_import(self, kind: RecordKind, sheet: Sheet) -> ImportReport:
-        """What ``import_rows`` would do; nothing is written."""
+        """What ``import_rows`` would do; nothing is written. Raises Refused where the shop would have more entries than can be searched."""
         with reading(self._store) as ledger:
-            version, plan = ledger.version(), self._plans(ledger, {kind: sheet})[kind]
-        return replace(plan.report(applied=False, knowledge_version=version), alike=self._alike_of_rows(kind, plan.rows))
+            plan = self._plans(ledger, {kind: sheet})[kind]
+            report = plan.report(applied=False, knowledge_version=ledger.version())
+            self._check_size(ledger, {kind}, coming=0 if report.rejected else len(report.added))
+        return replace(report, alike=self._alike_of_rows(kind, plan.rows))
 
     def import_rows(self, kind: RecordKind, sheet: Sheet, by: Signed, *, partial: bool = False) -> ImportReport:
         """Publish every row that adds or changes a record, in one transaction.
@@ -330,11 +332,11 @@ class KnowledgeStore:
             self._check_size(ledger, {version.id.kind})
         return told
 
-    def _check_size(self, ledger: Ledger, kinds: Collection[RecordKind]) -> None:
-        """Raise Refused, and so undo the transaction, where there are more entries now or later than can be searched here."""
+    def _check_size(self, ledger: Ledger, kinds: Collection[RecordKind], *, coming: int = 0) -> None:
+        """Raise Refused, and so undo the transaction, where there are, with ``coming``, more entries now or later than can be searched."""
         if self._most_entries is None or RecordKind.FAQ not in kinds:
             return
-        if (count := ledger.told_count(RecordKind.FAQ)) > self._most_entries:
+        if (count := ledger.told_count(RecordKind.FAQ) + coming) > self._most_entries:
             most = f"more than {self._most_entries:,} need a graph to search"
             raise Refused(
                 [f"faq: there would be {count:,} entries, and {most}; run `pip install 'yingda[scale]'`, then start the service again"]
