@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -43,6 +44,9 @@ REMEMBERED = 100_000
 """Wordings whose vectors are kept at least: those of MOST_COMPARED entries, and of what came since."""
 SEEDER = "pack"
 """Who signs what a pack brings into an empty store."""
+
+_MANY = 64
+"""Wordings from which two threads read them."""
 
 _CHUNK = 2
 _REST = 19.0
@@ -172,7 +176,10 @@ class RememberedVectors:
             self._before, self._now = self._now, {}
 
     def before(self, embed: Embed) -> Embed:
-        """``embed``, but for texts whose vectors by it are remembered here; what it reads is not remembered for that."""
+        """``embed``, but for texts whose vectors by it are remembered here; what it reads is not remembered for that.
+
+        Many texts are read on two threads, so ``embed`` must bear that.
+        """
 
         def ask(texts: Sequence[str]) -> NDArray[np.float32]:
             keys = [_key(text) for text in texts]
@@ -181,7 +188,7 @@ class RememberedVectors:
                 held = held if self._embed == embed else {}
             missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in held}
             if missing:
-                held |= zip(missing, embed(list(missing.values())), strict=True)
+                held |= zip(missing, _by_two(embed, list(missing.values())), strict=True)
             return np.stack([held[key] for key in keys])
 
         return ask
@@ -208,6 +215,16 @@ class RememberedVectors:
         if full:
             self.turn_over()
         return np.stack([found[key] for key in keys])
+
+
+def _by_two(embed: Embed, texts: Sequence[str]) -> NDArray[np.float32]:
+    """``embed`` of many ``texts`` on two threads: a change is waited for, and the encoder runs on one core a call."""
+    if len(texts) < _MANY:
+        return embed(texts)
+    middle = len(texts) // 2
+    with ThreadPoolExecutor(1, thread_name_prefix="wordings") as helper:
+        second = helper.submit(embed, texts[middle:])
+        return np.concatenate((embed(texts[:middle]), second.result()))
 
 
 def _key(text: str) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from threading import Event
+from threading import Barrier, Event
 
 import numpy as np
 import pytest
@@ -259,6 +259,16 @@ def test_an_engine_is_built_of_vectors_at_hand_and_what_it_reads_is_not_remember
     assert asked == ["a", "b", "c"]
     assert np.array_equal(found, embed_characters(["c", "b", "c"]))
     assert not vectors.has(["c"])
+
+
+def test_many_wordings_are_read_on_two_threads_and_come_in_their_order() -> None:
+    texts, readers = [f"问法{number}" for number in range(101)], Barrier(2, timeout=30)
+
+    def embed(some: Sequence[str]) -> NDArray[np.float32]:
+        readers.wait()  # one reader alone would wait in vain
+        return embed_characters(some)
+
+    assert np.array_equal(RememberedVectors(embed).before(embed)(texts), embed_characters(texts))
 
 
 # ---- another model ----
