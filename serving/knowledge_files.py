@@ -82,7 +82,7 @@ async def import_faq(
     reason: Annotated[str, Query(max_length=500)] = "",
 ) -> Response:
     """Publishes every row that adds or changes an entry, together; one broken row keeps the whole file out unless `partial`."""
-    how, digest = form or _form_of(request), sha256 or _digest_of(content_digest)
+    how, digest = form or _form_of(request), _one_digest(sha256, content_digest)
     data, signed, at = await request.body(), Signed(author, reason), desk.clock()
     # Imported here: printing the contract needs no numpy.
     from yingda.live import import_file, preview_file
@@ -146,10 +146,22 @@ def _form_of(request: Request) -> Form:
     return _FORMS[kind]
 
 
-def _digest_of(header: str | None) -> str | None:
-    """SHA-256 in hex of a Content-Digest; other algorithms are passed over."""
-    found = re.search(r"sha-256=:([A-Za-z0-9+/]{43}=):", header or "")
-    return base64.b64decode(found[1]).hex() if found else None
+def _one_digest(given: str | None, header: str | None) -> str | None:
+    """The SHA-256 in hex that the file must have, by the query or the Content-Digest (RFC 9530); both must say the same."""
+    told = None if header is None else _digest_of(header)
+    if given and told and given.lower() != told:
+        raise ProblemError(422, "digest_unreadable", "sha256 and Content-Digest name different files; send one of them, or both alike")
+    return given or told
+
+
+def _digest_of(header: str) -> str:
+    """SHA-256 in hex of a Content-Digest; a digest that cannot be checked is refused, for its sender relies on the check."""
+    found = re.search(r"(?:^|[,\s])sha-256=:([A-Za-z0-9+/]{43}=):", header)
+    if found is None:
+        raise ProblemError(
+            422, "digest_unreadable", "Content-Digest holds no SHA-256 in base64; write `sha-256=:…:`, or send sha256= in hex"
+        )
+    return base64.b64decode(found[1]).hex()
 
 
 router.include_router(_files)

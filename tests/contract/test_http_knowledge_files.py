@@ -60,6 +60,34 @@ def test_an_import_is_tried_then_done(site: Site) -> None:
     assert site.client.get("/v1/faq/new-one").json()["answer"] == {"zh": "点退单。"}
 
 
+OTHER = f"sha-256=:{base64.b64encode(hashlib.sha256(b'another').digest()).decode()}:"
+
+
+@pytest.mark.parametrize(
+    ("query", "header", "problem"),
+    [
+        ("", "garbage", "digest_unreadable"),
+        ("", "md5=:AAAA:", "digest_unreadable"),
+        ("", f"sha-256=:{hashlib.sha256(GOOD.encode()).hexdigest()}:", "digest_unreadable"),
+        ("", OTHER, "digest_mismatch"),
+        (f"?sha256={hashlib.sha256(GOOD.encode()).hexdigest()}", OTHER, "digest_unreadable"),
+        (f"?sha256={hashlib.sha256(b'another').hexdigest()}", OTHER, "digest_mismatch"),
+    ],
+)
+def test_a_digest_is_checked_or_refused_and_never_passed_over(site: Site, query: str, header: str, problem: str) -> None:
+    refused = site.client.post(f"/v1/faq/import{query}", content=GOOD.encode(), headers={**CSV, "content-digest": header})
+
+    assert code(refused) == (422, problem)
+    assert site.client.get("/v1/faq/new-one").status_code == 404
+
+
+def test_a_digest_among_others_is_found(site: Site) -> None:
+    digest = base64.b64encode(hashlib.sha256(GOOD.encode()).digest()).decode()
+    headers = {**CSV, "content-digest": f"md5=:AAAA:, sha-256=:{digest}:"}
+
+    assert site.client.post("/v1/faq/import", content=GOOD.encode(), headers=headers).json()["applied"]
+
+
 def test_a_broken_row_keeps_the_file_out_unless_partial(site: Site) -> None:
     refused = site.client.post("/v1/faq/import", content=BROKEN.encode(), headers=CSV)
     assert code(refused) == (422, "import_rejected")

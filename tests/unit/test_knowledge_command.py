@@ -80,6 +80,18 @@ def test_a_file_is_tried_imported_exported_and_rolled_back(shell: Shell) -> None
     assert [(entry.target, entry.outcome) for entry in entries] == [("faq", "attempted"), ("faq", "done")]
 
 
+def test_a_file_for_an_empty_store_comes_beside_the_pack_and_not_in_its_place(shell: Shell) -> None:
+    path = shell.file("new.csv", GOOD)
+    assert "run `yingda knowledge seed` first" in shell.fails("import", path, "--dry-run")
+    assert shell("list", "faq") == ""
+
+    said = shell("import", path, "--author", "anna")
+    assert "seeded: 10 records of the pack" in said
+    assert "faq: imported: 1 added" in said
+    assert [line.split("\t")[0] for line in shell("list", "faq").splitlines()][:2] == ["cancel-how", "hello"]
+    assert "new-one" in shell("list", "faq")
+
+
 def test_what_the_store_says_becomes_a_pack_that_an_evaluation_can_read(shell: Shell) -> None:
     """Export to a folder: the pack in the bundle with what was changed since, of every kind."""
     shell("seed")

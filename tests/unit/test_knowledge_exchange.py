@@ -124,6 +124,15 @@ def test_formulas_are_refused_and_numbers_read_as_written() -> None:
     assert sheet.rows[0].payload["answer"] == {"zh": "1.5"}
 
 
+@pytest.mark.parametrize("name", ["[Content_Types].xml", "xl/styles.xml", "xl/media/picture.png"])
+def test_a_workbook_with_a_large_part_beside_its_cells_is_refused(name: str) -> None:
+    stream = BytesIO(write_form([an_entry()], Form.EXCEL))
+    with ZipFile(stream, "a", ZIP_DEFLATED) as archive:
+        archive.writestr(f"more/{name}", b" " * (5 * 1024 * 1024))
+
+    assert "a part beside its cells has more than 4 MiB" in read_form(stream.getvalue(), Form.EXCEL).rejected[0].reason
+
+
 def test_a_workbook_that_unpacks_without_bound_is_refused() -> None:
     stream = BytesIO()
     with ZipFile(stream, "w") as archive:

@@ -18,7 +18,7 @@ from yingda.cli.store import DEFAULT_STORE
 from yingda.domain.errors import YingdaError
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import ImportReport, KnowledgeError, RecordId, RecordKind, Signed, Status, Version
-from yingda.live import export_file, export_folder, import_file, import_pack, open_knowledge, preview_file, seed_from
+from yingda.live import export_file, export_folder, import_file, import_pack, open_knowledge, preview_file, seed_from, seeder_of
 from yingda.pack import read_knowledge
 from yingda.pack.exchange import Form, form_of
 from yingda.store.audit import safe_name
@@ -71,7 +71,9 @@ def seed_command(args: argparse.Namespace) -> None:
 def import_command(args: argparse.Namespace) -> None:
     """Import a file or a pack; rows that are refused are an error unless ``--partial``."""
     noted = None if args.dry_run else args.store
-    with _records(args) as (records, _), on_record(noted, "knowledge.import", "pack" if args.source.is_dir() else "faq"):
+    with _records(args) as (records, base), on_record(noted, "knowledge.import", "pack" if args.source.is_dir() else "faq"):
+        if not args.source.is_dir():
+            _seed_first(records, base, args)
         reports = _import_pack(records, args) if args.source.is_dir() else {RecordKind.FAQ: _import_file(records, args)}
     for kind, report in reports.items():
         _tell_report(kind, report)
@@ -122,6 +124,15 @@ def rollback_command(args: argparse.Namespace) -> None:
     id_ = RecordId(args.kind, args.id)
     with _records(args) as (records, _), on_record(args.store, "knowledge.rollback", safe_name(id_.kind, id_.key)):
         _say(_line(records.roll_back(id_, _by(args))))
+
+
+def _seed_first(records: KnowledgeStore, base: Knowledge, args: argparse.Namespace) -> None:
+    """Take over the pack where the store holds no entry yet, as a server does: else the file would be all that it has."""
+    if RecordKind.FAQ in records.snapshot(datetime.now(UTC)).managed:
+        return
+    if args.dry_run:
+        raise KnowledgeError("the store holds no entries yet to compare the file with; run `yingda knowledge seed` first")
+    _say(f"seeded: {seed_from(records, base, seeder_of(base))} records of the pack, for the store held no entries")
 
 
 def _import_pack(records: KnowledgeStore, args: argparse.Namespace) -> Mapping[RecordKind, ImportReport]:

@@ -12,8 +12,10 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from yingda.domain.records import ImportRow, KnowledgeError, Payload, RejectedRow, Sheet
 
 MAX_ROWS, MAX_COLUMNS = 200_000, 200
-MAX_UNPACKED = 512 * 1024 * 1024
-"""Bytes an Excel file may unpack to; one of 100,000 entries has a tenth."""
+MAX_UNPACKED = 192 * 1024 * 1024
+"""Bytes an Excel file may unpack to; one of 100,000 entries has a quarter."""
+MAX_ASIDE = 4 * 1024 * 1024
+"""Bytes of a part that holds neither cells nor their texts: such parts are read as a whole, and a few kilobytes are usual."""
 MAX_MARKS = 16_000_000
 """Tags in all its parts: MAX_ROWS of seven cells need eight for each cell and two a row. Whoever reads XML keeps something for each
 element, and packed well a small file holds so many that they fill the memory, whatever the bound on bytes."""
@@ -37,6 +39,7 @@ _SPOKEN = {
     "所需信息": "ask",
     "转人工": "needs_human",
 }
+_OF_CELLS = re.compile(r"/?xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
 _FLAGS = {"": False, "false": False, "0": False, "no": False, "否": False, "true": True, "1": True, "yes": True, "是": True}
 _REQUIRED = ("id", "intent", "question.zh", "answer.zh")
 # what spreadsheet programs would run as a formula, and what an apostrophe already guards (OWASP, "CSV Injection")
@@ -74,8 +77,11 @@ def read_excel(data: bytes) -> Sheet:
     openpyxl = _openpyxl()
     try:
         with ZipFile(BytesIO(data)) as archive:
-            if sum(part.file_size for part in archive.infolist()) > MAX_UNPACKED:
+            parts = archive.infolist()
+            if sum(part.file_size for part in parts) > MAX_UNPACKED:
                 return _refused(1, f"unpacks to more than {MAX_UNPACKED // 2**20} MiB; split the file")
+            if any(part.file_size > MAX_ASIDE and not _OF_CELLS.fullmatch(part.filename) for part in parts):
+                return _refused(1, f"a part beside its cells has more than {MAX_ASIDE // 2**20} MiB; save it again without pictures")
             if _marks(archive, most=MAX_MARKS) > MAX_MARKS:
                 return _refused(1, "holds more cells than can be read; split the file")
         workbook = openpyxl.load_workbook(BytesIO(data), read_only=True)
