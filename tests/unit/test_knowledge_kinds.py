@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes_core import tiny_knowledge
-from tests.knowledge_kit import a_version, an_entry
+from tests.knowledge_kit import all_told, an_entry
 from tests.pack_kit import RETAIL
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import KnowledgeSnapshot, RecordId, RecordKind
@@ -16,16 +16,6 @@ from yingda.pack import read_knowledge
 from yingda.pack.exchange.judge import Among
 from yingda.pack.exchange.kinds import DEFAULT, records_of
 from yingda.pack.exchange.shop import knowledge_of
-
-
-def all_told(base: Knowledge, **changes: Any) -> KnowledgeSnapshot:
-    """A snapshot that says all that ``base`` says; ``changes`` by ``kind__key``, None takes a record away."""
-    payloads = {RecordId(kind, row.key): row.payload for kind, rows in records_of(base).items() for row in rows}
-    for name, payload in changes.items():
-        kind, _, key = name.partition("__")
-        payloads[RecordId(RecordKind(kind), key)] = payload
-    records = {id_: a_version(payload=payload) for id_, payload in payloads.items() if payload is not None}
-    return KnowledgeSnapshot(1, records, None, frozenset(RecordKind))
 
 
 @pytest.mark.parametrize("base", [tiny_knowledge(), read_knowledge(RETAIL)], ids=["tiny", "retail"])

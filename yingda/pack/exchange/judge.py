@@ -15,12 +15,14 @@ from yingda.pack.exchange.entries import check_entry, names_of, node_of
 from yingda.pack.exchange.kinds import DEFAULT, rule_of, templates_of
 from yingda.pack.exchange.shop import CONVERT, knowledge_of
 from yingda.pack.exchange.syntax import line_of, line_of_finding
+from yingda.pack.exchange.wordings import answerless, private_texts
 from yingda.pack.keywords import read_keywords
 from yingda.pack.mistakes import MistakeLog, Place
 from yingda.pack.policy import REPLY_VARIABLES
 from yingda.pack.source import Kind, Node
 from yingda.reply.check import check_template
 from yingda.reply.hours import duration
+from yingda.reply.values import own_values
 from yingda.reply.variables import variables_of
 from yingda.text.normalise import normalise
 
@@ -110,12 +112,15 @@ class Among:
 
     def _template(self, key: str, payload: Payload) -> list[str]:
         log, held = MistakeLog(), dict(self._snapshot.of(RecordKind.TEMPLATE))
-        templates_of(self._base.templates, {**held, key: payload}, self._policy, log)
+        found = templates_of(self._base.templates, {**held, key: payload}, self._policy, log)
         prefix = "" if key == DEFAULT else f"by_intent.{key}."
         reasons = [reason.removeprefix(prefix) for reason in _mistakes(log)]
         if key == DEFAULT and "by_intent" in payload:
             reasons.append("by_intent: a set for an intent is a record of its own; save it under the intent's code")
-        return reasons
+        if reasons:
+            return reasons
+        source = found if key == DEFAULT else found.by_intent[key]
+        return [*private_texts(payload, own_values(self._policy)), *answerless(source, found)][:MOST]
 
     def _ruled(self, document: RuleDocument) -> tuple[list[str], list[str]]:
         """Why a rule file is refused, by itself and beside the others, and what is odd about one that is not."""
