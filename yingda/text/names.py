@@ -10,7 +10,7 @@ SURNAMES = (
     "余潘杜戴夏钟鍾汪田任姜范石姚谭譚廖邹鄒熊陆陸郝孔崔康邱秦江史顾顧侯邵孟龙龍段章钱錢汤湯尹黎易武乔喬贺賀赖賴龚龔庞龐樊殷施洪翟倪严嚴牛温"
     "芦蘆季俞鲁魯葛韦韋毕畢聂聶焦柳邢骆駱岳齐齊梅庄莊涂祁耿詹关關费費纪紀靳童欧歐甄裴祝翁霍柯阮桂闵閔卜饶饒彭肖闫陶覃"
 )
-_RARE = "高马馬于方谢謝安白文毛常万萬钱雷金时時向解管单單和都应應成车車曾尚全连連房游左申华華莫包盛付符满明原计計查路辛冷米麦麥"
+RARE_SURNAMES = "高马馬于方谢謝安白文毛常万萬钱雷金时時向解管单單和都应應成车車曾尚全连連房游左申华華莫包盛付符满明原计計查路辛冷米麦麥"
 _CLEAR = "高马馬方谢謝白毛万萬雷金曾尚游华華莫付辛麦麥冷文"
 """Rare ones that hardly begin another word."""
 _DOUBLE = "欧阳歐陽司马司馬上官诸葛諸葛东方東方皇甫尉迟公孙公孫慕容令狐司徒夏侯"
@@ -32,15 +32,15 @@ NO_NAMES = (
     "华为|金色|白色|黄色|费用|时候|明天|明年|左边|解决|管理|满意|游戏|房子|车子|连续|盛装|付款|付费|符合|申请|冷静|米色|钱款|钱包|金钱|章节|江湖|"
     "石头|牛奶|龙头|季节|童装|田间|夏天|夏季|秦皇|周一|周二|周三|周四|周五|周六|周日|周末|周天|周边|周年|何时|何必|康复|梅花|任务|胡乱|洪水|段时|陶瓷|肖像|都[是不能可行打有没要在给用发寄接收换]|金[融牌卡]|高[级清端]|方[式法]|白[送给]|万[能用]"
 )
-_FULL = rf"(?!{NO_NAMES})(?:(?:{COMPOUND}){_GIVEN}{{1,2}}?|[{SURNAMES}{_RARE}]{_GIVEN}{{1,2}}?)"
+_FULL = rf"(?!{NO_NAMES})(?:(?:{COMPOUND}){_GIVEN}{{1,2}}?|[{SURNAMES}{RARE_SURNAMES}]{_GIVEN}{{1,2}}?)"
 _SAFE = rf"(?!{NO_NAMES})(?:(?:{COMPOUND}){_GIVEN}{{1,2}}?|[{SURNAMES}]{_GIVEN}{{1,2}}?)"
-_ANY = rf"(?!{NO_NAMES})(?:(?:{COMPOUND}){_GIVEN}{{1,2}}|[{SURNAMES}{_RARE}]{_GIVEN}{{1,2}})"
+_ANY = rf"(?!{NO_NAMES})(?:(?:{COMPOUND}){_GIVEN}{{1,2}}|[{SURNAMES}{RARE_SURNAMES}]{_GIVEN}{{1,2}})"
 _FREE_BEFORE = r"(?:^|(?<=[ ,，。;；:、\x00\x01]))"
 
 _PATTERNS = (
     # said outright: any surname, and three characters when nothing tells where the name ends
     re.compile(rf"{_ANNOUNCED} ?{_LINK} ?(?P<value>{_FULL}{_NEXT})"),
-    re.compile(rf"{_ANNOUNCED} ?{_LINK} ?(?P<value>(?!{NO_NAMES})[{SURNAMES}{_RARE}]{_GIVEN}{{1,2}})"),
+    re.compile(rf"{_ANNOUNCED} ?{_LINK} ?(?P<value>(?!{NO_NAMES})[{SURNAMES}{RARE_SURNAMES}]{_GIVEN}{{1,2}})"),
     re.compile(rf"{_ANNOUNCED} ?(?P<value>{_SAFE}{_NEXT})"),
     re.compile(rf"{_ANNOUNCED} ?(?P<value>(?!{NO_NAMES})[{_CLEAR}]{_GIVEN}{{1,2}})(?=$|[^\u4e00-\u9fff])"),
     re.compile(rf"{_ANNOUNCED} ?(?:写|寫|填|填写|写的是|填的是) ?(?P<value>{_SAFE}{_NEXT})"),
