@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from yingda.reply.variables import surname_of
 from yingda.text.masking import mask_counted
 from yingda.text.normalise import normalise
 from yingda.text.titled_names import is_full_name
+
+_Fold = Callable[[str], str]
 
 KINDS = ("姓名", "手机号", "电话", "身份证号", "银行卡号", "邮箱", "地址", "护照号", "微信号", "QQ号", "车牌号")
 """What no reply may hold, as the recognisers of ``yingda.text`` name it."""
@@ -55,8 +57,9 @@ def personal_data(text: str, *, own: Collection[str], written: str, name: str | 
         look = _in_line if any(value in line for value in carried) else _in_fixed_line
         found |= look(_without(line, orders), published)
     if known := list(_exact(name, context)):
-        unpublished = _without(text, own)
-        found |= {kind for kind, value in known if _shows(text, value, written) or (kind == "姓名" and _is_named(unpublished, value))}
+        unpublished, simplified = _without(text, own), cache(_simplified)  # for this reply alone: nothing of it is kept in memory
+        found |= {kind for kind, value in known if _shows(text, value, written, (_folded, simplified))}
+        found |= {kind for kind, value in known if kind == "姓名" and _is_named(unpublished, value, simplified)}
     if "{" in text or "}" in text:
         found.add(OPEN_VARIABLE)
     return tuple(kind for kind in (*KINDS, OPEN_VARIABLE) if kind in found)
@@ -157,22 +160,22 @@ def _turned(name: str) -> Iterable[str]:
     yield from (" ".join(one) for one in turned if len(_folded("".join(one))) >= _SHORTEST_TURNED)
 
 
-def _shows(text: str, value: str, written: str) -> bool:
+def _shows(text: str, value: str, written: str, folds: tuple[_Fold, _Fold]) -> bool:
     """True where ``value`` stands in ``text`` more often than in what the shop wrote, in whichever script."""
-    return any(_more(fold, text, value, written) for fold in (_folded, *((_simplified,) if _HAN.search(value) else ())))
+    return any(_more(fold, text, value, written) for fold in (folds if _HAN.search(value) else folds[:1]))
 
 
-def _more(fold: Callable[[str], str], text: str, value: str, written: str) -> bool:
+def _more(fold: _Fold, text: str, value: str, written: str) -> bool:
     sought, folded = fold(value), fold(text)
     return sought in folded and folded.count(sought) > fold(written).count(sought)
 
 
-def _is_named(text: str, value: str) -> bool:
+def _is_named(text: str, value: str, fold: _Fold) -> bool:
     """True where ``text`` holds a name that can be no word: a Chinese full name of three characters, or any before a title."""
-    sought = _simplified(value)
+    sought = fold(value)
     if not _HAN_ALONE.fullmatch(sought):
         return False
-    folded = _simplified(text)
+    folded = fold(text)
     return sought in folded and (is_full_name(sought) or any(f"{sought}{title}" in folded for title in _TITLES))
 
 
