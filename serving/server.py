@@ -22,6 +22,7 @@ from structlog.typing import FilteringBoundLogger
 
 from serving.app import API_VERSION, create_app
 from serving.connections import patient_protocol
+from serving.holidays import tell_holidays
 from serving.keys import follow_keys
 from serving.lean import settle_in
 from serving.live import Desk
@@ -77,6 +78,7 @@ def serve(
     open_tokens(settings, log)
     for warning in unknown_variables(os.environ):
         log.warning("unknown_variable", detail=warning)
+    tell_holidays(log, _now().date())
     # Bound first: a port in use is known at once, a bundle takes its time.
     with _bind(settings) as listener:
         if settings.workers == 1:

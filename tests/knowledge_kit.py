@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import Draft, ImportRow, KnowledgeSnapshot, RecordId, RecordKind, Sheet, Signed, Status, Version, payload_digest
+from yingda.pack.exchange.kinds import records_of
 from yingda.pack.faq import FaqNames
 from yingda.store.base import Store
 from yingda.store.knowledge.service import KnowledgeStore
@@ -114,3 +116,13 @@ def embed_characters(texts: Sequence[str]) -> NDArray[np.float32]:
         for char in text:
             vectors[row, ord(char) % 256] += 1
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+def all_told(base: Knowledge, **changes: Any) -> KnowledgeSnapshot:
+    """A snapshot that says all that ``base`` says; ``changes`` by ``kind__key``, None takes a record away."""
+    payloads = {RecordId(kind, row.key): row.payload for kind, rows in records_of(base).items() for row in rows}
+    for name, payload in changes.items():
+        kind, _, key = name.partition("__")
+        payloads[RecordId(RecordKind(kind), key)] = payload
+    records = {id_: a_version(payload=payload) for id_, payload in payloads.items() if payload is not None}
+    return KnowledgeSnapshot(1, records, None, frozenset(RecordKind))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.fakes_core import tiny_knowledge
-from tests.knowledge_kit import a_version, an_entry
+from tests.knowledge_kit import all_told, an_entry
 from tests.pack_kit import RETAIL
 from yingda.domain.knowledge import Knowledge
 from yingda.domain.records import KnowledgeSnapshot, RecordId, RecordKind
@@ -16,16 +16,7 @@ from yingda.pack import read_knowledge
 from yingda.pack.exchange.judge import Among
 from yingda.pack.exchange.kinds import DEFAULT, records_of
 from yingda.pack.exchange.shop import knowledge_of
-
-
-def all_told(base: Knowledge, **changes: Any) -> KnowledgeSnapshot:
-    """A snapshot that says all that ``base`` says; ``changes`` by ``kind__key``, None takes a record away."""
-    payloads = {RecordId(kind, row.key): row.payload for kind, rows in records_of(base).items() for row in rows}
-    for name, payload in changes.items():
-        kind, _, key = name.partition("__")
-        payloads[RecordId(RecordKind(kind), key)] = payload
-    records = {id_: a_version(payload=payload) for id_, payload in payloads.items() if payload is not None}
-    return KnowledgeSnapshot(1, records, None, frozenset(RecordKind))
+from yingda.reply.variables import variables_of
 
 
 @pytest.mark.parametrize("base", [tiny_knowledge(), read_knowledge(RETAIL)], ids=["tiny", "retail"])
@@ -87,3 +78,46 @@ def test_a_template_set_for_an_intent_stands_in_a_record_of_its_own() -> None:
     whole = {**template(base), "by_intent": {}}
 
     assert "a record of its own" in " ".join(Among(base, all_told(base)).check(RecordId(RecordKind.TEMPLATE, DEFAULT), whole))
+
+
+def test_a_value_of_the_pack_that_answers_and_templates_use_cannot_be_retired() -> None:
+    base = read_knowledge(RETAIL)
+    before = Among(base, all_told(base, policy__发货时限={"value": "6 小时"}))
+    reasons = Among(base, all_told(base, policy__发货时限=None)).broken_since(before)
+    assert reasons
+    assert all(reason.endswith("its answer still uses {发货时限}; change the entry first") for reason in reasons)
+
+    reasons = Among(base, all_told(base, policy__投诉回复时限=None)).broken_since(Among(base, all_told(base)))
+    assert "template/COMPLAINT: it still uses {投诉回复时限}; change the template first" in reasons
+
+
+def test_a_value_of_the_pack_that_nothing_uses_can_be_retired() -> None:
+    base = read_knowledge(RETAIL)
+    used = {name for entry in base.faq.values() for text in entry.answer.values() for name in variables_of(text)}
+    assert "招聘邮箱" not in used
+    more = replace(base, policy=replace(base.policy, values={**base.policy.values, "招聘邮箱": "hr@example.com"}))
+
+    assert Among(more, all_told(more, policy__招聘邮箱=None)).broken_since(Among(more, all_told(more))) == []
+
+
+def test_the_value_that_the_service_hours_need_cannot_be_retired() -> None:
+    base = read_knowledge(RETAIL)
+    hours = base.policy.service_hours
+    assert hours is not None and hours.response == "人工响应时限"
+    bare = replace(
+        base,
+        faq={key: entry for key, entry in base.faq.items() if "人工响应时限" not in str(entry.answer)},
+        templates=tiny_knowledge().templates,
+    )
+
+    reasons = Among(bare, all_told(bare, policy__人工响应时限=None)).broken_since(Among(bare, all_told(bare)))
+    assert [reason.partition(":")[0] for reason in reasons] == ["policy/人工响应时限"]
+
+
+def test_the_template_of_all_replies_cannot_be_retired_and_that_of_an_intent_can() -> None:
+    base = read_knowledge(RETAIL)
+    before = Among(base, all_told(base))
+
+    (reason,) = Among(base, all_told(base, template__default=None)).broken_since(before)
+    assert reason.startswith("template/default: every reply needs it")
+    assert not [one for one in Among(base, all_told(base, template__COMPLAINT=None)).broken_since(before) if one.startswith("template/")]

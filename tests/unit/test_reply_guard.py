@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.pack_kit import RETAIL
 from tests.reply_kit import reply_in
 from yingda.domain.message import Channel, Customer
+from yingda.pack import read_knowledge
 from yingda.reply.guard import is_order_number, personal_data
+from yingda.reply.values import own_values
+from yingda.reply.variables import fill
 
 PLANTED = [
     ("手机号", "13812345678"),
@@ -69,6 +73,61 @@ def test_surname_and_title_may_be_said(name: str, text: str) -> None:
 def test_a_customer_named_like_a_word_of_the_template_blocks_nothing() -> None:
     assert kinds("方便的话，请告诉我", written="方便的话，请告诉我", name="方便") == ()
     assert kinds("方便，方便的话，请告诉我", written="方便的话，请告诉我", name="方便") == ("姓名",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("王小明", "请联系王小明女士办理。"),
+        ("王小明", "请找小明先生"),
+        ("王小明", "联系人王小明"),
+        ("王明", "请找王明女士"),
+        ("王小明女士", "请联系王小明。"),
+        ("欧阳娜娜", "由欧阳娜娜办理"),
+        ("張三豐", "请联系张三丰先生"),
+    ],
+)
+def test_a_name_that_can_be_no_word_is_found_in_what_the_shop_wrote(name: str, text: str) -> None:
+    assert kinds(text, written=text, name=name) == ("姓名",)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("王小红女士", "王女士好"), ("欧阳女士", "欧阳女士好"), ("李宁", "李宁的鞋"), ("高兴", "高兴为您服务")]
+)
+def test_a_short_name_in_what_the_shop_wrote_and_a_surname_with_its_title_block_nothing(name: str, text: str) -> None:
+    assert kinds(text, written=text, name=name) == ()
+
+
+def test_a_full_name_that_the_shop_publishes_is_its_own() -> None:
+    text = "退回时写王小明"
+    assert kinds(text, written="退回时写{退货收件人}\n王小明", name="王小明", own=("王小明",)) == ()
+
+
+@pytest.mark.parametrize(("name", "text"), [("張三豐", "张三丰您好"), ("张三丰", "張三豐您好"), ("张三丰", "三豐您好")])
+def test_a_name_is_found_in_the_other_script(name: str, text: str) -> None:
+    assert kinds(text, name=name) == ("姓名",)
+
+
+@pytest.mark.parametrize("text", ["Xiaoming Wang", "WANG XIAOMING", "wang, xiaoming", "XiaomingWang"])
+@pytest.mark.parametrize("name", ["Wang Xiaoming", "Xiaoming WANG", "Wang, Xiaoming"])
+def test_a_latin_name_is_found_in_either_order(name: str, text: str) -> None:
+    assert kinds(text, name=name) == ("姓名",)
+
+
+def test_a_latin_name_is_found_without_its_middle() -> None:
+    assert kinds("Dear John Smith", name="John F. Smith") == ("姓名",)
+
+
+@pytest.mark.parametrize(
+    "name", ["方便", "安全", "时间", "优惠券", "云杉优选", "高兴", "小云", "客服", "常见问题", "人工客服", "订单", "方便面"]
+)
+def test_no_shipped_answer_is_blocked_by_a_customer_named_like_a_word(name: str) -> None:
+    knowledge = read_knowledge(RETAIL)
+    own = own_values(knowledge.policy)
+    texts = [fill(text, knowledge.policy.values) for entry in knowledge.faq.values() for text in entry.answer.values()]
+
+    assert len(texts) > 300
+    assert [text for text in texts if "姓名" in kinds(text, written="\n".join((text, *own)), name=name, own=own)] == []
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+import io
+import json
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from serving.holidays import tell_holidays
+from serving.logs import open_log
 from tests.pack_kit import POLICY, mistakes_of, only, write_pack
 from tests.reply_kit import BEIJING, reply_in
 from yingda.domain.knowledge import Policy
 from yingda.domain.service_hours import ServiceHours, Span, Weekday
 from yingda.domain.tone import Style
 from yingda.pack import read_knowledge
-from yingda.reply.calendar import calendar_covers, holiday_on
+from yingda.reply.calendar import calendar_covers, first_uncovered, holiday_on
 from yingda.reply.greeting import salutation, scene
 from yingda.reply.hours import duration, is_open, opens, promised
 from yingda.reply.promise import promise_for
@@ -194,11 +198,43 @@ def test_a_holiday_has_its_greeting_and_mourning_and_weekends_have_none(day: str
     assert scene(at(f"{day} 10:00"))[0] == chinese
 
 
-def test_a_year_without_data_has_no_holiday_and_says_so() -> None:
-    far = at("2199-01-01 10:00")
+@pytest.mark.parametrize(
+    ("day", "holiday"),
+    [
+        ("2199-01-01", "New Year's Day"),
+        ("2199-01-02", None),
+        ("2199-05-02", "Labour Day"),
+        ("2199-05-03", None),
+        ("2199-10-03", "National Day"),
+        ("2199-10-04", None),
+    ],
+)
+def test_a_year_without_data_has_the_holidays_with_a_fixed_date(day: str, holiday: str | None) -> None:
     assert not calendar_covers(2199) and calendar_covers(2026)
-    assert holiday_on(far.date()) is None
-    assert scene(far)[0] == "上午好"
+    assert holiday_on(date.fromisoformat(day)) == holiday
+
+
+def test_a_fixed_holiday_of_a_year_without_data_has_its_greeting() -> None:
+    assert scene(at("2199-10-01 10:00"))[0] == "国庆快乐"
+
+
+def test_the_first_year_without_data_is_known_sixty_days_ahead() -> None:
+    assert first_uncovered(date(2025, 10, 1)) is None
+    assert first_uncovered(date(2199, 1, 1)) == 2199
+    last = next(year for year in range(2026, 2200) if not calendar_covers(year + 1))
+    assert first_uncovered(date(last, 11, 1)) is None
+    assert first_uncovered(date(last, 11, 2)) == last + 1
+
+
+def test_a_start_before_a_year_without_data_is_logged() -> None:
+    stream = io.StringIO()
+    tell_holidays(open_log(stream), date(2025, 10, 1))
+    assert stream.getvalue() == ""
+
+    tell_holidays(open_log(stream), date(2199, 5, 1))
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["level"], line["year"]) == ("holidays_unknown", "warning", 2199)
+    assert "chinesecalendar" in line["detail"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from yingda.reply.pinyin import surname_among
+
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
 _CJK = "\u3001-\u303f\u3400-\u9fff\uf900-\ufaff\uff01-\uff0f\uff1a-\uff20"
 """Han characters and full-width marks."""
@@ -65,10 +67,10 @@ def address(name: str | None, gender: str | None, *, language: str) -> str:
 
 
 def surname_of(name: str) -> str:
-    """The surname of a Chinese name (compound ones known), the last word of a Latin one, or nothing."""
+    """The surname of a Chinese name (compound ones known, pinyin too), the last word of a western one, or nothing when unsure."""
     bare = name.strip()
     if re.fullmatch(r"[\u4e00-\u9fff·]{1,6}", bare):
         return bare[:2] if bare[:2] in _COMPOUND_SURNAMES else bare[:1]
     if re.fullmatch(r"[A-Za-z][A-Za-z .'-]{0,40}", bare):
-        return bare.split()[-1]
+        return surname_among(bare.split())
     return ""

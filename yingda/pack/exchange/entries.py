@@ -15,6 +15,7 @@ from yingda.pack.mistakes import MistakeLog, Place
 from yingda.pack.source import Kind, Node
 from yingda.text.masking import mask_counted
 from yingda.text.normalise import normalise
+from yingda.text.titled_names import holds_titled_name
 
 FIELDS = ("id", "intent", "question", "similar", "answer", "ask", "needs_human")
 """Fields of an entry, in the order in which files are written."""
@@ -125,10 +126,15 @@ def _questions(payload: Payload) -> Iterator[tuple[str, str]]:
 def _mistakes_of_text(field: str, text: str, *, longest: int) -> Iterator[str]:
     if len(text) > longest:
         yield f"{field}: has {len(text):,} characters, at most {longest:,} are allowed; shorten it"
-    elif kinds := sorted(set(mask_counted(text).counts) - ALLOWED):
+    elif kinds := sorted(_kinds(text) - ALLOWED):
         yield f"{field}: holds personal data ({'、'.join(kinds)}); take it out, or make it a policy variable if it is the shop's"
     if _EDGE.search(text):
         yield f"{field}: begins or ends with white space; take it out"
+
+
+def _kinds(text: str) -> set[str]:
+    """Kinds of personal data in a text that the shop wrote."""
+    return {*mask_counted(text).counts, *(("姓名",) if holds_titled_name(text) else ())}
 
 
 def node_of(value: Any, path: str = "") -> Node:

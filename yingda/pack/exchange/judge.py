@@ -12,15 +12,17 @@ from yingda.domain.knowledge import Knowledge, Policy, TemplateSet
 from yingda.domain.records import KnowledgeSnapshot, Payload, RecordId, RecordKind
 from yingda.domain.rules import RuleDocument, RuleError
 from yingda.pack.exchange.entries import check_entry, names_of, node_of
-from yingda.pack.exchange.kinds import DEFAULT, rule_of, templates_of
+from yingda.pack.exchange.kinds import DEFAULT, rule_of, template_payloads, templates_of
 from yingda.pack.exchange.shop import CONVERT, knowledge_of
 from yingda.pack.exchange.syntax import line_of, line_of_finding
+from yingda.pack.exchange.wordings import answerless, private_texts, texts_of
 from yingda.pack.keywords import read_keywords
 from yingda.pack.mistakes import MistakeLog, Place
 from yingda.pack.policy import REPLY_VARIABLES
 from yingda.pack.source import Kind, Node
 from yingda.reply.check import check_template
 from yingda.reply.hours import duration
+from yingda.reply.values import own_values
 from yingda.reply.variables import variables_of
 from yingda.text.normalise import normalise
 
@@ -58,7 +60,7 @@ class Among:
         """What no longer works, that did ``before``: names that are still used, and templates that no longer fit."""
         if self._templates[1] and not before._templates[1]:
             return [f"template {reason}" for reason in self._templates[1][:MOST]]
-        reasons = [*self._unanswerable(before), *self._unruled(before)]
+        reasons = [*self._unanswerable(before), *self._unworded(before), *self._unruled(before)]
         if before.knowledge.faq and not self.knowledge.faq:
             reasons.append("faq: this is the last entry, and nothing could be answered without one; write another first")
         return reasons[:MOST]
@@ -110,12 +112,15 @@ class Among:
 
     def _template(self, key: str, payload: Payload) -> list[str]:
         log, held = MistakeLog(), dict(self._snapshot.of(RecordKind.TEMPLATE))
-        templates_of(self._base.templates, {**held, key: payload}, self._policy, log)
+        found = templates_of(self._base.templates, {**held, key: payload}, self._policy, log)
         prefix = "" if key == DEFAULT else f"by_intent.{key}."
         reasons = [reason.removeprefix(prefix) for reason in _mistakes(log)]
         if key == DEFAULT and "by_intent" in payload:
             reasons.append("by_intent: a set for an intent is a record of its own; save it under the intent's code")
-        return reasons
+        if reasons:
+            return reasons
+        source = found if key == DEFAULT else found.by_intent[key]
+        return [*private_texts(payload, own_values(self._policy)), *answerless(source, found)][:MOST]
 
     def _ruled(self, document: RuleDocument) -> tuple[list[str], list[str]]:
         """Why a rule file is refused, by itself and beside the others, and what is odd about one that is not."""
@@ -133,7 +138,7 @@ class Among:
     def _unanswerable(self, before: Among) -> Iterator[str]:
         """Entries that use a variable or a fact which is gone."""
         now, then = self.knowledge, before.knowledge
-        variables = then.policy.variables() - now.policy.variables()
+        variables = self._retired_values(before)
         facts = then.templates.facts.keys() - now.templates.facts.keys()
         if not variables and not facts:
             return
@@ -141,6 +146,25 @@ class Among:
             used = {name for text in entry.answer.values() for name in variables_of(text)} & variables
             yield from (f"faq/{entry.id}: its answer still uses {{{name}}}; change the entry first" for name in sorted(used))
             yield from (f"faq/{entry.id}: it still asks for '{fact}'; change the entry first" for fact in entry.ask if fact in facts)
+
+    def _retired_values(self, before: Among) -> frozenset[str]:
+        """Policy values that are told no more; the pack may still have one, but what it says was replaced long ago."""
+        now, then = (shop._snapshot.of(RecordKind.POLICY).keys() for shop in (self, before))
+        return frozenset(then - now)
+
+    def _unworded(self, before: Among) -> Iterator[str]:
+        """Templates, and the service hours, that use a value which is gone; and the set of all replies, where that is gone."""
+        if DEFAULT in before._snapshot.of(RecordKind.TEMPLATE) and DEFAULT not in self._snapshot.of(RecordKind.TEMPLATE):
+            yield f"template/{DEFAULT}: every reply needs it; publish another text in its place, or roll it back"
+        gone = self._retired_values(before)
+        if not gone:
+            return
+        for key, payload in template_payloads(self.knowledge.templates).items():
+            used = {name for _, text in texts_of(payload) for name in variables_of(text)} & gone
+            yield from (f"template/{key}: it still uses {{{name}}}; change the template first" for name in sorted(used))
+        hours = self._base.policy.service_hours
+        if hours and hours.response in gone:
+            yield f"policy/{hours.response}: the service hours tell from it when somebody answers; publish another value in its place"
 
     def _unruled(self, before: Among) -> Iterator[str]:
         """Rules that name a keyword or a template set which is gone."""

@@ -86,7 +86,7 @@ def keyword_of(payload: Payload) -> Keyword:
 def policy_of(base: Policy, payloads: Mapping[str, Payload]) -> Policy:
     """The policy ``base`` with the values of records ``{"value", "translations": {language: text}}`` over its own.
 
-    A retired value falls back to the pack's: answers that name the variable must still be written.
+    A value that no record tells is the pack's; one that is in use cannot be retired (``Among.broken_since``).
     """
     told = {name: one["value"] for name, one in payloads.items()}
     translations = {language: dict(texts) for language, texts in base.translations.items()}
