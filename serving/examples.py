@@ -68,7 +68,7 @@ ANSWER: Examples = {
     },
     "second_response": False,
     "rollout": {"arm": "automated", "release": "2026.11.4", "send": True, "revision": None},
-    "explanation": [{"step": "match", "detail": "logistics-stuck 0.98 >= 0.90"}],
+    "explanation": [{"step": "match", "detail": "logistics-stuck 0.98 >= 0.90"}, {"step": "rule", "id": "vip-stuck", "fired": True}],
     "answer_id": "01JD0Z5T9V8M3K7Q2W4X6Y1ABC",
     "stored": True,
     "timing_ms": {"total": 6.1},

@@ -69,7 +69,7 @@ def answer_out(answer: Answer, *, knowledge: Knowledge, model: ModelIdentity, an
         "second_response": answer.second_response,
         # where a release is rolled out, the dialogue puts the drawn arm in its place
         "rollout": {"arm": Arm.AUTOMATED.value, "release": model.version, "send": True, "revision": None},
-        "explanation": [{"step": each.step, "detail": each.detail} for each in answer.explanation],
+        "explanation": [each.told() for each in answer.explanation],
         "answer_id": answer_id,
         "timing_ms": {"total": _ms(answer.classification.timing.total)},
     }

@@ -180,6 +180,14 @@ class ExplanationStep(BaseModel):
     detail: str
 
 
+class RuleStep(BaseModel):
+    """A row of the operator's rules that took part in the decision."""
+
+    step: Literal["rule"]
+    id: str = Field(description="The row's id.")
+    fired: bool = Field(description="True where the row held and set what it sets.")
+
+
 class AnswerResponse(BaseModel):
     """The whole decision about a message and the reply."""
 
@@ -195,7 +203,9 @@ class AnswerResponse(BaseModel):
     handoff: HandoffOut
     second_response: bool = Field(description="Marks the reply after a first dissatisfied message.")
     rollout: RolloutOut
-    explanation: list[ExplanationStep]
+    explanation: list[ExplanationStep | RuleStep] = Field(
+        description="Evidence, step by step; one step for each row of the rules that fired."
+    )
     answer_id: str = Field(description="ULID of this answer.", examples=["01JD0Z5T9V8M3K7Q2W4X6Y1ABC"])
     stored: bool = Field(
         default=True,

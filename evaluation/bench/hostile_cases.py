@@ -17,6 +17,7 @@ RULE = RecordId(RecordKind.RULE, "rules")
 TEMPLATE = RecordId(RecordKind.TEMPLATE, "HOSTILE")
 FIELDS = ("tier", "repeats", "keywords", "hour", "action", "priority", "skill", "tags", "template")
 INPUTS = 4
+COUNTS = ("repeats", "dissatisfied", "undecided", "out_of_scope")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,19 @@ def dear_files(keywords: Sequence[str]) -> dict[str, tuple[Payload, str]]:
         ]
         return table(rows)
 
+    def ranged(count: int, fields: Sequence[str], form: str, most: int = 0) -> dict[str, Any]:
+        """Rows with a range of its own in every cell of ``fields``, and ``most`` keywords each."""
+        rows = []
+        for n in range(count):
+            cells = {}
+            for field in fields:
+                low = random.randrange(23)
+                cells[field] = form.format(low=low, high=random.randrange(low, 24 if field == "hour" else 100))
+            if most:
+                cells["keywords"] = words(most)
+            rows.append({"_id": f"r{n}", **cells, "priority": f"'{random.choice(('high', 'medium', 'low'))}'", "tags": f"['t{n}']"})
+        return table(rows, fields=("keywords", "hour", *COUNTS, "priority", "tags"), inputs=6)
+
     never = row("never", tier="'vip'", hour="[22..6]", priority="'high'")
     lists = [row(f"r{n}", repeats=", ".join(str((n + m) % 100) for m in range(99)), priority="'high'") for n in range(200)]
     points = [row(f"r{n}", repeats=f"!= {n % 100}", hour=f"{n % 24}", tier="'vip'", priority="'high'") for n in range(199)]
@@ -146,6 +160,11 @@ def dear_files(keywords: Sequence[str]) -> dict[str, tuple[Payload, str]]:
         "a hundred rows that cross": (crossed(100, 6), "more urgent than"),
         "200 rows, the last one never": (table([*points, never]), "never"),
         "200 rows as urgent, the last one never": (table([*crossed(199, 3, "'high'")["nodes"][1]["content"]["rules"], never]), "never"),
+        "ranges in five columns of 200 rows": (ranged(200, ("hour", *COUNTS), "[{low}..{high}]"), "more urgent than"),
+        "ranges of two parts in five columns": (ranged(200, ("hour", *COUNTS), "[{low}..{high}], [0..{low}]"), "characters; write at most"),
+        "comparisons in five columns of 200 rows": (ranged(200, ("hour", *COUNTS), ">= {low} and <= {high}"), "characters; write at most"),
+        "comparisons in five columns of 140 rows": (ranged(140, ("hour", *COUNTS), ">= {low} and <= {high}"), "more urgent than"),
+        "three keywords and two ranges in 199 rows": (ranged(199, COUNTS[:2], "[{low}..{high}]", 3), "more urgent than"),
         "a hundred keywords, there and not": (table([*covered, never]), "never"),
     }
 
@@ -187,10 +206,10 @@ def row(id_: str, **cells: str) -> dict[str, Any]:
     return {"_id": id_, "_description": id_, **dict.fromkeys(FIELDS, ""), **cells}
 
 
-def table(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """A rule file as the editor writes it."""
-    columns = [{"id": field, "name": field, "field": field, "type": "expression"} for field in FIELDS]
-    content = {"hitPolicy": "first", "inputs": columns[:INPUTS], "outputs": columns[INPUTS:], "rules": rows}
+def table(rows: list[dict[str, Any]], *, fields: Sequence[str] = FIELDS, inputs: int = INPUTS) -> dict[str, Any]:
+    """A rule file as the editor writes it, with ``inputs`` input columns before those of the outputs."""
+    columns = [{"id": field, "name": field, "field": field, "type": "expression"} for field in fields]
+    content = {"hitPolicy": "first", "inputs": columns[:inputs], "outputs": columns[inputs:], "rules": rows}
     nodes = [_node("in", "inputNode", None), _node("t", "decisionTableNode", content), _node("out", "outputNode", None)]
     return {"contentType": "application/vnd.gorules.decision", "nodes": nodes, "edges": [_edge("in", "t"), _edge("t", "out")]}
 

@@ -128,7 +128,7 @@ def _record(_engine: Any, answer: Answer, turn_id: str) -> Mapping[str, Any]:
             "priority": str(handoff.priority),
         },
         "second_response": answer.second_response,
-        "explanation": [{"step": step.step, "detail": step.detail} for step in answer.explanation],
+        "explanation": [step.told() for step in answer.explanation],
     }
 
 

@@ -17,7 +17,7 @@ from tests.fakes import PERSON, FakeEngine
 from tests.fakes_core import tiny_engine
 from tests.replay_store_kit import TALKS
 from yingda.domain.conversation import NEW
-from yingda.domain.decision import Answer
+from yingda.domain.decision import Answer, RuleStep
 from yingda.domain.message import Channel, Customer, Message
 
 PLAIN = (dict, list, str, int, float, bool, type(None))
@@ -64,3 +64,15 @@ def test_every_kind_of_decision_fits_its_model(text: str) -> None:
     reply = replace(answer.reply, subject="Re", segments=("a", "b"), blocked=("phone",))
     handoff = replace(answer.handoff, notify=("lead",), tags=("vip",), skill=None)
     check_answer(engine, replace(answer, reply=reply, handoff=handoff, faq=None, candidates=(), second_response=True))
+
+
+def test_a_row_of_the_rules_is_told_by_its_id() -> None:
+    engine = FakeEngine()
+    [answer] = engine.answer_many([Message("快递三天没动了")], [NEW])
+    ruled = replace(answer, explanation=(*answer.explanation, RuleStep("vip, a", fired=True), RuleStep("late", fired=True)))
+
+    told = answer_out(ruled, knowledge=engine.knowledge, model=engine.identity, answer_id="0" * 26)["explanation"]
+
+    assert told[-2:] == [{"step": "rule", "id": "vip, a", "fired": True}, {"step": "rule", "id": "late", "fired": True}]
+    assert set(told[0]) == {"step", "detail"}
+    check_answer(engine, ruled)

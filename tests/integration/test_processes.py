@@ -8,11 +8,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
 from threading import Event, Thread
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -66,24 +67,31 @@ class Fleet:
         return http.client.HTTPConnection(self.address.hostname, self.address.port, timeout=PATIENCE_S)
 
     def get(self, path: str) -> str:
-        connection = self.connect()
-        try:
-            connection.request("GET", path)
-            response = connection.getresponse()
-            text = response.read().decode()
-            assert response.status == 200, text
-            return text
-        finally:
-            connection.close()
+        return self._asked("GET", path, None, {})
+
+    def sent(self, method: str, path: str, body: Mapping[str, Any], **headers: str) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads(self._asked(method, path, json.dumps(body), {"content-type": "application/json", **headers}))
+        return said
 
     def only(self, number: int) -> dict[str, Any]:
-        """What the worker of that number says of itself while all others are held."""
+        """What the worker of that number says of itself."""
+        with self.alone(number):
+            ready: dict[str, Any] = json.loads(self.get("/readyz"))
+            return ready
+
+    def told_by(self, number: int) -> str:
+        """What the worker of that number replies to QUESTION; it is not stored, for a worker that is held may hold the store."""
+        with self.alone(number):
+            return str(self.sent("POST", "/v1/answer", {"text": QUESTION, "dry_run": True})["reply"]["text"])
+
+    @contextmanager
+    def alone(self, number: int) -> Iterator[None]:
+        """All workers but one are held."""
         others = [pid for each, pid in self.pids.items() if each != number]
         for pid in others:
             os.kill(pid, signal.SIGSTOP)
         try:
-            ready: dict[str, Any] = json.loads(self.get("/readyz"))
-            return ready
+            yield
         finally:
             for pid in others:
                 os.kill(pid, signal.SIGCONT)
@@ -92,6 +100,17 @@ class Fleet:
         """Answers that all workers counted, as any of them tells."""
         lines = self.get("/metrics").splitlines()
         return sum(int(float(line.split()[-1])) for line in lines if line.startswith("yingda_outcomes_total{"))
+
+    def _asked(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> str:
+        connection = self.connect()
+        try:
+            connection.request(method, path, body, dict(headers))
+            response = connection.getresponse()
+            text = response.read().decode()
+            assert response.status == 200, text
+            return text
+        finally:
+            connection.close()
 
     def _read(self) -> None:
         assert self.process.stderr is not None
@@ -105,6 +124,7 @@ class Sender(Thread):
     def __init__(self, fleet: Fleet) -> None:
         super().__init__(daemon=True)
         self.fleet, self.stop, self.answered, self.lost = fleet, Event(), 0, 0
+        self.told: set[str] = set()
 
     def run(self) -> None:
         connection = self.fleet.connect()
@@ -112,8 +132,10 @@ class Sender(Thread):
             try:
                 connection.request("POST", "/v1/answer", json.dumps({"text": QUESTION}), {"content-type": "application/json"})
                 response = connection.getresponse()
-                response.read()
+                body = response.read()
                 good = response.status == 200
+                if good:
+                    self.told.add(json.loads(body)["reply"]["text"])
             except (OSError, http.client.HTTPException):
                 connection.close()
                 good = False
@@ -147,6 +169,12 @@ def senders(fleet: Fleet, count: int) -> Iterator[list[Sender]]:
             thread.stop.set()
         for thread in threads:
             thread.join()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = monotonic() + PATIENCE_S
+    while not condition():
+        assert monotonic() < end, "it never came"
 
 
 def is_gone(pid: int) -> bool:
@@ -193,6 +221,23 @@ def test_workers_are_replaced_and_bundles_swapped_without_a_lost_request(tmp_pat
     assert all(thread.answered for thread in threads)
     # the last request of each may meet the end of the service itself, which comes after the senders stopped
     assert [thread.lost for thread in threads] == [0, 0, 0]
+
+
+def test_what_is_published_is_told_by_every_worker_without_a_restart_or_a_lost_request(tmp_path: Path) -> None:
+    versions = [f"第{number}版：明天发出。" for number in range(1, 4)]
+    entry = {"intent": "ORDER_SHIP_TIME", "question": {"zh": QUESTION}, "similar": {"zh": ["多久发"]}}
+    with running(write_tiny_bundle(tmp_path / "bundle"), tmp_path) as fleet, senders(fleet, 3) as threads:
+        before = dict(fleet.pids)
+        for version in versions:
+            fleet.sent("PUT", "/v1/faq/ship-when", {**entry, "answer": {"zh": version}}, **{"if-match": "*"})
+            for number in (1, 2):
+                wait_until(lambda number=number, version=version: version in fleet.told_by(number))  # type: ignore[misc]
+        wait_until(lambda: all(any(versions[-1] in text for text in list(thread.told)) for thread in threads))
+
+    assert fleet.pids == before
+    assert [thread.lost for thread in threads] == [0, 0, 0]
+    known = ["48 小时内发出", *versions]
+    assert all(sum(version in text for version in known) == 1 for thread in threads for text in thread.told)
 
 
 def test_a_bundle_that_cannot_be_opened_is_said_once_and_nothing_is_started(tmp_path: Path) -> None:

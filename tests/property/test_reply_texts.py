@@ -9,6 +9,7 @@ from tests.reply_kit import LANGUAGES, SITUATIONS, reply_in
 from yingda.domain.message import Channel, Customer
 from yingda.reply.check import check_template
 from yingda.reply.guard import personal_data
+from yingda.reply.numerals import cardinal
 from yingda.reply.sms import segments, units
 from yingda.reply.speech import speakable
 from yingda.reply.variables import fill
@@ -53,6 +54,20 @@ def test_short_messages_keep_to_the_limit_and_lose_nothing(text: str) -> None:
 def test_chinese_for_a_voice_holds_no_digit_and_no_sign(text: str) -> None:
     said = speakable(text, language="zh")
     assert not set(said) & set("0123456789@/%¥「」（）→😊")
+
+
+@settings(deadline=None)
+@given(
+    st.integers(3, 9999), st.integers(3, 9999), st.sampled_from("-–~～"), st.sampled_from(["天", "个月", "元", "℃", "号", "月", "件", "点"])
+)
+def test_both_ends_of_a_range_are_said_with_to_between_them(low: int, high: int, dash: str, unit: str) -> None:
+    said = f"{cardinal(str(low))}{unit}到{cardinal(str(high))}{unit}。".replace("℃", "摄氏度")
+    assert speakable(f"{low}{unit}{dash}{high}{unit}", language="zh") == said
+
+
+@given(st.integers(0, 9999), st.sampled_from(["", "现在 ", "低至：", "（"]))
+def test_a_temperature_below_zero_never_loses_its_sign(degrees: int, before: str) -> None:
+    assert f"零下{cardinal(str(degrees))}摄氏度" in speakable(f"{before}-{degrees}℃", language="zh")
 
 
 @given(st.text(), st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=20), max_size=4))

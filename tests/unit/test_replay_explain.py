@@ -20,7 +20,7 @@ from yingda.domain.conversation import NEW, ConversationState, released
 from yingda.domain.decision import Answer
 from yingda.domain.message import Customer, Message, Tier
 from yingda.engine import Engine
-from yingda.replay.explain import Basis, Because, Explained, Replayed, TextRead, explain_turn, flips_of
+from yingda.replay.explain import Basis, Because, Explained, Replayed, TextRead, explain_turn, fired_rules, flips_of
 from yingda.replay.originals import Originals
 from yingda.replay.variants import with_rules
 from yingda.store.memory import VolatileMemory
@@ -93,6 +93,15 @@ def test_a_rule_that_fired_is_named_with_what_it_sets_and_would_flip() -> None:
     assert found.rules[0].sets == {"action": "handoff", "priority": "high"}
     assert names(found)["rule vip-first"].after.outcome == "answered"
     assert names(found)["tier"].after.reasons == ()
+
+
+def test_rules_are_named_in_records_that_told_them_in_a_line_of_words() -> None:
+    turn = talked(Tier.VIP).turns("calm")[2]
+    old = replace(turn, answer={**turn.answer, "explanation": [{"step": "match", "detail": "x"}, {"step": "rule", "detail": "a, b fired"}]})
+    new = replace(turn, answer={**turn.answer, "explanation": [{"step": "rule", "id": row_id, "fired": row_id != "c"} for row_id in "abc"]})
+
+    assert [rule.id for rule in fired_rules(old, None)] == ["a", "b"]
+    assert fired_rules(new, None) == fired_rules(old, None)
 
 
 def test_other_knowledge_tells_what_was_stored_and_what_today_would_decide() -> None:

@@ -108,6 +108,7 @@ CELLS = {
     "variable": ("repeats", "> dissatisfied", "neither quoted nor allowed"),
     "bare word": ("tier", "vip", "neither quoted nor allowed"),
     "arithmetic": ("repeats", "1 + 1", "'+' is not allowed"),
+    "marks run together": ("repeats", ">== 1", "'=' is not allowed"),
     "ternary": ("tier", "true ? 'vip' : 'vip'", "not allowed"),
     "property": ("tier", "$.constructor", "not allowed"),
     "object": ("tier", "{__class__}", "'{' is not allowed"),
@@ -172,6 +173,21 @@ def test_every_bad_cell_is_named_at_once_up_to_a_limit() -> None:
         compile_rules(written(rows), known=KNOWN)
     assert len(caught.value.mistakes) == MOST_MISTAKES
     assert [mistake.row for mistake in caught.value.mistakes[:3]] == ["r0", "r0", "r1"]
+
+
+def ranges(count: int, form: str) -> str:
+    """A table with ``count`` rows, no two cells of a column alike, that fire one after the other."""
+    counts = ("repeats", "dissatisfied", "undecided", "out_of_scope")
+    return written([row(f"r{n}", {field: form.format(n=n % 100, more=n) for field in counts}, tags=f"['t{n}']") for n in range(count)])
+
+
+def test_more_text_in_cells_than_is_read_in_time_is_refused_before_it_is_read() -> None:
+    with pytest.raises(RuleError, match="characters; write at most 12,000, those of keywords counted half, or split the table"):
+        compile_rules(ranges(200, ">= {n} and <= {more}, no cell"), known=KNOWN)
+
+
+def test_a_hundred_rows_with_four_comparisons_each_are_a_legal_table() -> None:
+    assert not compile_rules(ranges(100, ">= {n} and <= {more}"), known=KNOWN).blocked
 
 
 def test_unknown_columns_are_refused() -> None:

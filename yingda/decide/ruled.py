@@ -7,7 +7,7 @@ from dataclasses import replace
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict
 from yingda.decide.routing import route
-from yingda.domain.decision import Handoff, Outcome, Reason, Step
+from yingda.domain.decision import Handoff, Outcome, Reason, RuleStep
 from yingda.domain.labels import Priority
 from yingda.domain.message import Tier
 from yingda.domain.rules import Action, Clock, RuleInput, RuleOutcome
@@ -46,10 +46,10 @@ def apply_rules(verdict: Verdict, ruled: RuleOutcome, evidence: Evidence) -> Ver
     """
     if not ruled.rows:
         return verdict
-    step = Step("rule", f"{', '.join(ruled.rows)} fired")
+    fired = tuple(RuleStep(row, fired=True) for row in ruled.rows)
     standing = evidence.state.standing
     if standing is not None and verdict.state.standing == standing:  # a person has the conversation: what was said stays said
-        return replace(verdict, steps=(*verdict.steps, step))
+        return replace(verdict, steps=(*verdict.steps, *fired))
     outcome, handoff = (verdict.outcome, verdict.handoff) if standing else _acted(verdict, ruled, evidence)
     # who has the conversation keeps it, unless the new reason took it to another group
     named = ruled.skill if standing is None or standing.skill != handoff.skill else None
@@ -61,7 +61,7 @@ def apply_rules(verdict: Verdict, ruled: RuleOutcome, evidence: Evidence) -> Ver
         tags=tuple(dict.fromkeys((*handoff.tags, *ruled.tags))),
     )
     state = replace(verdict.state, standing=handoff if handoff.required else None)
-    return replace(verdict, outcome=outcome, handoff=handoff, steps=(*verdict.steps, step), state=state)
+    return replace(verdict, outcome=outcome, handoff=handoff, steps=(*verdict.steps, *fired), state=state)
 
 
 def _acted(verdict: Verdict, ruled: RuleOutcome, evidence: Evidence) -> tuple[Outcome, Handoff]:

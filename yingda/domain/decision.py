@@ -162,6 +162,23 @@ class Step:
     step: str
     detail: str
 
+    def told(self) -> dict[str, object]:
+        """The step as the contract words it."""
+        return {"step": self.step, "detail": self.detail}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStep(Step):
+    """A row of the operator's rules: ``detail`` is its id."""
+
+    step: str = field(default="rule", init=False)
+    detail: str
+    fired: bool
+
+    def told(self) -> dict[str, object]:
+        """By its id, so that who reads it need not take a line of words apart."""
+        return {"step": self.step, "id": self.detail, "fired": self.fired}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

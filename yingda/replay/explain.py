@@ -222,9 +222,7 @@ def _compared(served: Seen | None, again: Seen, read: TextRead) -> Replayed:
 
 def fired_rules(stored: StoredTurn, engine: Explainable | None) -> tuple[FiredRule, ...]:
     """The rule rows that fired, as the stored explanation names them; ``engine`` knows what they say."""
-    steps = stored.answer.get("explanation", ())
-    details = (step["detail"] for step in steps if step.get("step") == "rule")
-    ids = [id_ for detail in details for id_ in detail.removesuffix(" fired").split(", ")]
+    ids = [id_ for step in stored.answer.get("explanation", ()) if step.get("step") == "rule" for id_ in _fired_ids(step)]
     known: dict[str, FiredRule] = {}
     if ids and isinstance(engine, Engine):
         parts = parts_of(engine)
@@ -232,6 +230,13 @@ def fired_rules(stored: StoredTurn, engine: Explainable | None) -> tuple[FiredRu
             for rule in rules.rules:
                 known.setdefault(rule.id, FiredRule(rule.id, document.name, rule.description or None, _sets(rule.outcome)))
     return tuple(known.get(id_, FiredRule(id_)) for id_ in ids)
+
+
+def _fired_ids(step: Mapping[str, Any]) -> list[str]:
+    """The rows of a step that fired: one by its id, or in older records all of them in a line of words."""
+    if "id" in step:
+        return [step["id"]] if step["fired"] else []
+    return str(step["detail"]).removesuffix(" fired").split(", ")
 
 
 def _sets(outcome: RuleOutcome) -> dict[str, Any]:

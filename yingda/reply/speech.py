@@ -13,6 +13,15 @@ _RANGE = "–—~～至到-"
 _MEASURE = "[个個]|天|小[时時]|次|件|[周週]|年|份|[张張]|[条條]|位|[种種]|分[钟鐘]|[块塊]|[单單]|元"
 _UNITS = f"{_MEASURE}|月|日|[号號]|[点點]|分|秒|期|[万萬]|[亿億]|公里|公斤|克|米|折|[级級]|[岁歲]|工作日|倍|[页頁]|行|[层層]|步|[项項]"
 _N = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_COUNTS = r"[个個]|天|小[时時]|次|件|[周週]|年|月|日|[号號]|份|[张張]|工作日"
+"""What there is never less than none of: a sign before so many of these is a dash."""
+_DASH = r" ?[–—~～-] ?"
+_MINUS = r"[-−－]"
+_DEGREES = r"℃|°|[摄攝]氏度|度"
+_DAY = r"(?:\d{1,4}|[零一二三四五六七八九十]{1,4}) ?[年月日号號]"
+_WEEKDAY = r"(?:[周週]|星期|[礼禮]拜)"
+_PART_OF_DAY = r"次日|翌日|凌晨|早|上午|中午|下午|晚"
+_AROUND = "约約近足过過于占剩减減降扣"
 _LETTERS = {
     ".": " 点 ",
     "/": " 斜杠 ",
@@ -41,6 +50,7 @@ _SIGNS = str.maketrans(
             "\\": "或",
             "℃": "摄氏度",
             "°": "度",
+            "−": "",
             "$": "美元",
         },
     }
@@ -114,6 +124,28 @@ def _span(match: re.Match[str]) -> str:
     return f"{_said(match.group(1))}到{_said(match.group(2))}"
 
 
+def _degrees(match: re.Match[str]) -> str:
+    low_sign, low, unit, high_sign, high, last = match.groups()
+    return f"{_below(low_sign)}{_said(low)}{unit or ''}到{_below(high_sign)}{_said(high)}{last}"
+
+
+def _below(sign: str | None) -> str:
+    return "零下" if sign else ""
+
+
+def _rebate(match: re.Match[str]) -> str:
+    """满300-50 takes 50 off 300; of 满300-500 nothing is taken off, it is a range."""
+    least, off = match.group(2), match.group(5)
+    if float(off.replace(",", "")) >= float(least.replace(",", "")):
+        return match.group()
+    return f"{match.group(1)}{_said(least)}{match.group(3) or ''}减{_said(off)}"
+
+
+def _fraction(match: re.Match[str]) -> str:
+    gap, part, whole = match.groups()
+    return f"{gap}{_said(whole)}分之{_said(part)}" if 0 < int(part) < int(whole) else match.group()
+
+
 def _said(number: str) -> str:
     return cardinal(number.replace(",", ""))
 
@@ -133,12 +165,39 @@ def _line(match: re.Match[str]) -> str:
     return f"第{cardinal(str(number))}，" if number <= 20 else match.group()
 
 
+_FRACTION = r"(\d{1,3})/(\d{1,3})(?![\d/.])"
+_RELATIONS = (
+    (re.compile(r"°C"), "℃"),
+    (
+        re.compile(rf"(?<![A-Za-z0-9.])(?<!\d-)({_MINUS})?({_N}) ?({_DEGREES})? ?[{_RANGE}] ?({_MINUS})?({_N}) ?({_DEGREES})"),
+        _degrees,
+    ),
+    (re.compile(rf"(?<![A-Za-z0-9℃°%％.-])(?<!\d[ 度]){_MINUS}({_N}) ?(?={_DEGREES})"), lambda m: f"零下{_said(m.group(1))}"),
+    (re.compile(rf"([满滿] ?)({_N})( ?元)?( ?){_MINUS} ?({_N})(?![\d-])"), _rebate),
+    (re.compile(r"(?<![\d/])24/7(?![\d/])(?: ?小[时時])?"), "七乘二十四小时"),
+    # any other n/m may be a date or two things to choose from: 1/3 起, 2/3 天
+    (re.compile(rf"(?<=[{_AROUND}])( ?){_FRACTION}(?! ?(?:{_UNITS}))"), _fraction),
+    (re.compile(rf"(?<![\d/.第])(){_FRACTION}(?= ?(?:左右|以上|以下))"), _fraction),
+    (re.compile(r"(?<![\d/.第])()(\d)/(\d|10)(?= ?的)"), _fraction),
+    (re.compile(r"(?<=\d) ?\* ?(?=\d)"), "×"),
+)
+"""What stands between two numbers, or before one, and changes what they mean."""
+_TO_OF_TIME = (
+    (
+        re.compile(rf"({_WEEKDAY}[一二三四五六日天末]){_DASH}(?={_WEEKDAY}[一二三四五六日天末]|[二三四五六日天](?![\u3400-\u9fff]))"),
+        r"\1到",
+    ),
+    (re.compile(rf"({_DAY}){_DASH}(?={_DAY}(?!内))"), r"\1到"),
+    (re.compile(rf"(?<=[点點分]){_DASH}(?={_WEEKDAY}|{_PART_OF_DAY}|{_DAY}(?!内)|\d{{1,2}} ?[点點])"), "到"),
+    (re.compile(rf"({_N} ?((?:{_UNITS})+)){_DASH}(?={_N} ?\2)"), r"\1到"),
+)
 _TLD = r"(?:com|cn|net|org|io|top|shop|store|info|me|co|hk|tw)"
 _CHINESE = (
     (re.compile(r"^ *(\d{1,2})[.、)）](?!\d) *", re.MULTILINE), _line),
     (re.compile(r"(?:https?://|www\.)[!-&(-;=?-Z_a-z~]+", re.IGNORECASE), _web),
     (re.compile(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+[A-Za-z]"), _web),
     (re.compile(rf"(?<![A-Za-z0-9.])(?:[A-Za-z0-9-]+\.)+{_TLD}(?:/[!-&(-;=?-Z_a-z~]*)?(?![A-Za-z0-9])", re.IGNORECASE), _web),
+    *_RELATIONS,
     (re.compile(r"(?<!\d)((?:19|20)\d\d)[-/.年](\d{1,2})[-/.月](\d{1,2})(?:日|号|號|(?!\d))"), _date),
     (re.compile(r"(?<!\d)((?:19|20)\d\d)(?=年)"), lambda m: year(m.group(1))),
     (
@@ -146,14 +205,17 @@ _CHINESE = (
         lambda m: f"{_clock(m.group(1), m.group(2))}到{_clock(m.group(3), m.group(4))}",
     ),
     (re.compile(r"(?<!\d)([01]?\d|2[0-4])[:：]([0-5]\d)(?:[:：][0-5]\d)?(?!\d)"), lambda m: _clock(m.group(1), m.group(2))),
+    *_TO_OF_TIME,
     (re.compile(r"(?<![A-Za-z0-9])\+?\d{3,4}[- ]\d{3,4}(?:[- ]\d{3,4})+(?!\d)|(?<![A-Za-z0-9])0\d{2,3}-\d{7,8}(?!\d)"), _groups),
+    (re.compile(rf"(?<![\w℃°%％.)）-])(?<!\d ){_MINUS}(?=[¥￥$]?{_N})(?!{_N} ?(?:{_COUNTS}))"), "负"),
     (re.compile(rf"({_N}) ?[%％] ?[{_RANGE}] ?({_N}) ?[%％]"), lambda m: f"百分之{_said(m.group(1))}到百分之{_said(m.group(2))}"),
     (re.compile(rf"({_N}) ?[%％]"), lambda m: f"百分之{_said(m.group(1))}"),
+    (re.compile(rf"[¥￥] ?({_N}) ?[{_RANGE}] ?[¥￥]? ?({_N})(?![\d-])(?: ?元)?"), lambda m: f"{_span(m)}元"),
     (re.compile(rf"[¥￥] ?({_N})(?: ?元)?"), lambda m: f"{_said(m.group(1))}元"),
     (re.compile(rf"(?<![A-Za-z0-9-])({_N}) ?[{_RANGE}] ?({_N})(?![\d-])"), _span),
     (re.compile(r"(?<![A-Za-z0-9])([A-Za-z]{1,3})(\d{1,2}\.\d{1,2})(?![\d.])"), lambda m: f"{m.group(1)}{_said(m.group(2))}"),
     (re.compile(r"(?<![A-Za-z0-9])(?=[A-Za-z-]*\d)(?=[\d-]*[A-Za-z])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"), _mixed),
-    (re.compile(rf"(?<![\d.第])2 ?(?=(?:{_MEASURE}))"), "两"),
+    (re.compile(rf"(?<![\d.第])2 ?(?=(?:{_MEASURE}|[点點]))"), "两"),
     (re.compile(rf"({_N}) ?(?=(?:{_UNITS}))"), lambda m: _said(m.group(1))),
     (re.compile(r"(?<!\d)\d{5,}(?!\d)"), lambda m: one_by_one(m.group())),
     (re.compile(_N), lambda m: _said(m.group())),

@@ -25,10 +25,14 @@ KEPT = 4096
 Choice = Mapping[str, bool]
 """Keywords that must be there (true) or must not (false)."""
 
-_TOKEN = re.compile(
-    r"\s*(?:(?P<text>'[^'\"`\\]*'|\"[^'\"`\\]*\")|(?P<number>-?[0-9]{1,6}(?:\.[0-9]{1,6})?)"
-    r"|(?P<mark>==|!=|>=|<=|\.\.|[<>\[\](),$])|(?P<word>[A-Za-z_][A-Za-z_0-9.]*))\s*"
+_ONE = (
+    r"\s*('[^'\"`\\]*'|\"[^'\"`\\]*\"|-?[0-9]{1,6}(?:\.[0-9]{1,6})?"
+    r"|==|!=|>=|<=|\.\.|[<>\[\](),$]|[A-Za-z_][A-Za-z_0-9.]*)\s*"
 )
+_TOKEN = re.compile(_ONE)
+_ALL = re.compile(rf"(?>{_ONE})*+")
+"""Token after token, none of them given back: what it does not match to the end, _TOKEN does not read to the end either."""
+_QUOTES = ("'", '"')
 _NAME = re.compile(r"[^\W_][\w.·:-]{0,63}")
 _CALL = re.compile(r"([A-Za-z_][A-Za-z_0-9]*)\s*\(")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
@@ -116,32 +120,25 @@ class _Tokens:
         for call in _CALL.findall(_QUOTED.sub("''", text)) if "(" in text else ():
             if call not in _BEFORE_BRACKET and not (call == "contains" and self._needs == Kind.WORDS):
                 raise CellError(f"it calls {brief(call)}(); functions are not allowed, write {self._needs}")
-        self._found: list[str] = []
-        self._kinds: list[str] = []
+        if _ALL.fullmatch(text) is None:
+            raise CellError(self._stray(text))
+        self._found: list[str] = [*_TOKEN.findall(text), ""]  # no token is empty: the last one is the end
         self._at = 0
-        end, read = 0, _TOKEN.match
-        while end < len(text):
-            match = read(text, end)
-            if match is None:
-                raise CellError(self._stray(text, end))
-            kind = match.lastgroup or ""
-            self._kinds.append(kind)
-            self._found.append(match[kind])
-            end = match.end()
 
     def peek(self) -> str:
-        return self._found[self._at] if self._at < len(self._found) else ""
+        return self._found[self._at]
 
     def next(self, kind: str | None = None) -> str:
         """The next token, which must be of ``kind``."""
-        if self._at >= len(self._found) or (kind and self._kinds[self._at] != kind):
+        token = self._found[self._at]
+        if not token or (kind and _kind(token) != kind):
             raise CellError(self._unexpected())
         self._at += 1
-        return self._found[self._at - 1]
+        return token
 
     def take(self, token: str) -> bool:
-        """Read ``token`` if it comes next."""
-        taken = self.peek() == token and self._kinds[self._at] != "text"
+        """Read ``token`` if it comes next; a text is never mistaken for it, for it stands in quotes."""
+        taken = self._found[self._at] == token
         self._at += taken
         return taken
 
@@ -150,11 +147,11 @@ class _Tokens:
             raise CellError(self._unexpected())
 
     def is_kind(self, kind: str) -> bool:
-        return self._at < len(self._kinds) and self._kinds[self._at] == kind
+        return _kind(self.peek()) == kind
 
     def end(self) -> None:
         """Raise unless everything was read."""
-        if self._at < len(self._found):
+        if self.peek():
             raise CellError(self._unexpected())
 
     def _unexpected(self) -> str:
@@ -163,8 +160,22 @@ class _Tokens:
         found = f"'{brief(self.peek())}'" if self.peek() else "its end"
         return f"{found} is out of place; write {self._needs}, or leave the cell empty for any value"
 
-    def _stray(self, text: str, at: int) -> str:
+    def _stray(self, text: str) -> str:
+        at = 0
+        while match := _TOKEN.match(text, at):
+            at = match.end()
         return f"'{brief(text[at : at + 1])}' is not allowed at character {at + 1}; write {self._needs}, or leave the cell empty"
+
+
+def _kind(token: str) -> str:
+    """What a token is, told by its first character: text, number, mark or word; nothing for the end."""
+    if not token:
+        return ""
+    if token[0] in _QUOTES:
+        return "text"
+    if token[0].isdigit() or token[0] == "-":
+        return "number"
+    return "word" if token[0].isalpha() or token[0] == "_" else "mark"
 
 
 def _test(tokens: _Tokens, column: Column) -> int:
@@ -267,6 +278,8 @@ def _range_or_list(tokens: _Tokens, column: Column, *, listed: bool) -> int:
 def _number(tokens: _Tokens, column: Column) -> int:
     """A number in the column's steps."""
     text = tokens.next("number")
+    if "." not in text:
+        return int(text) * column.scale
     whole, _, part = text.lstrip("-").partition(".")
     places = len(str(column.scale)) - 1
     if len(part.rstrip("0")) > places:

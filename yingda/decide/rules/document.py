@@ -29,8 +29,8 @@ MOST_ROWS = 200
 MOST_WORDS = 600
 """Keywords that the rows of a file may name, each as often as it is named: what an examination costs grows with rows and words."""
 
-MOST_TEXT = 20_000
-"""Characters that the cells of a file may have, equal cells of a column counted once."""
+MOST_TEXT = 12_000
+"""Characters that the cells of a file may have, equal cells of a column counted once, those of keywords half: they are read faster."""
 
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _FILE = "rule file"

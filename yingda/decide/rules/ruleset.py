@@ -224,8 +224,9 @@ class _Reading:
         if words > MOST_WORDS:
             detail = f"its {len(self._table.rows)} rows name {words:,} keywords; name at most {MOST_WORDS} in a file, or {detail}"
             self._mistakes.append(RuleMistake(where, detail))
-        elif (length := sum(len(text) for _, text in cells)) > MOST_TEXT:
-            self._mistakes.append(RuleMistake(where, f"its cells have {length:,} characters; write at most {MOST_TEXT:,}, or {detail}"))
+        elif (length := sum(len(text) // (2 if field == "keywords" else 1) for field, text in cells)) > MOST_TEXT:
+            detail = f"its cells have {length:,} characters; write at most {MOST_TEXT:,}, those of keywords counted half, or {detail}"
+            self._mistakes.append(RuleMistake(where, detail))
         self._stop_if_any()
 
     def _row(self, row: Row) -> Judged:

@@ -118,6 +118,8 @@ class Space:
         usual = [parts.of(1 << column.usual) for parts, column in zip(self._parts, self.columns.values(), strict=True)]
         usual += [ABSENT] * len(self.keywords)
         self._usual = sum(values << shift for values, shift in zip(usual, self._shift, strict=True)) | 1
+        self._word_at = dict(zip(self._shift[len(self.columns) :], self.keywords, strict=True))
+        self._absent = sum(ABSENT << shift for shift in self._word_at)
         self.weight = 1 + end // _BITS
 
     # ---- rows as boxes ----
@@ -151,8 +153,12 @@ class Space:
 
     def words(self, box: Box) -> tuple[str, ...]:
         """The keywords that every message in a box has."""
-        there = range(len(self.columns), len(self._shift))
-        return tuple(word for word, number in zip(self.keywords, there, strict=True) if box >> self._shift[number] & 3 == PRESENT)
+        waiting, found = box >> 1 & self._absent & ~box, []
+        while waiting:
+            bit = waiting & -waiting
+            found.append(self._word_at[bit.bit_length() - 1])
+            waiting ^= bit
+        return tuple(found)
 
     def most_ordinary(self, box: Box) -> Box:
         """The part of a box that holds its most ordinary message alone: the usual value of each dimension, else its least."""
