@@ -250,3 +250,11 @@ def test_a_store_without_tables_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="yingda store migrate"):
         records_in(store, Clock()).version()
     store.close()
+
+
+def test_a_number_for_an_id_is_said_to_need_quotes(records: KnowledgeStore) -> None:
+    rows = Sheet((ImportRow(1, "123", an_entry("123", id=123)),))
+
+    report = records.import_rows(RecordKind.FAQ, rows, BOTH)
+
+    assert [(row.field, row.reason) for row in report.rejected] == [("id", "must be text; write it in quotes")]

@@ -10,6 +10,8 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.knowledge_kit import an_entry
 from yingda.domain.records import KnowledgeError
@@ -185,6 +187,23 @@ responses:
   - text: 48 小时。
   - image: x.png
 """
+
+
+@given(st.text(st.sampled_from('看[物](流){} "a:#-'), min_size=1, max_size=12).map(str.strip).filter(bool))
+def test_wordings_that_read_like_rasas_annotations_come_back_as_they_are(text: str) -> None:
+    entry = tidy(an_entry(question={"zh": text}, similar={"zh": ["怎么看[物流](详情页)"]}))
+    exported = write_form([entry], Form.RASA)
+    sheet = read_form(exported, Form.RASA)
+
+    assert [row.payload for row in sheet.rows] == [entry]
+    assert write_form([row.payload for row in sheet.rows], Form.RASA) == exported
+
+
+def test_a_rasa_file_without_intents_and_responses_is_said_to_hold_nothing() -> None:
+    sheet = read_form(b"version: '3.1'\nstories: []\n", Form.RASA)
+
+    assert sheet.rows == ()
+    assert [note.reason for note in sheet.notes] == ["holds neither nlu nor responses; export those of the retrieval intents from Rasa"]
 
 
 def test_rasas_retrieval_intents_are_entries_and_the_rest_is_noted() -> None:

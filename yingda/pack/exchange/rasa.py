@@ -21,6 +21,7 @@ GROUP = "faq"
 
 _VERSION = "3.1"
 _KEPT = ("intent", "ask", "needs_human")
+_PLAIN = "plain"
 # [iPhone](product), [iPhone]{"entity": "product"} and [[a](b)]: the annotation goes, the text stays
 _ANNOTATED = re.compile(r"\[([^\[\]]*)\](?:\([^()]*\)|\{[^{}]*\})(?:\{[^{}]*\})?")
 
@@ -53,6 +54,8 @@ def read_rasa(documents: Sequence[bytes], *, known: Mapping[str, Payload]) -> Sh
             _read_examples(tree.fields.get("nlu"), found, notes, log)
             _read_responses(tree.fields.get("responses"), found, notes, log)
         rejected += noted(log)
+    if not found and not rejected and not notes:
+        notes.append(RejectedRow(1, "", "holds neither nlu nor responses; export those of the retrieval intents from Rasa"))
     rows = tuple(ImportRow(one.line, key, _payload(key, one, known.get(key, {}))) for key, one in found.items())
     return Sheet(rows, tuple(rejected), tuple(notes))
 
@@ -118,7 +121,7 @@ def _examples(node: Node | None, log: MistakeLog) -> Iterable[tuple[str, str]]:
         content = plain(item)
         text = content.get("text") if isinstance(content, dict) else content
         if isinstance(text, str):
-            yield _language(content), _bare(text)
+            yield _language(content), text.strip() if _is_plain(content) else _bare(text)
         else:
             log.add(item.place, "an example has no text; write it or remove the example")
 
@@ -139,7 +142,11 @@ def _payload(key: str, one: _Found, known: Payload) -> dict[str, Any]:
 def _written_examples(entry: Payload) -> dict[str, Any]:
     metadata = {name: entry[name] for name in _KEPT}
     wordings = [(language, text) for language, first in entry["question"].items() for text in (first, *entry["similar"].get(language, []))]
-    examples = [{"text": text, "metadata": {"language": language}} for language, text in wordings]
+    # a wording that reads like an annotation says that it is none, and is read again as it is
+    examples = [
+        {"text": text, "metadata": {"language": language, **({_PLAIN: True} if _bare(text) != text.strip() else {})}}
+        for language, text in wordings
+    ]
     return {"intent": f"{GROUP}/{entry['id']}", "metadata": metadata, "examples": examples}
 
 
@@ -161,6 +168,11 @@ def _language(content: Any) -> str:
     metadata = content.get("metadata") if isinstance(content, dict) else None
     language = metadata.get("language") if isinstance(metadata, dict) else None
     return language if isinstance(language, str) else "zh"
+
+
+def _is_plain(content: Any) -> bool:
+    metadata = content.get("metadata") if isinstance(content, dict) else None
+    return isinstance(metadata, dict) and metadata.get(_PLAIN) is True
 
 
 def _mapping(node: Node | None) -> dict[str, Any]:

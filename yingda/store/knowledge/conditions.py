@@ -23,8 +23,10 @@ def plain_mistakes(id_: RecordId, payload: Payload) -> list[str]:
     reasons = [*mistakes_of_key(id_), *mistakes_of_shape(payload)]
     if reasons or id_.kind is not RecordKind.FAQ:
         return reasons
-    same = payload.get("id", id_.key) == id_.key
-    return [] if same else ["id: differs from the id of the record; write the same"]
+    own = payload.get("id", id_.key)
+    if not isinstance(own, str):
+        return ["id: must be text; write it in quotes"]
+    return [] if own == id_.key else ["id: differs from the id of the record; write the same"]
 
 
 def default_title(draft: Draft) -> str:
