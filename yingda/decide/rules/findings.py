@@ -21,7 +21,7 @@ from yingda.domain.rules import Action, RuleOutcome
 STEPS = 30_000
 """Work for one table: what a table of 100 rows takes whose rows nearly all cross; what is not proven by then is reported so."""
 
-SMALL, LESS = 100, 220
+SMALL, LESS = 100, 240
 """Rows up to which all STEPS are allowed, and by how many fewer they are for each row more, for reading these takes time itself."""
 
 MOST_FINDINGS = 50
