@@ -1,4 +1,4 @@
-"""Whether the public holidays of the coming weeks are known, told once at the start."""
+"""Whether the public holidays of the coming weeks are known, told once when the service is ready."""
 
 from __future__ import annotations
 

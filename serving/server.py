@@ -78,15 +78,19 @@ def serve(
     open_tokens(settings, log)
     for warning in unknown_variables(os.environ):
         log.warning("unknown_variable", detail=warning)
-    tell_holidays(log, _now().date())
     # Bound first: a port in use is known at once, a bundle takes its time.
     with _bind(settings) as listener:
+
+        def on_ready() -> None:
+            _say(listener)
+            tell_holidays(log, _now().date())
+
         if settings.workers == 1:
-            _run(settings, listener, Openers(open_engine, open_memory, open_knowledge), log, on_ready=lambda: _say(listener))
+            _run(settings, listener, Openers(open_engine, open_memory, open_knowledge), log, on_ready=on_ready)
         else:
             prepare()
             settle_in()
-            supervise(listener, settings.workers, log=log, patience_s=settings.shutdown_timeout_s, on_ready=lambda: _say(listener))
+            supervise(listener, settings.workers, log=log, patience_s=settings.shutdown_timeout_s, on_ready=on_ready)
 
 
 def serve_worker(settings: Settings, openers: Openers, *, listener: socket.socket, channel: socket.socket, number: int) -> None:
