@@ -25,13 +25,14 @@ from yingda.store.audit import hidden_name
 from yingda.store.codec import encode_state
 from yingda.store.memory import Memory
 from yingda.store.originals import opened
-from yingda.store.records import Feedback, Masked, StoredHandoff, StoredTurn, Unknown
+from yingda.store.records import Feedback, Masked, Reused, StoredHandoff, StoredTurn, Unknown
 from yingda.store.vault import CUSTOMER, TEXT, Vault, VaultError
 from yingda.text.masking import mask
 
 router = APIRouter(route_class=StrictRoute, tags=["converse"])
 
 _BODY = problems(*GUARDED, *BODY, 404)
+_GIVEN = problems(*GUARDED, *BODY, 404, 409)
 RecordUnmask = Callable[[Request, str, str], Awaitable[None]]
 """Puts on record who does what to whom, before it is done; what it raises stops it."""
 
@@ -45,7 +46,7 @@ AnswerId = Annotated[str, Path(max_length=128, description="`answer_id` of an an
     operation_id="giveFeedback",
     summary="Say how an answer was",
     response_model=schemas.FeedbackResponse,
-    responses=_BODY,
+    responses=_GIVEN,
     dependencies=[needs(Scope.FEEDBACK)],
 )
 async def give_feedback(body: schemas.FeedbackRequest, service: ServiceDependency) -> Response:
@@ -53,7 +54,7 @@ async def give_feedback(body: schemas.FeedbackRequest, service: ServiceDependenc
     _check_labels(body, service.engine.knowledge)
     feedback = Feedback(
         answer_id=body.answer_id,
-        digest=sha256(body.model_dump_json().encode()).hexdigest(),
+        digest=_digest(body),
         at=service.clock(),
         rating=body.rating,
         helpful=body.helpful,
@@ -66,6 +67,8 @@ async def give_feedback(body: schemas.FeedbackRequest, service: ServiceDependenc
         counted = await service.look_up(lambda memory: memory.add_feedback(feedback))
     except Unknown:
         raise _not_found("answer") from None
+    except Reused as error:
+        raise ProblemError(409, "message_id_reused", str(error)) from None
     return as_json(schemas.FeedbackResponse(answer_id=body.answer_id, counted=counted))
 
 
@@ -226,6 +229,12 @@ def _handoff_out(handoff: StoredHandoff) -> schemas.HandoffRecordOut:
         released_by=handoff.released_by,
         package=schemas.HandoffPackageOut.model_validate(handoff.opened.package),
     )
+
+
+def _digest(body: schemas.FeedbackRequest) -> str:
+    """What makes feedback the same: its ``message_id`` where it has one, else all that it says."""
+    told = body.model_dump_json(include={"answer_id", "message_id"}) if body.message_id else body.model_dump_json(exclude={"message_id"})
+    return sha256(told.encode()).hexdigest()
 
 
 def _check_labels(body: schemas.FeedbackRequest, knowledge: Knowledge) -> None:

@@ -21,6 +21,9 @@ class FeedbackRequest(Strict):
     """What somebody thought of an answer; the same feedback sent again counts once."""
 
     answer_id: Id
+    message_id: Id | None = Field(
+        default=None, description="Your id of this feedback: sent again it counts once, with another body it is 409."
+    )
     rating: int | None = Field(default=None, ge=1, le=5, description="1 (poor) to 5 (good).")
     helpful: bool | None = None
     reasons: list[Label] = Field(default_factory=list, max_length=16)

@@ -98,6 +98,19 @@ def test_feedback_counts_once(site: Site) -> None:
     assert "13812345678" not in repr(kept)
 
 
+def test_feedback_with_a_message_id_may_be_sent_again_but_not_with_another_body(site: Site) -> None:
+    body = {"answer_id": answer(site)["answer_id"], "message_id": "f-1", "rating": 2}
+
+    first, again, other, next_one = (
+        site.client.post("/v1/feedback", json={**body, **changed})
+        for changed in ({}, {}, {"rating": 5}, {"rating": 5, "message_id": "f-2"})
+    )
+
+    assert (first.json()["counted"], again.json()["counted"], next_one.json()["counted"]) == (True, False, True)
+    assert (other.status_code, other.json()["code"]) == (409, "message_id_reused")
+    assert [one.rating for one in site.app.state.service.memory.feedback(body["answer_id"])] == [2, 5]
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [

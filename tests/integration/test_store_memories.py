@@ -20,7 +20,19 @@ from yingda.domain.takeover import Reason
 from yingda.store.conversations import SqlMemory
 from yingda.store.health import StoreHealth
 from yingda.store.memory import Memory, Recalled, VolatileMemory, Write
-from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed, Masked, StoredTurn, TurnFacts, Unknown, hash_customer
+from yingda.store.records import (
+    Conflict,
+    Duplicate,
+    Feedback,
+    HandoffOpened,
+    IdUsed,
+    Masked,
+    Reused,
+    StoredTurn,
+    TurnFacts,
+    Unknown,
+    hash_customer,
+)
 
 OPENED = HandoffOpened((Reason.REQUESTED, Reason.VIP), NOON, {"summary": "要人工", "tried": ["ship-when"]})
 WANG, LI = hash_customer("王"), hash_customer("李")
@@ -203,6 +215,8 @@ def test_feedback_counts_once_and_comes_back(memory: Memory) -> None:
 
     assert memory.add_feedback(feedback())
     assert not memory.add_feedback(feedback())
+    with pytest.raises(Reused, match="message_id"):
+        memory.add_feedback(feedback(rating=1))
     assert memory.add_feedback(feedback(digest="e" * 64, rating=None, helpful=False, comment=None, reasons=()))
     assert memory.feedback(a_turn(1).turn_id)[0] == feedback()
     assert len(memory.feedback(a_turn(1).turn_id)) == 2

@@ -12,6 +12,7 @@ import pytest
 
 from tests.lasting_kit import GOOD, OPENED, Shop, health
 from tests.store_kit import NOON, STANDING, a_turn, handed_over
+from yingda.store.records import Reused
 
 
 @pytest.fixture
@@ -101,11 +102,15 @@ def test_feedback_waits_behind_the_turn_it_is_about_and_counts_once(shop: Shop) 
 
     assert memory.add_feedback(GOOD)
     assert not memory.add_feedback(GOOD)
+    with pytest.raises(Reused):
+        memory.add_feedback(replace(GOOD, rating=1))
 
     shop.trouble.down = None
     assert memory.tend()
     assert shop.stored.feedback(GOOD.answer_id) == [GOOD]
     assert not memory.add_feedback(GOOD)
+    with pytest.raises(Reused):
+        memory.add_feedback(replace(GOOD, rating=1))
 
 
 def test_the_thread_that_tends_writes_what_waits_when_the_store_is_back(shop: Shop) -> None:

@@ -45,6 +45,7 @@ from yingda.store.records import (
     HandoffOpened,
     IdUsed,
     Masked,
+    Reused,
     StoredHandoff,
     StoredTurn,
     TurnFacts,
@@ -74,7 +75,7 @@ _MOVE = (
     .values(**_MOVED, **{name: func.coalesce(given, _CONVERSATIONS.c[name]) for name, given in _KNOWN.items()})
 )
 _ANSWER = select(_TURNS.c.id).where(_TURNS.c.id == bindparam("turn"))
-_SAME_FEEDBACK = select(_FEEDBACK.c.digest).where(_FEEDBACK.c.answer_id == bindparam("answer"), _FEEDBACK.c.digest == bindparam("digest"))
+_SAME_FEEDBACK = select(_FEEDBACK).where(_FEEDBACK.c.answer_id == bindparam("answer"), _FEEDBACK.c.digest == bindparam("digest"))
 _ANYTHING = select(literal(1))
 _FACTS = tuple(field.name for field in fields(TurnFacts))
 
@@ -304,18 +305,22 @@ def _write_rows(execute: Execute, rows: Sequence[_Rows]) -> None:
 
 
 def _write_feedback(connection: Connection, feedback: Feedback) -> Outcome:
-    """True when it was added, False when the same was there, Unknown when there is no such answer."""
+    """True when it was added, False when the same was there, Reused when other feedback was, Unknown when there is no such answer."""
     key = {"answer": feedback.answer_id, "digest": feedback.digest}
-    if connection.execute(_SAME_FEEDBACK, key).first() is not None:
-        return False
+    if (stored := connection.execute(_SAME_FEEDBACK, key).first()) is not None:
+        return _again(feedback, stored)
     if connection.execute(_ANSWER, {"turn": feedback.answer_id}).first() is None:
         return Unknown("answer")
     try:
         with connection.begin_nested():
             connection.execute(_ADD_FEEDBACK, _feedback_values(feedback))
     except IntegrityError:
-        return False  # another worker stored the same at the same moment
+        return _again(feedback, connection.execute(_SAME_FEEDBACK, key).one())  # another worker stored it at the same moment
     return True
+
+
+def _again(feedback: Feedback, stored: Any) -> Outcome:
+    return False if feedback.says_the_same(_feedback(stored)) else Reused()
 
 
 def _overtaken(connection: Connection, turn: StoredTurn, error: IntegrityError | Conflict) -> StoreError:
@@ -381,6 +386,6 @@ def _feedback_values(feedback: Feedback) -> dict[str, Any]:
     return {**values, "reasons": list(feedback.reasons)}
 
 
-def _feedback(row: FeedbackRow) -> Feedback:
+def _feedback(row: Any) -> Feedback:
     stored = {field.name: getattr(row, field.name) for field in fields(Feedback)}
     return Feedback(**{**stored, "reasons": tuple(row.reasons)})

@@ -15,7 +15,7 @@ from yingda.store.base import JsonText
 from yingda.store.codec import as_json, read_json, through_json
 from yingda.store.failures import is_away
 from yingda.store.health import StoreHealth
-from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed, StoredHandoff, StoredTurn, Unknown, released
+from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed, Reused, StoredHandoff, StoredTurn, Unknown, released
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,10 @@ class Memory(Protocol):
         """The hand-offs of a conversation, in the order they were opened."""
 
     def add_feedback(self, feedback: Feedback) -> bool:
-        """Write feedback; False when the same was stored before. Raises Unknown when there is no such answer."""
+        """Write feedback; False when the same was stored before.
+
+        Raises Reused when other feedback of this digest was, and Unknown when there is no such answer.
+        """
 
     def feedback(self, answer_id: str) -> list[Feedback]:
         """The feedback on an answer, in the order of its time."""
@@ -239,7 +242,9 @@ class VolatileMemory:
             if feedback.answer_id not in self._turns:
                 raise Unknown("answer")
             key = (feedback.answer_id, feedback.digest)
-            if key in self._feedback:
+            if (stored := self._feedback.get(key)) is not None:
+                if not stored.says_the_same(feedback):
+                    raise Reused
                 return False
             self._feedback[key] = feedback
             return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from types import MappingProxyType
@@ -87,7 +87,7 @@ class StoredHandoff:
 class Feedback:
     """What somebody thought of an answer: ``rating`` 1 to 5, or ``helpful``; corrections become labels.
 
-    ``digest`` is the SHA-256 of the request: the same feedback sent again counts once.
+    ``digest`` is the SHA-256 of the request, or of its ``message_id`` where it has one: what is sent again counts once.
     """
 
     answer_id: str
@@ -99,6 +99,10 @@ class Feedback:
     correct_intent: str | None = None
     correct_faq: str | None = None
     comment: Masked | None = None
+
+    def says_the_same(self, other: Feedback) -> bool:
+        """True when ``other`` differs in its time at most."""
+        return replace(self, at=other.at) == other
 
 
 class Conflict(StoreError):  # noqa: N818 - named by what happened
@@ -121,6 +125,13 @@ class IdUsed(StoreError):  # noqa: N818
 
     def __init__(self) -> None:
         super().__init__("a turn of this id is stored already; give each turn its own ULID", code="store_id_used")
+
+
+class Reused(StoreError):  # noqa: N818
+    """Other feedback on the same answer came with this ``message_id``."""
+
+    def __init__(self) -> None:
+        super().__init__("this message_id came with other feedback before; give each feedback its own", code="store_reused")
 
 
 class Unknown(StoreError):  # noqa: N818

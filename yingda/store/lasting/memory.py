@@ -22,7 +22,7 @@ from yingda.store.lasting.recent import Recent
 from yingda.store.lasting.waiting import Held
 from yingda.store.memory import Entry, NotStored, Outcome, Recalled, SoFar, Write
 from yingda.store.one_by_one import OneByOne
-from yingda.store.records import Feedback, StoredHandoff, StoredTurn
+from yingda.store.records import Feedback, Reused, StoredHandoff, StoredTurn
 
 BATCH = 64
 """Records drained in one transaction."""
@@ -181,8 +181,11 @@ class LastingMemory(OneByOne):
                     raise outcome
                 return outcome
         with self._keeping.lock:
-            if any(one.digest == feedback.digest for one in self._keeping.waiting.feedback(feedback.answer_id)):
-                return False
+            for one in self._keeping.waiting.feedback(feedback.answer_id):
+                if one.digest == feedback.digest:
+                    if not one.says_the_same(feedback):
+                        raise Reused
+                    return False
             if not self._keeping.save([feedback]):
                 raise StoreError("neither the store nor the journal can be written; send the feedback again", code="store_away")
         self.breaker.news.set()
