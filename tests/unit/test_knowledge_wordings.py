@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -117,6 +118,20 @@ def test_a_full_name_with_its_title_is_refused_in_an_answer(text: str) -> None:
     (reason,) = Among(base, all_told(base)).check(RecordId(RecordKind.FAQ, "ship-when"), entry)
     assert reason.startswith("answer.zh: holds personal data (姓名)")
     assert "王小明" not in reason
+
+
+def test_an_answer_may_hold_the_number_that_the_policy_publishes_and_no_other() -> None:
+    base = tiny_knowledge()
+    base = replace(base, policy=replace(base.policy, values={**base.policy.values, "客服电话": "400-000-0000"}))
+
+    def told(text: str) -> list[str]:
+        entry = an_entry(intent="ORDER_CANCEL", answer={"zh": text}, ask=[])
+        return Among(base, all_told(base)).check(RecordId(RecordKind.FAQ, "ship-when"), entry)
+
+    assert told("请拨打 400-000-0000。") == []
+    (reason,) = told("请拨打 400-800-1234。")
+    assert reason.startswith("answer.zh: holds personal data (电话)")
+    assert "policy variable" in reason
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ _OPTIONAL = ("ask", "needs_human")
 _LANGUAGES = ("zh",)
 
 
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _read_entry(fields: Fields, names: FaqNames, seen: FirstSeen) -> FaqEntry:
     code, intent = fields.word("id"), fields.word("intent")
     seen.add(code)
     if code.text and not _ID.fullmatch(code.text):
-        fields.log.add(code.place, f"entry id '{code.text}' must be letters a-z, digits and hyphens; rename it")
+        fields.log.add(code.place, f"entry id '{code.text}' must be letters a-z, digits, hyphens and underscores; rename it")
     check_known(intent, names.intents, fields.log, what="intent", home="taxonomy.yaml")
     if intent.text == OUT_OF_SCOPE:
         fields.log.add(intent.place, f"an entry cannot answer {OUT_OF_SCOPE}; give it an intent of the shop's")

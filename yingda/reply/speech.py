@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from yingda.reply.emoji import without_emoji
 from yingda.reply.language import frame_of
 from yingda.reply.numerals import cardinal, one_by_one, year
+from yingda.reply.signs import in_words
 
 _RANGE = "–—~～至到-"
 _MEASURE = "[个個]|天|小[时時]|次|件|[周週]|年|份|[张張]|[条條]|位|[种種]|分[钟鐘]|[块塊]|[单單]|元"
-_UNITS = f"{_MEASURE}|月|日|[号號]|[点點]|分|秒|期|[万萬]|[亿億]|公里|公斤|克|米|折|[级級]|[岁歲]|工作日|倍|[页頁]|行|[层層]|步|[项項]"
+_UNITS = (
+    f"{_MEASURE}|月|日|[号號]|[点點]|分|秒|期|[万萬]|[亿億]|公里|公斤|克|米|折|[级級]|[岁歲]|工作日|倍|[页頁]|行|[层層]|步|[项項]"
+    "|[千毫]克|[千厘毫]米|[平立]方米|毫?升|毫安时|千?瓦|伏|吉?赫|兆"
+)
 _N = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _COUNTS = r"[个個]|天|小[时時]|次|件|[周週]|年|月|日|[号號]|份|[张張]|工作日"
 """What there is never less than none of: a sign before so many of these is a dash."""
@@ -65,8 +69,8 @@ def speakable(text: str, *, language: str) -> str:
     """
     bare = without_emoji(text)
     if frame_of(language) == "zh":
-        return _chinese(bare)
-    return _english(bare) if language == "en" else _other(bare, language)
+        return _chinese(in_words(bare, language="zh"))
+    return _english(in_words(bare, language="en")) if language == "en" else _other(bare, language)
 
 
 def speakable_with(text: str, own: Mapping[str, str], *, language: str) -> str:

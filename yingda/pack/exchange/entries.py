@@ -26,7 +26,9 @@ MAX_WORDINGS = 200
 """Similar wordings of an entry, of all languages; beyond this it is two entries."""
 
 ALLOWED = frozenset({"电话", "网址", "IP地址"})
-"""Kinds that speak of the shop and not of a customer: a hotline, a help page. All others belong in policy.yaml or nowhere."""
+"""Kinds that speak of the shop and not of a customer: a hotline, a help page. All others belong in policy.yaml or nowhere.
+
+A hotline in an answer is one that the policy publishes, else no reply with it would be sent (``wordings.private_texts``)."""
 
 _EDGE = re.compile(r"^\s|\s$")
 _LIST = Place("(list)", 1)
@@ -113,8 +115,13 @@ def _wordings(payload: Payload) -> Iterator[str]:
             yield f"{field}: is empty once invisible characters are gone; write a text"
         elif "{" in text or "}" in text:
             yield f"{field}: customers do not write {{变量}}; take the braces out"
-    for language, text in payload["answer"].items():
-        yield from _mistakes_of_text(f"answer.{language}", text, longest=MAX_CHARACTERS)
+    for field, text in answers_of(payload):
+        yield from _mistakes_of_text(field, text, longest=MAX_CHARACTERS)
+
+
+def answers_of(payload: Payload) -> Iterator[tuple[str, str]]:
+    """The answers of an entry, each with its field."""
+    yield from ((f"answer.{language}", text) for language, text in payload["answer"].items())
 
 
 def _questions(payload: Payload) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from yingda.domain.errors import PackError
 from yingda.domain.knowledge import Knowledge, Policy, TemplateSet
 from yingda.domain.records import KnowledgeSnapshot, Payload, RecordId, RecordKind
 from yingda.domain.rules import RuleDocument, RuleError
-from yingda.pack.exchange.entries import check_entry, names_of, node_of
+from yingda.pack.exchange.entries import answers_of, check_entry, names_of, node_of
 from yingda.pack.exchange.kinds import DEFAULT, rule_of, template_payloads, templates_of
 from yingda.pack.exchange.shop import CONVERT, knowledge_of
 from yingda.pack.exchange.syntax import line_of, line_of_finding
@@ -42,7 +42,7 @@ class Among:
         """What is wrong with a payload that stands here as ``id_``, each as ``field: what to do``."""
         match id_.kind:
             case RecordKind.FAQ:
-                return check_entry(payload, names_of(self.knowledge))
+                return check_entry(payload, names_of(self.knowledge)) or list(private_texts(answers_of(payload), self._published))
             case RecordKind.KEYWORD:
                 return _keyword(payload, self._base) or list(self._elsewhere(id_.key, payload))
             case RecordKind.POLICY:
@@ -92,6 +92,11 @@ class Among:
         """The policy alone, without reading all else that the shop knows."""
         return knowledge_of(self._base, self._snapshot, convert={RecordKind.POLICY: CONVERT[RecordKind.POLICY]}).policy
 
+    @cached_property
+    def _published(self) -> tuple[str, ...]:
+        """What the shop says of itself: its hotline is nobody's telephone."""
+        return own_values(self._policy)
+
     # ---- one kind each ----
 
     def _elsewhere(self, key: str, payload: Payload) -> Iterator[str]:
@@ -120,7 +125,7 @@ class Among:
         if reasons:
             return reasons
         source = found if key == DEFAULT else found.by_intent[key]
-        return [*private_texts(payload, own_values(self._policy)), *answerless(source, found)][:MOST]
+        return [*private_texts(texts_of(payload), self._published), *answerless(source, found)][:MOST]
 
     def _ruled(self, document: RuleDocument) -> tuple[list[str], list[str]]:
         """Why a rule file is refused, by itself and beside the others, and what is odd about one that is not."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from yingda.domain.knowledge import TemplateSet
@@ -27,13 +27,13 @@ def texts_of(payload: Payload) -> Iterator[tuple[str, str]]:
         yield from _texts(field, payload.get(field))
 
 
-def private_texts(payload: Payload, own: Collection[str]) -> Iterator[str]:
-    """Texts with personal data, each as ``field: what to do``: the guard of replies would let none of them out.
+def private_texts(texts: Iterable[tuple[str, str]], own: Collection[str]) -> Iterator[str]:
+    """Those of ``texts`` (field, text) with personal data, each as ``field: what to do``: the guard of replies would let none of them out.
 
     It judges as that guard does, so what the shop publishes in its policy (``own``) may stand here. A reason never repeats
     what was found.
     """
-    for field, text in texts_of(payload):
+    for field, text in texts:
         fixed = _VARIABLE.sub("※", text)
         found = personal_data(fixed, own=own, written=fixed, name=None, context={})
         kinds = (*found, "姓名") if holds_titled_name(fixed) and "姓名" not in found else found
