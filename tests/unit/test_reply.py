@@ -168,7 +168,9 @@ def test_values_are_never_filled_again() -> None:
     assert fill("订单{订单号}", {"订单号": "{店铺名称}", "店铺名称": "小店"}) == "订单{店铺名称}"
 
 
-@pytest.mark.parametrize("value", ["{店铺名称}{答案}", "A}", "  ", "A\u202e1", "A\u200b1", "A\x001", "9" * 201])
+@pytest.mark.parametrize(
+    "value", ["{店铺名称}{答案}", "A}", "  ", "A\u202e1", "A\u200b1", "A\x001", "9" * 201, "<script>alert(1)</script>", "javascript:x"]
+)
 def test_a_context_value_that_cannot_be_shown_is_asked_for(value: str) -> None:
     reply = write(with_answer("订单{订单号}"), message=Message("…", context={"订单号": value}))
 

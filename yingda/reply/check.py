@@ -16,12 +16,14 @@ _NAME = re.compile(r"[A-Za-z\u3400-\u9fff][A-Za-z0-9\u3400-\u9fff]{0,30}")
 _JOINERS = frozenset("\u200c\u200d")
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BLANK = frozenset("\u200b\u2060\u2061\u2062\u2063\u2064\ufeff\u00ad\u034f\u115f\u1160\u17b4\u17b5\u180e\u3164\uffa0")
+_TAG = re.compile(r"<\s{0,3}[/!?]?\s{0,3}[A-Za-z]|<!--")
+_SCRIPT = re.compile(r"(?:javascript|vbscript|data\s?:\s?text/html)\s?[:;,]", re.IGNORECASE)
 _FORBIDDEN = (
     (re.compile(r"[$#]\{|\$\(|<%|%>|\{%|%\}|\{#|#\}"), "code of another template language is not allowed; write variables as {名称}"),
     (re.compile(r"%\("), "'%(' is a format of another template language; write variables as {名称}"),
-    (re.compile(r"<\s{0,3}[/!?]?\s{0,3}[A-Za-z]|<!--"), "HTML and script tags are not allowed; write plain text"),
+    (_TAG, "HTML and script tags are not allowed; write plain text"),
     (re.compile(r"&(?:#\w{1,8}|lt|gt|amp|quot|apos|nbsp);", re.IGNORECASE), "HTML entities are not allowed; write the character itself"),
-    (re.compile(r"(?:javascript|vbscript|data\s?:\s?text/html)\s?[:;,]", re.IGNORECASE), "a script address is not allowed; remove it"),
+    (_SCRIPT, "a script address is not allowed; remove it"),
     (re.compile(r"[｛｝]"), "full-width braces never become a variable; write {名称} with half-width ones"),
 )
 
@@ -46,8 +48,8 @@ def check_template(text: str, allowed: Collection[str] | None) -> list[str]:
 
 
 def is_plain(value: str) -> bool:
-    """True for a text that holds no brace and nothing invisible: safe to put in the place of a variable."""
-    return "{" not in value and "}" not in value and not _invisible(value)
+    """True for a text that holds no brace, no markup and nothing invisible: safe to put in the place of a variable."""
+    return "{" not in value and "}" not in value and not _invisible(value) and not _TAG.search(value) and not _SCRIPT.search(value)
 
 
 def _of_name(name: str, allowed: Collection[str] | None) -> str | None:
