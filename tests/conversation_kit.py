@@ -88,7 +88,7 @@ def said(
     )
 
 
-def mumbled(text: str = "那个啥", **changes: object) -> Evidence:
+def mumbled(text: str = "那个啥事", **changes: object) -> Evidence:
     """Nothing can be decided about it."""
     return replace(said(text, sure=False), **changes)  # type: ignore[arg-type]
 

@@ -52,6 +52,7 @@ from yingda.turn import (
     clock_of,
     english_words,
     evidence_of,
+    facts_asked,
     has_read,
     language_of,
     match_step,
@@ -59,7 +60,9 @@ from yingda.turn import (
     offerable,
     reply_steps,
     situation_of,
+    strays,
     told_outcome,
+    topic_of,
     worth_offering,
 )
 from yingda.understand.entities import find_entities
@@ -186,7 +189,7 @@ class Engine:
     def _other_reading(self, turn: Turn) -> tuple[tuple[str, Step], ...]:
         """The text to read instead, and why; at most one, none where the message is decided as it stands."""
         settled = turn.state.standing is not None or turn.context.manner is not Manner.ALONE
-        if settled or turn.candidates[0].confidence >= self._model.thresholds.match:
+        if settled or (turn.candidates[0].confidence >= self._model.thresholds.match and not strays(turn, self.knowledge)):
             return ()
         rest = without_asides(turn.question, self._wording)
         if rest != turn.question:
@@ -201,7 +204,9 @@ class Engine:
         """True for a short question without a matter of its own; words of feeling, thanks and idle talk are none."""
         found = turn.classification
         mentions = self._wording.find(turn.question) if turn.read.framed else turn.mentions
-        if not is_fragment(turn.question) or found.sentiment.label in DISPLEASED or mentions != SILENT:
+        if not is_fragment(turn.question) or mentions != SILENT:
+            return False
+        if found.sentiment.label in DISPLEASED and not only_points(turn.question):
             return False
         intent = self.knowledge.taxonomy.intents[found.intent.code]
         is_talk = intent.category == _GENERAL and (intent.code != OUT_OF_SCOPE or found.decision is Acceptance.ACCEPT)
@@ -219,6 +224,8 @@ class Engine:
             return turn
         if step is TOGETHER and candidates[0].confidence < match and self._names_a_matter(turn):
             return turn
+        if step is TOGETHER and strays(turn, self.knowledge) and strays(replace(turn, candidates=candidates), self.knowledge):
+            return turn
         own, both = turn.classification, self._classify(turn.message, reading, row, top_k=RANKED)
         mixed = replace(both, sentiment=own.sentiment, entities=own.entities, language=own.language, timing=own.timing.then(both.timing))
         return replace(turn, reading=reading, row=row, classification=mixed, candidates=candidates, again=step)
@@ -231,7 +238,9 @@ class Engine:
     def _answer(self, turn: Turn) -> Answer:
         start = perf_counter()
         candidates = self._settled_first(turn)
-        accepted = candidates[0] if candidates[0].confidence >= self._model.thresholds.match else None
+        # a fragment that read together meant nothing would mean anything alone
+        sure = candidates[0].confidence >= self._model.thresholds.match and (turn.again is TOGETHER or not turn.fragment)
+        accepted = candidates[0] if sure else None
         language = self._language(turn)
         needs = self._needs(turn, candidates, language)
         evidence = self._weigh(turn, candidates, accepted, needs)
@@ -247,7 +256,7 @@ class Engine:
             evidence.intent,
             entry,
             offered,
-            _missing(verdict, evidence),
+            facts_asked(verdict, evidence),
             second_response=verdict.second_response,
             standing=turn.state.standing is not None,
             soothing=evidence.upset or not _UPSET.isdisjoint(verdict.handoff.reasons),
@@ -258,7 +267,7 @@ class Engine:
             entry_language="" if language in FRAMES else language,
         )
         reply = self._writer.write(request)
-        outcome = told_outcome(verdict.outcome, request, reply, withheld=evidence.withheld)
+        outcome = told_outcome(verdict.outcome, request, reply, withheld=evidence.withheld and evidence.accepted is not None)
         is_aside = verdict.situation in KEEP_OFFERED if outcome is Outcome.CLARIFY else evidence.intent.code in SMALL_TALK
         asked = tuple(each.id for each in offered) if outcome is Outcome.CLARIFY else ()
         choices = turn.state.offered if is_aside else asked
@@ -283,8 +292,7 @@ class Engine:
         """All that the policy looks at."""
         knowledge, question = self.knowledge, turn.state.question
         entry = knowledge.faq[accepted.id] if accepted else None
-        open_entry = knowledge.faq.get(question.about) if question else None
-        topic = open_entry.intent if open_entry else question.about if question else None
+        topic = topic_of(question, knowledge)
         return Evidence(
             turn.message,
             turn.classification,
@@ -298,18 +306,20 @@ class Engine:
             policy=knowledge.handoff,
             masked=self._masked(turn.message.text),
             best=knowledge.faq[candidates[0].id],
-            topic=knowledge.taxonomy.intents.get(topic) if topic else None,
+            topic=topic,
             fragment=turn.again is TOGETHER or turn.context.manner in (Manner.FACTS, Manner.CHOICE),
             only_facts=turn.context.manner is Manner.ONLY_FACTS,
             mentions=turn.mentions,
             # what only the open question brings in is no intent of the message itself
             askable=turn.again is not TOGETHER and turn.classification.intent.code in self._offerable,
-            resumable=topic in self._offerable,
+            resumable=topic is not None and topic.code in self._offerable,
             hanging=turn.fragment,
             wants=needs.asks,
             withheld=needs.withheld,
             stuck=needs.stuck,
             brings=needs.brings,
+            chosen=turn.context.manner is Manner.CHOICE,
+            offerable=frozenset(each.id for each in candidates if may_be_offered(knowledge, knowledge.faq[each.id])),
         )
 
     def _masked(self, text: str) -> str:
@@ -349,7 +359,10 @@ class Engine:
             own = turn.read.matches.nearest(self._offerable.get(turn.classification.intent.code, ()))
             return tuple(faq[each] for each in own[:OFFERED])
         if verdict.offer is Offer.QUESTION and question is not None:
-            return tuple(faq[each] for each in self._around(question, ())[:OFFERED])
+            around, alone = self._around(question, ()), turn.candidates[0]  # what the fragment by itself would be about
+            if alone.confidence >= self._model.thresholds.match and may_be_offered(self.knowledge, faq[alone.id]):
+                around.insert(OFFERED - 1, alone.id)
+            return tuple(faq[each] for each in tuple(dict.fromkeys(around))[:OFFERED])
         if verdict.situation is not None:
             return ()
         if not verdict.second_response:
@@ -363,8 +376,7 @@ class Engine:
 
     def _around(self, question: Asked, seen: Collection[str]) -> list[str]:
         """What the open question may be about: its own entry, others of the intent, then of the category, the most similar first."""
-        entry = self.knowledge.faq.get(question.about)
-        intent = self.knowledge.taxonomy.intents.get(entry.intent if entry else question.about)
+        entry, intent = self.knowledge.faq.get(question.about), topic_of(question, self.knowledge)
         if intent is None:
             return []
         matches = self.read([question.text]).rows[0].matches
@@ -382,11 +394,3 @@ class Engine:
         needs = needs_of(entry, self.knowledge, turn.message, language=language, given=turn.state.facts, entities=found)
         # what the customer has read is not held back, nor asked for, unless a value of the message makes it another answer
         return needs.as_read(entry.ask) if has_read(turn) and not needs.filled else needs
-
-
-def _missing(verdict: Verdict, evidence: Evidence) -> tuple[str, ...]:
-    """Facts that the reply asks for: with an answer what it needs, with a hand-off what the entry asks for anyway."""
-    if evidence.accepted is None or verdict.outcome not in (Outcome.ANSWERED, Outcome.HANDOFF):
-        return ()
-    handed = verdict.outcome is Outcome.HANDOFF
-    return tuple(fact for fact in verdict.asks if not handed or fact in evidence.accepted.ask)

@@ -11,12 +11,12 @@ from math import isnan, nan
 import numpy as np
 from numpy.typing import NDArray
 
-from yingda.decide.context import InContext, Manner, tells_no_language
+from yingda.decide.context import InContext, Manner, only_points, tells_no_language
 from yingda.decide.conversation import LIKELY
-from yingda.decide.evidence import COMPLAINT, NO_MATTER, PRAISE
+from yingda.decide.evidence import COMPLAINT, NO_MATTER, PRAISE, Evidence
 from yingda.decide.policy import Verdict
 from yingda.decide.wording import SILENT, Mentions, Topic
-from yingda.domain.conversation import ConversationState
+from yingda.domain.conversation import Asked, ConversationState
 from yingda.domain.decision import (
     Candidate,
     Classification,
@@ -29,7 +29,7 @@ from yingda.domain.decision import (
     Step,
     Timing,
 )
-from yingda.domain.knowledge import FaqEntry, Knowledge
+from yingda.domain.knowledge import FaqEntry, Intent, Knowledge
 from yingda.domain.message import Message
 from yingda.domain.rules import Clock
 from yingda.probability import log_softmax
@@ -246,6 +246,21 @@ def situation_of(turn: Turn, verdict: Verdict, offered: Sequence[FaqEntry], need
     return "second_response_plain" if verdict.second_response else Outcome.NO_ANSWER.value  # there is nothing to choose from
 
 
+def topic_of(question: Asked | None, knowledge: Knowledge) -> Intent | None:
+    """The intent that an open question is about; None where there is none, or the shop no longer has it."""
+    entry = knowledge.faq.get(question.about) if question else None
+    return knowledge.taxonomy.intents.get(entry.intent if entry else question.about) if question else None
+
+
+def strays(turn: Turn, knowledge: Knowledge) -> bool:
+    """True for what only points (那多久到) and by itself would be about another category than the open question."""
+    topic = topic_of(turn.state.question, knowledge)
+    if topic is None or not only_points(turn.question):
+        return False
+    own = knowledge.faq[turn.candidates[0].id].intent
+    return knowledge.taxonomy.intents[own].category != topic.category
+
+
 def may_be_offered(knowledge: Knowledge, entry: FaqEntry) -> bool:
     """False for small talk and praise, and for what choosing it would only hand to a person: complaints, entries that need one."""
     intent = knowledge.taxonomy.intents[entry.intent]
@@ -306,6 +321,14 @@ def told_outcome(outcome: Outcome, request: ReplyRequest, reply: Reply, *, withh
     if reply.blocked:
         return Outcome.NO_ANSWER
     return Outcome.CLARIFY if withheld or set(reply.missing) - set(request.missing) else outcome
+
+
+def facts_asked(verdict: Verdict, evidence: Evidence) -> tuple[str, ...]:
+    """Facts that the reply asks for: with an answer what it needs, with a hand-off what the entry asks for anyway."""
+    if evidence.accepted is None or verdict.outcome not in (Outcome.ANSWERED, Outcome.HANDOFF):
+        return ()
+    handed = verdict.outcome is Outcome.HANDOFF
+    return tuple(fact for fact in verdict.asks if not handed or fact in evidence.accepted.ask)
 
 
 def reply_steps(reply: Reply) -> tuple[Step, ...]:

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tests.conversation_kit import ANGRY, DISPLEASED, START, mumbled, nearly, said
+from tests.conversation_kit import ANGRY, DISPLEASED, START, entry_of, mumbled, nearly, said
 from tests.fakes import FakeEngine
 from tests.store_kit import a_turn
 from yingda.decide.evidence import Evidence
@@ -50,10 +50,12 @@ MESSAGES: Mapping[str, Callable[[], Evidence]] = {
     "ship's words": lambda: mumbled("什么时候发货！"),
     "which parcel": lambda: replace(said("单号是多少", entry="return-how"), wants=("order_no",), withheld=True),
     "nothing new": lambda: replace(said("还是那个", entry="return-how"), wants=("order_no",), withheld=True, fragment=True),
+    "pick": lambda: replace(said("2", entry="return-how"), chosen=True, fragment=True),
+    "all fine": lambda: mumbled("解决了"),
     "one of two": lambda: replace(said("给一个单号", entry="return-how"), wants=("order_no",), withheld=True, brings=True),
 }
 ABOUT = {"ship": "ship-when", "angry ship": "ship-when", "fragment ship": "ship-when", "return": "return-how", "danger": "repair-dangerous"}
-ABOUT |= {"cancel": "ORDER_CANCEL", "stranger": "ACCOUNT_SECURITY"}
+ABOUT |= {"cancel": "ORDER_CANCEL", "stranger": "ACCOUNT_SECURITY", "pick": "return-how"}
 WITHHELD = ("which parcel", "nothing new", "one of two")
 """Messages whose answer lacks a fact, so that the reply asks for it."""
 ABOUT |= dict.fromkeys(WITHHELD, "return-how")
@@ -67,7 +69,9 @@ BY_ITSELF = {
     "theft": Reason.SECURITY,
     "stranger": Reason.SECURITY,
 }
-SMALL_TALK = {"hello", "thanks", "solved"}
+SMALL_TALK = {"hello", "thanks", "solved", "all fine"}
+FRESH = {"new", "chosen", "solved", "released"}
+"""What begins every count anew; a choice leaves that of dissatisfied messages."""
 RISING = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
 GROUPS = {Reason.VIP: "vip", Reason.NEGATIVE_SENTIMENT: "senior", Reason.COMPLAINT: "complaint"}
 """Groups that the default routes name, the most urgent first."""
@@ -93,6 +97,13 @@ class Past:
     def add(self, name: str) -> None:
         about, words = ABOUT.get(name), MESSAGES[name]().message.text.rstrip("！")
         is_again = self.words == words and self.counts()["repeats"] > 0
+        if name == "pick" and self.question == about:
+            name = "fragment ship"
+        elif name == "pick":
+            self.said.append(("chosen", None))
+            self.question, self.words = about, entry_of("return-how").question["zh"]
+        if name == "all fine":
+            name = "solved"
         if name == "nearly ship":
             name, about = ("ship", "ship-when") if self.question == "ship-when" else ("mumbled", None)
         elif name in FRAGMENTS and (self.question != about or is_again):
@@ -119,17 +130,17 @@ class Past:
     def requests(self, *, before: int = 0) -> int:
         """Requests for facts in a row, without the last ``before`` messages."""
         names = [name for name, _ in self.said][: len(self.said) - before]
-        row = names[_last(names, {"new", "solved", "released"}) :]
+        row = names[_last(names, FRESH) :]
         return sum(name in WITHHELD for name in row[max(_last(row, {"one of two"}) - 1, 0) :])
 
     def counts(self) -> dict[str, int]:
         """Every count from scratch: back to the last new question, satisfaction or release."""
         names = [name for name, _ in self.said]
-        row = names[_last(names, {"new", "solved", "released"}) :]
+        row, unhelped = names[_last(names, FRESH) :], names[_last(names, FRESH - {"chosen"}) :]
         understood = row[_last(row, {*ABOUT}) :]
         return {
             "repeats": sum(name in {*ABOUT} - {*FRAGMENTS} for name in row),
-            "dissatisfied": row.count("unhappy"),
+            "dissatisfied": unhelped.count("unhappy"),
             "out_of_scope": understood.count("weather"),
             "undecided": understood.count("mumbled") + understood.count("weather"),
         }

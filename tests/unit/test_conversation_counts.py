@@ -26,6 +26,7 @@ from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Offer
 from yingda.domain.conversation import Asked
 from yingda.domain.decision import Candidate, Outcome, Reason
+from yingda.domain.message import Message
 
 # ---- the same question ----
 
@@ -255,6 +256,21 @@ def test_an_entry_more_likely_than_not_is_what_is_asked_about() -> None:
     assert (asked.state.undecided, repeated.state.repeats) == (0, 2)
     assert again.handoff.reasons == (Reason.REPEATED_QUESTION,)
     assert after(SHIP, UNHAPPY, likely).state.dissatisfied == 0, "it is another question"
+
+
+def test_after_a_second_try_words_of_displeasure_are_about_the_answer_whatever_they_resemble() -> None:
+    still = replace(nearly("return-how"), message=Message("还是没用"), text="还是没用", candidates=(Candidate("return-how", 0.65, 0.6),))
+
+    assert after(SHIP, still).state.question == Asked("return-how", "还是没用"), "nobody was dissatisfied before"
+    assert after(SHIP, UNHAPPY, still).handoff.reasons == (Reason.DISSATISFIED,)
+
+
+def test_what_may_not_be_offered_is_nothing_to_ask_about() -> None:
+    close = (Candidate("complaint-service", 0.45, 0.4), Candidate("general-human", 0.4, 0.4), Candidate("ship-when", 0.1, 0.2))
+    first, second = talk(*[mumbled(candidates=close, offerable=frozenset({"ship-when"}))] * 2)
+
+    assert first.outcome is Outcome.NO_ANSWER
+    assert second.handoff.reasons == (Reason.LOW_CONFIDENCE,)
 
 
 def test_asking_back_about_close_entries_of_an_unsure_intent_counts_as_undecided() -> None:

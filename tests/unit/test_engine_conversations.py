@@ -315,3 +315,49 @@ def test_a_reply_that_would_show_personal_data_is_not_sent_and_the_explanation_s
     assert "13812345678" not in blocked.reply.text
     assert blocked.reply.blocked
     assert any(step.step == "reply" for step in blocked.explanation)
+
+
+# ---- what is chosen, what is solved, what only points elsewhere ----
+
+
+@pytest.mark.parametrize("text", ["解决了", "搞定了", "it works now"])
+def test_who_says_that_it_is_solved_is_told_so_whatever_the_model_makes_of_it(text: str) -> None:
+    answered, solved = talk("什么时候发货", text)
+
+    assert (solved.outcome, solved.faq, solved.state.repeats) == (Outcome.ANSWERED, None, 0)
+    assert solved.reply.parts.solution.startswith(("太好了", "Great"))
+    assert talk(text)[0].outcome is Outcome.CLARIFY, "nothing was answered yet"
+    assert answered.faq is not None
+
+
+def test_who_says_that_it_is_solved_while_a_person_is_there_is_answered_and_releases_nothing() -> None:
+    handed, solved = talk("转人工", "解决了")
+
+    assert handed.outcome is Outcome.HANDOFF
+    assert (solved.outcome, solved.handoff.required, solved.state.standing) == (Outcome.ANSWERED, False, handed.state.standing)
+    assert "跟进" in solved.reply.text
+
+
+def test_a_choice_opens_the_chosen_question_in_its_own_words() -> None:
+    unsure, chosen = talk("发还是消", "1")
+
+    assert unsure.state.offered[0] == "ship-when"
+    assert chosen.state.question == Asked("ship-when", tiny_knowledge().faq["ship-when"].question["zh"])
+    assert chosen.state.repeats == 1
+
+
+def test_the_same_number_chosen_again_is_no_repeated_question() -> None:
+    state = ConversationState(question=Asked("ship-when", "什么时候发货"), repeats=2, offered=("cancel-how", "ship-when"))
+
+    chosen = talk("1", state=state)[0]
+
+    assert (chosen.faq and chosen.faq.id, chosen.state.repeats) == ("cancel-how", 1)
+
+
+def test_who_follows_the_second_try_and_is_not_helped_is_handed_over() -> None:
+    state = ConversationState(question=Asked("ship-when", "什么时候发货"), repeats=1, dissatisfied=1, offered=("cancel-how", "ship-when"))
+
+    chosen, again = talk("1", "没解决", state=state)
+
+    assert (chosen.outcome, chosen.state.dissatisfied) == (Outcome.ANSWERED, 1)
+    assert again.handoff.reasons == (Reason.DISSATISFIED,)

@@ -47,7 +47,7 @@ _BOUGHT = re.compile(
 """What stands around a fact that is said in passing: 就上周买的那件, I ordered it yesterday."""
 _POINTING = re.compile(
     r"(?:那么|那|这个|那个|这|它|就|然后|所以|还有|之后|接下来|后面|再|的话|也|都|一般|大概|大约|具体|到底|真的|一共|还|得|需要|需|要|会|能|可以|可|行|好|对|是"
-    r"|不|没|有|多久|多长时间|多少|几天|什么时候|啥时候|怎么|怎样|办|弄|做|咋|为什么|为啥|哪里|哪儿|在|哪个|什么|啥|了|吗|嘛|么|呢|吧|啊|呀|的"
+    r"|不|没|有|多久|多长时间|多少|几天|什么时候|啥时候|怎么|怎样|办|弄|做|咋|为什么|为啥|哪里|哪儿|哪个|哪|在|什么|啥|到|查|看|找|用|来|去|了|吗|嘛|么|呢|吧|啊|呀|的"
     r"|\b(?:and|then|so|how|long|much|many|when|why|where|which|what|about|is|it|that|this|can|could|i|do|does|really|next|now|ok)\b|[\W_])+",
     re.IGNORECASE,
 )

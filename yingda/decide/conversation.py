@@ -51,6 +51,7 @@ class Kind(StrEnum):
     SAME_QUESTION = "same_question"
     FRAGMENT = "fragment"
     HANGING = "hanging"
+    CHOICE = "choice"
     OUT_OF_SCOPE = "out_of_scope"
     UNDECIDED = "undecided"
     ASIDE = "aside"
@@ -61,12 +62,15 @@ SMALL_TALK = frozenset({Kind.GREETING, Kind.THANKS, Kind.SATISFIED})
 
 QUESTIONS = frozenset({Kind.NEW_QUESTION, Kind.SAME_QUESTION})
 
-_UNDERSTOOD = QUESTIONS | {Kind.FRAGMENT, Kind.SATISFIED}
+_UNDERSTOOD = QUESTIONS | {Kind.FRAGMENT, Kind.CHOICE, Kind.SATISFIED}
 """Kinds after which a fragment that cannot be decided is a first one."""
 
 
-_STARTING = frozenset({Kind.NEW_QUESTION, Kind.SATISFIED})
+_STARTING = frozenset({Kind.NEW_QUESTION, Kind.CHOICE, Kind.SATISFIED})
 """Kinds after which requests for facts are counted anew."""
+
+_OPENING = frozenset({Kind.NEW_QUESTION, Kind.CHOICE})
+"""Kinds that open a question in the place of another."""
 
 _TRIGGERS = frozenset({Topic.PERSON, Topic.COMPLAINT, Topic.SECURITY})
 
@@ -99,6 +103,8 @@ ROWS: Mapping[Kind, Effects] = MappingProxyType(
         Kind.NEW_QUESTION: Effects(Effect.ONE, Effect.CLEAR, Effect.CLEAR, Effect.CLEAR),
         Kind.SAME_QUESTION: Effects(repeats=Effect.ADD, out_of_scope=Effect.CLEAR, undecided=Effect.CLEAR),
         Kind.FRAGMENT: Effects(out_of_scope=Effect.CLEAR, undecided=Effect.CLEAR),
+        # who follows a second try and is dissatisfied again was not helped twice
+        Kind.CHOICE: Effects(repeats=Effect.ONE, out_of_scope=Effect.CLEAR, undecided=Effect.CLEAR),
         Kind.HANGING: Effects(),
         Kind.OUT_OF_SCOPE: Effects(out_of_scope=Effect.ADD, undecided=Effect.ADD),
         Kind.UNDECIDED: Effects(undecided=Effect.ADD),
@@ -188,7 +194,7 @@ def _is_due(name: str, effects: Effects, count: int, policy: HandoffPolicy) -> b
 
 def _open_question(before: Asked | None, turn: Turn) -> Asked | None:
     """A question stays open until another is asked; what could not be decided opens one only where none is."""
-    opens = turn.kind is Kind.NEW_QUESTION or (turn.kind is Kind.UNDECIDED and before is None)
+    opens = turn.kind in _OPENING or (turn.kind is Kind.UNDECIDED and before is None)
     return turn.asked if opens and turn.asked is not None else before
 
 
@@ -205,16 +211,26 @@ def resumed(state: ConversationState, at: datetime | None, policy: HandoffPolicy
 def turn_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *, called: bool) -> Turn:
     """The message as the machine sees it; ``called`` says that it calls a person by itself."""
     kind = kind_of(evidence, mentions, state, called=called)
-    opens = state.standing is None and (kind is Kind.NEW_QUESTION or (kind is Kind.UNDECIDED and state.question is None))
-    asked = Asked(about(evidence), (evidence.masked or mask(evidence.message.text))[:KEPT]) if opens else None
+    opens = state.standing is None and (kind in _OPENING or (kind is Kind.UNDECIDED and state.question is None))
+    asked = Asked(about(evidence), _words_of(evidence, state)[:KEPT]) if opens else None
     facts = tuple(dict.fromkeys(entity.type for entity in evidence.classification.entities))
     return Turn(kind, asked, facts, evidence.message.at, evidence.brings and evidence.accepted is not None)
+
+
+def _words_of(evidence: Evidence, state: ConversationState) -> str:
+    """What was asked, masked; of a choice the chosen question, for "2" says nothing that could be read again."""
+    if evidence.chosen and evidence.accepted is not None:
+        asked = evidence.accepted.question
+        return asked.get(state.language or "") or asked.get("zh") or next(iter(asked.values()))
+    return evidence.masked or mask(evidence.message.text)
 
 
 def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *, called: bool) -> Kind:
     """What the message is to the conversation; the first rule that holds decides."""
     if evidence.only_facts:
         return Kind.ASIDE
+    if evidence.chosen and evidence.accepted is not None:
+        return Kind.FRAGMENT if state.question is not None and state.question.about == evidence.accepted.id else Kind.CHOICE
     # what nobody understood the first time opened the question, but was not counted as one
     if state.repeats > 0 and says_again(state.question, evidence.text or normalise(evidence.message.text), evidence.message.text):
         return Kind.SAME_QUESTION
@@ -228,6 +244,10 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
         return Kind.ASIDE
     if evidence.is_surely(UNRESOLVED):
         return Kind.DISSATISFIED
+    if points(evidence):
+        return Kind.UNDECIDED if state.hanging else Kind.HANGING
+    if state.dissatisfied and _feeling(evidence, mentions) is Kind.DISSATISFIED and evidence.accepted is None:
+        return Kind.DISSATISFIED  # 还是没反应, after a second try, is about the answer, whatever entry it resembles
     if evidence.sure and evidence.intent.code != OUT_OF_SCOPE and (evidence.accepted or called or is_worth_asking(evidence)):
         return _question(evidence, state)
     if _leaning(evidence) is not None and is_worth_asking(evidence):
@@ -242,7 +262,18 @@ def kind_of(evidence: Evidence, mentions: Mentions, state: ConversationState, *,
         return Kind.ASIDE
     if hangs(evidence):
         return Kind.UNDECIDED if state.hanging else Kind.HANGING
-    return Kind.OUT_OF_SCOPE if evidence.is_surely(OUT_OF_SCOPE) and evidence.accepted is None else Kind.UNDECIDED
+    outside = evidence.is_surely(OUT_OF_SCOPE) and evidence.accepted is None and not names_nothing(evidence)
+    return Kind.OUT_OF_SCOPE if outside else Kind.UNDECIDED
+
+
+def names_nothing(evidence: Evidence) -> bool:
+    """True for what only points (可以吗): whatever it resembles, it may be about anything."""
+    return only_points(evidence.text or evidence.message.text)
+
+
+def points(evidence: Evidence) -> bool:
+    """True for such a fragment beside an open question, where reading both together decided nothing."""
+    return hangs(evidence) and not evidence.fragment and names_nothing(evidence)
 
 
 def says_again(question: Asked | None, text: str, raw: str) -> bool:
@@ -296,6 +327,8 @@ def _seems_same(evidence: Evidence, state: ConversationState) -> bool:
     """Not sure enough to answer, but the best candidate is the open question's entry, and the best intent agrees."""
     if state.question is None or evidence.accepted is not None or evidence.fragment or not evidence.candidates:
         return False
+    if evidence.offerable is not None and evidence.candidates[0].id not in evidence.offerable:
+        return False  # it cannot be asked about, so nothing would be decided
     if evidence.hanging and only_points(evidence.text or evidence.message.text):
         return False  # it names nothing, so it is like nothing
     agrees = evidence.best is None or evidence.best.intent == evidence.intent.code
@@ -325,5 +358,6 @@ def is_taken_back(evidence: Evidence, mentions: Mentions) -> bool:
 
 def is_worth_asking(evidence: Evidence, *, skip: int = 0) -> bool:
     """True when the best three candidates, without the first ``skip``, are probable enough together to ask between them."""
-    total = sum(candidate.confidence for candidate in evidence.candidates[skip : skip + 3])
+    best = evidence.candidates[skip : skip + 3]
+    total = sum(candidate.confidence for candidate in best if evidence.offerable is None or candidate.id in evidence.offerable)
     return evidence.intent.code != OUT_OF_SCOPE and total >= evidence.thresholds.clarify

@@ -40,6 +40,8 @@ class Evidence:
     ``hanging`` says that it was, or could have been, and is not decided for all that.
     ``wants`` are facts to ask for with the entry, ``withheld`` says that its answer lacks one and cannot be sent, ``stuck`` that no
     message can give what it lacks still, ``brings`` that this message gives a fact which it needs and had not.
+    ``chosen`` says that the customer picked ``accepted`` from what was offered. ``offerable`` are the candidates that a customer may
+    be asked about; None where nobody looked.
     ``askable`` says that the message's own intent has entries to ask about, ``resumable`` that the open question has.
     """
 
@@ -66,6 +68,8 @@ class Evidence:
     withheld: bool = False
     stuck: bool = False
     brings: bool = False
+    chosen: bool = False
+    offerable: frozenset[str] | None = None
 
     @property
     def sure(self) -> bool:

@@ -35,6 +35,7 @@ _KINDS: Mapping[Kind, str] = MappingProxyType(
         Kind.SAME_QUESTION: "同一个问题再问",
         Kind.FRAGMENT: "对当前问题的补充（单号、那多久到）",
         Kind.HANGING: "接着问、又听不出问什么（然后呢）：第一次",
+        Kind.CHOICE: "从给出的问题里选一个（2、第二个）",
         Kind.OUT_OF_SCOPE: "与业务无关",
         Kind.UNDECIDED: "听不懂，只能反问或无答案",
         Kind.ASIDE: "只应一声（好、嗯、？），问是不是机器人，找人工，或说不用（不用转人工）",

@@ -20,6 +20,8 @@ from yingda.decide.conversation import (
     hangs,
     is_taken_back,
     is_worth_asking,
+    names_nothing,
+    points,
     resumed,
     turn_of,
 )
@@ -186,8 +188,9 @@ def _stay_out(evidence: Evidence, standing: Handoff, turn: Turn, advanced: Advan
     What calls a person by itself is merged into the hand-off that stands; what an entry needs is not, for a person is there.
     """
     called = [row for row in rows if row.reason is not Reason.NEEDS_HUMAN]
-    if turn.kind in SMALL_TALK - {Kind.GREETING} and evidence.accepted is not None and not called:
-        return _verdict(evidence, Outcome.ANSWERED, "thanks or goodbye; the hand-off stands", turn, advanced.state)
+    if turn.kind in SMALL_TALK - {Kind.GREETING} and (evidence.accepted is not None or turn.kind is Kind.SATISFIED) and not called:
+        verdict = _verdict(evidence, Outcome.ANSWERED, "thanks or goodbye; the hand-off stands", turn, advanced.state)
+        return verdict if evidence.accepted is not None else replace(verdict, situation="satisfied")
     handoff = merged(evidence, standing, _together(evidence, [row.reason for row in called], ()))
     said = (f"{'also' if row.reason in standing.reasons else 'new'}: {row.detail}" for row in called)
     seen = "; ".join(("a hand-off stands", *said, *([_doubt(evidence)] if doubted else [])))
@@ -209,6 +212,10 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
         is_news = turn.kind not in SMALL_TALK and entry.id not in state.tried and not evidence.withheld
         after = replace(state, tried=(*state.tried, entry.id)) if is_news else state
         return _verdict(evidence, Outcome.ANSWERED, f"match at or above {evidence.thresholds.match:.3f}", turn, after)
+    if turn.kind is Kind.SATISFIED:
+        begun = state.question is not None or bool(state.tried)
+        outcome = Outcome.ANSWERED if begun else Outcome.CLARIFY
+        return replace(_verdict(evidence, outcome, "says that it is solved", turn, state), situation="satisfied")
     if evidence.only_facts:
         continues = state.question is not None and state.question.about in state.tried
         said = "facts without a question; " + ("noted for the open one" if continues else "asks what they are for")
@@ -216,11 +223,12 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
     if turn.kind is Kind.ASIDE and not is_worth_asking(evidence, skip=int(is_taken_back(evidence, mentions))):
         verdict = _verdict(evidence, Outcome.CLARIFY, "only takes something back; asks for the matter", turn, state)
         return replace(verdict, situation="noted")
+    if points(evidence):
+        return _asks_which(evidence, turn, state)
     if is_worth_asking(evidence, skip=int(is_taken_back(evidence, mentions))):
         return _verdict(evidence, Outcome.CLARIFY, "no match is sure enough, but the best few are worth asking about", turn, state)
     if turn.kind in (Kind.HANGING, Kind.UNDECIDED) and hangs(evidence):
-        verdict = _verdict(evidence, Outcome.CLARIFY, "a fragment that nothing decides; asks about the open question", turn, state)
-        return replace(verdict, situation="fragment", offer=Offer.QUESTION)
+        return _asks_which(evidence, turn, state)
     if turn.kind in QUESTIONS and evidence.sure and evidence.askable:
         verdict = _verdict(evidence, Outcome.CLARIFY, "the intent is sure and no entry is; asks about the intent's entries", turn, state)
         return replace(verdict, offer=Offer.INTENT)
@@ -230,7 +238,15 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
     if _stays_near(evidence):
         verdict = _verdict(evidence, Outcome.CLARIFY, "nothing fits, and it is near the open question; asks about that", turn, state)
         return replace(verdict, situation="fragment", offer=Offer.QUESTION)
+    if turn.kind is Kind.UNDECIDED and names_nothing(evidence) and evidence.state.question is None:
+        verdict = _verdict(evidence, Outcome.CLARIFY, "a fragment of nothing that was said; asks for the matter", turn, state)
+        return replace(verdict, situation="noted")
     return _verdict(evidence, Outcome.NO_ANSWER, "nothing fits well enough to answer", turn, state)
+
+
+def _asks_which(evidence: Evidence, turn: Turn, state: ConversationState) -> Verdict:
+    verdict = _verdict(evidence, Outcome.CLARIFY, "a fragment that nothing decides; asks about the open question", turn, state)
+    return replace(verdict, situation="fragment", offer=Offer.QUESTION)
 
 
 def _stays_near(evidence: Evidence) -> bool:

@@ -23,7 +23,7 @@ from yingda.reply.wording import Wording, continued, in_tone, offers_person, per
 RECEIVED = "facts_received"
 """Situation in which the customer has read the answer already and gave a fact besides: nothing is held back."""
 
-RESIGNED = "resigned"
+RESIGNED, SATISFIED = "resigned", "satisfied"
 """Situation in which the customer gives up: nobody says 不客气 to that."""
 
 SMALL_TALK = frozenset({"GENERAL_GREETING", "GENERAL_THANKS"})
@@ -101,6 +101,7 @@ _APOLOGETIC = (
     "identity",
     "nudged",
     "resigned",
+    "satisfied",
 )
 """Outcomes that apologise themselves, or have nothing to apologise for."""
 
@@ -108,6 +109,8 @@ _APOLOGETIC = (
 def _outcome(request: ReplyRequest, situation: str, lacking: tuple[str, ...]) -> str:
     """Name of the template; ``situation`` is that of a hand-off at this hour."""
     answered, small = request.outcome is Outcome.ANSWERED, request.intent.code in SMALL_TALK
+    if request.situation == SATISFIED:
+        return "smalltalk_standing" if request.standing else SATISFIED
     if answered and lacking and request.situation != RECEIVED:
         return "ask"
     if answered and small and request.situation == RESIGNED and not request.standing:

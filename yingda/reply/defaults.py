@@ -10,7 +10,7 @@ from yingda.domain.knowledge import ReplyTemplate
 AUTOMATIC = (
     *("answered", "answered_missing", "smalltalk", "clarify", "no_answer", "second_response", "ask", "blocked"),
     *("facts_received", "facts_alone", "noted", "acknowledged", "heard", "fragment", "second_response_plain", "identity"),
-    *("nudged", "resigned"),
+    *("nudged", "resigned", "satisfied"),
 )
 """Outcomes in which nobody but the engine has answered: each must offer a person."""
 
@@ -153,6 +153,16 @@ DEFAULTS: Mapping[str, ReplyTemplate] = MappingProxyType(
             (
                 "好的。刚才要是没能帮上您，实在抱歉。之后有要问的，直接发到这里就行。",
                 "All right. I am sorry if I could not help. If anything else comes up, just send it here.",
+            ),
+            _NOTHING,
+            _NOTHING,
+        ),
+        "satisfied": _template(
+            _NOTHING,
+            _NOTHING,
+            (
+                "太好了，能帮到您就好。之后有要问的，直接发到这里就行。",
+                "Great, I am glad that helped. If anything else comes up, just send it here.",
             ),
             _NOTHING,
             _NOTHING,
