@@ -259,9 +259,11 @@ def test_an_entry_more_likely_than_not_is_what_is_asked_about() -> None:
 
 
 def test_after_a_second_try_words_of_displeasure_are_about_the_answer_whatever_they_resemble() -> None:
-    still = replace(nearly("return-how"), message=Message("还是没用"), text="还是没用", candidates=(Candidate("return-how", 0.65, 0.6),))
+    still = replace(
+        nearly("return-how"), message=Message("还是没解决"), text="还是没解决", candidates=(Candidate("return-how", 0.65, 0.6),)
+    )
 
-    assert after(SHIP, still).state.question == Asked("return-how", "还是没用"), "nobody was dissatisfied before"
+    assert after(SHIP, still).state.question == Asked("return-how", "还是没解决"), "nobody was dissatisfied before"
     assert after(SHIP, UNHAPPY, still).handoff.reasons == (Reason.DISSATISFIED,)
 
 
