@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from time import perf_counter
 
 from yingda.cache import Cache, CacheInfo, Digests
 from yingda.decide.context import InContext, Manner, is_fragment, only_points, read_in_context, read_together, without_asides
 from yingda.decide.conversation import resumed, says_again
-from yingda.decide.policy import KEEP_OFFERED, Evidence, Offer, Verdict, decide, next_best
+from yingda.decide.policy import KEEP_OFFERED, Evidence, Offer, Verdict, decide
 from yingda.decide.ruled import apply_rules, rule_input
 from yingda.decide.rules import combined, compile_rules, known_names
 from yingda.decide.wording import SILENT, wording_of
-from yingda.domain.conversation import NEW, Asked, ConversationState
+from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import (
     Acceptance,
     Answer,
@@ -29,6 +28,7 @@ from yingda.domain.decision import (
 from yingda.domain.knowledge import DISPLEASED, OUT_OF_SCOPE, FaqEntry, Knowledge
 from yingda.domain.message import Message
 from yingda.domain.rules import RuleOutcome
+from yingda.offers import Offers
 from yingda.reader import CANDIDATES, RANKED, Reader
 from yingda.reader import Calibration as Calibration
 from yingda.reader import Encoder as Encoder
@@ -55,7 +55,6 @@ from yingda.turn import (
     has_read,
     language_of,
     match_step,
-    may_be_offered,
     offerable,
     reply_steps,
     situation_of,
@@ -91,6 +90,7 @@ class Engine:
         self._named, self._english, self._written = NamedFacts(knowledge), english_words(knowledge), written_languages(knowledge)
         self._digests, self._impersonal = Digests(), Cache[bool](cache_size)
         self._offerable = offerable(knowledge)
+        self._offers = Offers(knowledge, self._offerable, self.read, match=model.thresholds.match)
         names = known_names(knowledge, skills=knowledge.handoff.skills)
         self._rules = tuple(compile_rules(document.text, known=names) for document in knowledge.rules)
 
@@ -277,6 +277,8 @@ class Engine:
             state=replace(verdict.state, offered=choices, language=language),
             second_response=verdict.second_response,
             masked=evidence.masked,
+            # an agent alone is told, and an ordinary answer is not to wait for another reading
+            suggested=tuple(self._offers.suggested(turn, candidates, verdict.state.tried)) if verdict.handoff.required else (),
         )
 
     def _weigh(self, turn: Turn, candidates: tuple[Candidate, ...], accepted: Candidate | None, needs: Needs) -> Evidence:
@@ -349,7 +351,7 @@ class Engine:
             own = turn.read.matches.nearest(self._offerable.get(turn.classification.intent.code, ()))
             return tuple(faq[each] for each in own[:OFFERED])
         if verdict.offer is Offer.QUESTION and question is not None:
-            return tuple(faq[each] for each in self._around(question, ())[:OFFERED])
+            return tuple(faq[each] for each in self._offers.around(question, ())[:OFFERED])
         if verdict.situation is not None:
             return ()
         if not verdict.second_response:
@@ -357,20 +359,7 @@ class Engine:
         if question is None:
             return worth_offering(self.knowledge, candidates, least=0)
         seen = (*verdict.state.tried, *turn.state.offered)
-        likely = worth_offering(self.knowledge, next_best(self.read([question.text]).rows[0].candidates, seen), least=0)
-        found = dict.fromkeys((*(entry.id for entry in likely), *self._around(question, seen)))
-        return tuple(faq[each] for each in found)[:OFFERED]
-
-    def _around(self, question: Asked, seen: Collection[str]) -> list[str]:
-        """What the open question may be about: its own entry, others of the intent, then of the category, the most similar first."""
-        entry = self.knowledge.faq.get(question.about)
-        intent = self.knowledge.taxonomy.intents.get(entry.intent if entry else question.about)
-        if intent is None:
-            return []
-        matches = self.read([question.text]).rows[0].matches
-        near = (matches.nearest(self._offerable.get(code, ())) for code in (intent.code, intent.category))
-        own = [entry.id] if entry and may_be_offered(self.knowledge, entry) else []
-        return [each for each in dict.fromkeys(chain(own, *near)) if each not in seen]
+        return tuple(faq[each] for each in self._offers.further(question, seen)[:OFFERED])
 
     def _language(self, turn: Turn) -> str:
         """The language the customer is answered in, as far as the shop has it."""

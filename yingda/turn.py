@@ -246,10 +246,14 @@ def situation_of(turn: Turn, verdict: Verdict, offered: Sequence[FaqEntry], need
     return "second_response_plain" if verdict.second_response else Outcome.NO_ANSWER.value  # there is nothing to choose from
 
 
+def has_a_matter(knowledge: Knowledge, entry: FaqEntry) -> bool:
+    """False for small talk, praise and complaints: they are about something else."""
+    return entry.intent not in NO_MATTER | {PRAISE} and knowledge.taxonomy.intents[entry.intent].category != COMPLAINT
+
+
 def may_be_offered(knowledge: Knowledge, entry: FaqEntry) -> bool:
     """False for small talk and praise, and for what choosing it would only hand to a person: complaints, entries that need one."""
-    intent = knowledge.taxonomy.intents[entry.intent]
-    return entry.intent not in NO_MATTER | {PRAISE} and intent.category != COMPLAINT and intent.answerable and not entry.needs_human
+    return has_a_matter(knowledge, entry) and knowledge.taxonomy.intents[entry.intent].answerable and not entry.needs_human
 
 
 def offerable(knowledge: Knowledge) -> Mapping[str, tuple[str, ...]]:
