@@ -19,16 +19,16 @@ from yingda.decide.rollout import placement_of
 from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Answer, Outcome
 from yingda.domain.errors import YingdaError
-from yingda.domain.handoff import CustomerProfile, TurnRecord
+from yingda.domain.handoff import TurnRecord
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge, Sentiment
 from yingda.domain.message import Customer, Message
 from yingda.domain.rollout import Arm, Placement, PlanRevision
-from yingda.reply.variables import address
 from yingda.store.codec import encode
 from yingda.store.memory import Memory, NotStored, Recalled, Write
 from yingda.store.records import Conflict, Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts, hash_customer
 from yingda.text.masking import mask
+from yingda.turn import profile_of
 
 ATTEMPTS = 8
 """Tries to remember a turn while other workers write to the same conversation."""
@@ -237,7 +237,7 @@ class Dialogue:
             turns,
             handoff=answer.handoff,
             state=answer.state,
-            customer=_profile(customer),
+            customer=profile_of(customer) if customer else answer.state.customer,
             tried=[entry for entry in read if not _is_small_talk(knowledge, entry)],
             suggested=answer.suggested,
         )
@@ -306,14 +306,6 @@ def _is_small_talk(knowledge: Knowledge, entry: str) -> bool:
 def _as_told(placement: Placement) -> dict[str, Any]:
     """The place in the roll-out as the caller is told."""
     return {"arm": str(placement.arm), "release": placement.release, "send": placement.send, "revision": placement.revision}
-
-
-def _profile(customer: Customer | None) -> CustomerProfile | None:
-    """What an agent learns of the customer: surname and title, never the name or the id."""
-    if customer is None:
-        return None
-    called = address(customer.name, customer.gender, language="zh")
-    return CustomerProfile(customer.tier, "" if called == "您" else called)
 
 
 def scope_of(message: Message) -> str | None:

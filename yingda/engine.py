@@ -53,6 +53,7 @@ from yingda.turn import (
     english_words,
     evidence_of,
     has_read,
+    introduced,
     language_of,
     match_step,
     offerable,
@@ -162,7 +163,7 @@ class Engine:
 
     def _turn(self, message: Message, state: ConversationState, reading: Reading, row: int) -> Turn:
         read, classification = reading.rows[row], self._classify(message, reading, row, top_k=RANKED)
-        current = resumed(state, message.at, self.knowledge.handoff)
+        current = introduced(resumed(state, message.at, self.knowledge.handoff), message.customer)
         asked = self.knowledge.faq.get(current.question.about) if current.question else None
         shown = {normalise(text): id_ for id_ in current.offered if (one := self.knowledge.faq.get(id_)) for text in one.question.values()}
         wanted = wanted_facts(asked, self.knowledge, message) if asked else ()
