@@ -121,7 +121,7 @@ class HandoffPackageOut(BaseModel):
     intents: list[str] = Field(default=[], description="Codes in order, repetitions in a row told once.")
     sentiments: list[str] = Field(default=[], description="One a turn.")
     suggested: list[str] = Field(default=[], description="Entries worth sending that the customer has not read.")
-    tried: list[str] = Field(default=[], description="Entries the customer has read.")
+    tried: list[str] = Field(default=[], description="Entries the customer has read, small talk aside.")
     facts: list[str] = Field(default=[], description="Kinds of fact that the customer gave, such as `order_no`; never their values.")
 
 

@@ -13,21 +13,22 @@ from threading import Lock
 from time import perf_counter_ns
 from typing import Any, Protocol, TypeVar
 
+from yingda.decide.evidence import NO_MATTER
 from yingda.decide.package import build_package
 from yingda.decide.rollout import placement_of
 from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Answer, Outcome
 from yingda.domain.errors import YingdaError
-from yingda.domain.handoff import CustomerProfile, TurnRecord
+from yingda.domain.handoff import TurnRecord
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge, Sentiment
 from yingda.domain.message import Customer, Message
 from yingda.domain.rollout import Arm, Placement, PlanRevision
-from yingda.reply.variables import address
 from yingda.store.codec import encode
 from yingda.store.memory import Memory, NotStored, Recalled, Write
 from yingda.store.records import Conflict, Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts, hash_customer
 from yingda.text.masking import mask
+from yingda.turn import profile_of
 
 ATTEMPTS = 8
 """Tries to remember a turn while other workers write to the same conversation."""
@@ -194,7 +195,7 @@ class Dialogue:
 
     def _write(self, engine: Decider, request: Request, answer: Answer, told: Told, recalled: Recalled) -> Write:
         turn = self._record(engine, request, answer, told, scope_of(request.message) or told.turn_id)
-        return Write(turn, recalled.version, self._opened(turn, told, recalled.state, request.message.customer))
+        return Write(turn, recalled.version, self._opened(engine.knowledge, turn, told, recalled.state, request.message.customer))
 
     def _remember(
         self, writes: Sequence[tuple[int, Request, Told, Write]], told: dict[int, Told | ReusedError]
@@ -223,17 +224,22 @@ class Dialogue:
         finally:
             self._spent(stage, started, perf_counter_ns())
 
-    def _opened(self, turn: StoredTurn, told: Told, before: ConversationState, customer: Customer | None) -> HandoffOpened | None:
+    def _opened(
+        self, knowledge: Knowledge, turn: StoredTurn, told: Told, before: ConversationState, customer: Customer | None
+    ) -> HandoffOpened | None:
         """The hand-off that begins with this turn, or rises by it, with the package for the agent; one that stands as it was is none."""
         answer = told.answer
         if answer is None or not self._calls(turn.conversation_id, answer, told.placement, before):
             return None
+        turns = [_as_record(each) for each in (*self._memory.so_far(turn.conversation_id).turns, turn)]
+        read = (*answer.state.tried, *(each.faq for each in turns if each.faq))
         package = build_package(
-            [_as_record(each) for each in (*self._memory.so_far(turn.conversation_id).turns, turn)],
+            turns,
             handoff=answer.handoff,
             state=answer.state,
-            customer=_profile(customer),
-            candidates=[candidate.id for candidate in answer.candidates],
+            customer=profile_of(customer) if customer else answer.state.customer,
+            tried=[entry for entry in read if not _is_small_talk(knowledge, entry)],
+            suggested=answer.suggested,
         )
         return HandoffOpened(answer.handoff.reasons, turn.at, encode(package))
 
@@ -291,17 +297,15 @@ def _as_record(turn: StoredTurn) -> TurnRecord:
     return TurnRecord(turn.at, turn.text, Outcome(facts.outcome), facts.intent, Sentiment(facts.sentiment), faq, mask(reply))
 
 
+def _is_small_talk(knowledge: Knowledge, entry: str) -> bool:
+    """True for an entry whose answer helps with no matter; one that was retired since may have."""
+    known = knowledge.faq.get(entry)
+    return known is not None and known.intent in NO_MATTER
+
+
 def _as_told(placement: Placement) -> dict[str, Any]:
     """The place in the roll-out as the caller is told."""
     return {"arm": str(placement.arm), "release": placement.release, "send": placement.send, "revision": placement.revision}
-
-
-def _profile(customer: Customer | None) -> CustomerProfile | None:
-    """What an agent learns of the customer: surname and title, never the name or the id."""
-    if customer is None:
-        return None
-    called = address(customer.name, customer.gender, language="zh")
-    return CustomerProfile(customer.tier, "" if called == "您" else called)
 
 
 def scope_of(message: Message) -> str | None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from time import perf_counter
 
 from yingda.cache import Cache, CacheInfo, Digests
 from yingda.decide.context import InContext, Manner, is_fragment, only_points, read_in_context, read_together, without_asides
 from yingda.decide.conversation import resumed, says_again
-from yingda.decide.policy import KEEP_OFFERED, Evidence, Offer, Verdict, decide, next_best
+from yingda.decide.policy import KEEP_OFFERED, Evidence, Offer, Verdict, decide
 from yingda.decide.ruled import apply_rules, rule_input
 from yingda.decide.rules import combined, compile_rules, known_names
 from yingda.decide.wording import SILENT, wording_of
-from yingda.domain.conversation import NEW, Asked, ConversationState
+from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import (
     Acceptance,
     Answer,
@@ -29,6 +28,7 @@ from yingda.domain.decision import (
 from yingda.domain.knowledge import DISPLEASED, OUT_OF_SCOPE, FaqEntry, Knowledge
 from yingda.domain.message import Message
 from yingda.domain.rules import RuleOutcome
+from yingda.offers import Offers
 from yingda.reader import CANDIDATES, RANKED, Reader
 from yingda.reader import Calibration as Calibration
 from yingda.reader import Encoder as Encoder
@@ -54,6 +54,7 @@ from yingda.turn import (
     evidence_of,
     facts_asked,
     has_read,
+    introduced,
     language_of,
     match_step,
     may_be_offered,
@@ -94,6 +95,7 @@ class Engine:
         self._named, self._english, self._written = NamedFacts(knowledge), english_words(knowledge), written_languages(knowledge)
         self._digests, self._impersonal = Digests(), Cache[bool](cache_size)
         self._offerable = offerable(knowledge)
+        self._offers = Offers(knowledge, self._offerable, self.read, match=model.thresholds.match)
         names = known_names(knowledge, skills=knowledge.handoff.skills)
         self._rules = tuple(compile_rules(document.text, known=names) for document in knowledge.rules)
 
@@ -165,7 +167,7 @@ class Engine:
 
     def _turn(self, message: Message, state: ConversationState, reading: Reading, row: int) -> Turn:
         read, classification = reading.rows[row], self._classify(message, reading, row, top_k=RANKED)
-        current = resumed(state, message.at, self.knowledge.handoff)
+        current = introduced(resumed(state, message.at, self.knowledge.handoff), message.customer)
         asked = self.knowledge.faq.get(current.question.about) if current.question else None
         shown = {normalise(text): id_ for id_ in current.offered if (one := self.knowledge.faq.get(id_)) for text in one.question.values()}
         wanted = wanted_facts(asked, self.knowledge, message) if asked else ()
@@ -286,6 +288,8 @@ class Engine:
             state=replace(verdict.state, offered=choices, language=language),
             second_response=verdict.second_response,
             masked=evidence.masked,
+            # an agent alone is told, and an ordinary answer is not to wait for another reading
+            suggested=tuple(self._offers.suggested(turn, candidates, verdict.state.tried)) if verdict.handoff.required else (),
         )
 
     def _weigh(self, turn: Turn, candidates: tuple[Candidate, ...], accepted: Candidate | None, needs: Needs) -> Evidence:
@@ -359,7 +363,7 @@ class Engine:
             own = turn.read.matches.nearest(self._offerable.get(turn.classification.intent.code, ()))
             return tuple(faq[each] for each in own[:OFFERED])
         if verdict.offer is Offer.QUESTION and question is not None:
-            around, alone = self._around(question, ()), turn.candidates[0]  # what the fragment by itself would be about
+            around, alone = self._offers.around(question, ()), turn.candidates[0]  # what the fragment by itself would be about
             if alone.confidence >= self._model.thresholds.match and may_be_offered(self.knowledge, faq[alone.id]):
                 around.insert(OFFERED - 1, alone.id)
             return tuple(faq[each] for each in tuple(dict.fromkeys(around))[:OFFERED])
@@ -370,19 +374,7 @@ class Engine:
         if question is None:
             return worth_offering(self.knowledge, candidates, least=0)
         seen = (*verdict.state.tried, *turn.state.offered)
-        likely = worth_offering(self.knowledge, next_best(self.read([question.text]).rows[0].candidates, seen), least=0)
-        found = dict.fromkeys((*(entry.id for entry in likely), *self._around(question, seen)))
-        return tuple(faq[each] for each in found)[:OFFERED]
-
-    def _around(self, question: Asked, seen: Collection[str]) -> list[str]:
-        """What the open question may be about: its own entry, others of the intent, then of the category, the most similar first."""
-        entry, intent = self.knowledge.faq.get(question.about), topic_of(question, self.knowledge)
-        if intent is None:
-            return []
-        matches = self.read([question.text]).rows[0].matches
-        near = (matches.nearest(self._offerable.get(code, ())) for code in (intent.code, intent.category))
-        own = [entry.id] if entry and may_be_offered(self.knowledge, entry) else []
-        return [each for each in dict.fromkeys(chain(own, *near)) if each not in seen]
+        return tuple(faq[each] for each in self._offers.further(question, seen)[:OFFERED])
 
     def _language(self, turn: Turn) -> str:
         """The language the customer is answered in, as far as the shop has it."""

@@ -30,7 +30,7 @@ from yingda.domain.decision import (
     Timing,
 )
 from yingda.domain.knowledge import FaqEntry, Intent, Knowledge
-from yingda.domain.message import Message
+from yingda.domain.message import Customer, CustomerProfile, Message
 from yingda.domain.rules import Clock
 from yingda.probability import log_softmax
 from yingda.reply.calendar import holiday_on
@@ -39,6 +39,7 @@ from yingda.reply.hours import is_open, local
 from yingda.reply.language import customers_language, frame_of, stays_in, tells_itself
 from yingda.reply.needs import Needs
 from yingda.reply.request import ReplyRequest
+from yingda.reply.variables import address
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights, Views, confidences, features
 from yingda.retrieve.index import FaqIndex
 from yingda.retrieve.shortlist import Shortlist, fuse_shortlist
@@ -227,6 +228,17 @@ def english_words(knowledge: Knowledge) -> frozenset[str]:
     return frozenset(word for text in texts for word in _LATIN_WORD.findall(text.lower()) if len(word) >= SHORTEST_WORD)
 
 
+def profile_of(customer: Customer) -> CustomerProfile:
+    """What may be remembered of ``customer``: surname and title, never the name or the id."""
+    called = address(customer.name, customer.gender, language="zh")
+    return CustomerProfile(customer.tier, "" if called == "您" else called)
+
+
+def introduced(state: ConversationState, customer: Customer | None) -> ConversationState:
+    """``state`` with what a message says of its customer; one that says nothing is from the customer whom the conversation knows."""
+    return state if customer is None else replace(state, customer=profile_of(customer))
+
+
 def has_read(turn: Turn) -> bool:
     """True where the message gives facts for an answer that the customer has read already."""
     return turn.context.manner is Manner.FACTS and turn.context.entry in turn.state.tried
@@ -261,10 +273,14 @@ def strays(turn: Turn, knowledge: Knowledge) -> bool:
     return knowledge.taxonomy.intents[own].category != topic.category
 
 
+def has_a_matter(knowledge: Knowledge, entry: FaqEntry) -> bool:
+    """False for small talk, praise and complaints: they are about something else."""
+    return entry.intent not in NO_MATTER | {PRAISE} and knowledge.taxonomy.intents[entry.intent].category != COMPLAINT
+
+
 def may_be_offered(knowledge: Knowledge, entry: FaqEntry) -> bool:
     """False for small talk and praise, and for what choosing it would only hand to a person: complaints, entries that need one."""
-    intent = knowledge.taxonomy.intents[entry.intent]
-    return entry.intent not in NO_MATTER | {PRAISE} and intent.category != COMPLAINT and intent.answerable and not entry.needs_human
+    return has_a_matter(knowledge, entry) and knowledge.taxonomy.intents[entry.intent].answerable and not entry.needs_human
 
 
 def offerable(knowledge: Knowledge) -> Mapping[str, tuple[str, ...]]:

@@ -26,12 +26,12 @@ from tests.conversation_kit import (
 from yingda.decide.conversation import ROWS, Kind, Turn, advance
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import decide, next_best
-from yingda.decide.ruled import apply_rules
+from yingda.decide.ruled import apply_rules, rule_input
 from yingda.domain.conversation import NEW, ConversationState, released
 from yingda.domain.decision import Candidate, Outcome, Reason
 from yingda.domain.handoff import HandoffPolicy
 from yingda.domain.knowledge import Priority
-from yingda.domain.message import Tier
+from yingda.domain.message import CustomerProfile, Tier
 from yingda.domain.rules import RuleOutcome
 
 # ---- by itself ----
@@ -180,6 +180,24 @@ def test_a_customer_known_as_vip_only_later_goes_to_the_dedicated_group() -> Non
 
     assert raised.handoff.reasons == (Reason.REQUESTED, Reason.COMPLAINT, Reason.VIP)
     assert (raised.handoff.skill, raised.handoff.notify) == ("vip", ("supervisor",))
+
+
+def test_a_message_that_names_no_customer_is_from_the_one_whom_the_conversation_knows() -> None:
+    state = ConversationState(customer=CustomerProfile(Tier.VIP, "王女士"))
+    anonymous = replace(HUMAN, message=replace(HUMAN.message, customer=None), state=state)
+
+    verdict = decide(anonymous)
+
+    assert verdict.handoff.reasons == (Reason.REQUESTED, Reason.VIP)
+    assert (verdict.handoff.skill, verdict.handoff.notify) == ("vip", ("supervisor",))
+    assert rule_input(anonymous, verdict).tier is Tier.VIP
+    assert verdict.state.customer == state.customer
+
+
+def test_the_customer_whom_a_message_names_counts_and_not_the_one_before() -> None:
+    known = replace(HUMAN, state=ConversationState(customer=CustomerProfile(Tier.VIP)))
+
+    assert decide(known).handoff.reasons == (Reason.REQUESTED,)
 
 
 def test_the_same_reason_again_leaves_the_very_hand_off_that_stands() -> None:

@@ -31,9 +31,9 @@ HANDOFF = Handoff(True, (Reason.REQUESTED, Reason.VIP), "vip", Priority.HIGH, ("
 
 
 def test_the_package_holds_the_conversation_and_what_was_tried() -> None:
-    state = ConversationState(facts=("order_no",), tried=("logistics-where",))
-    customer = CustomerProfile(Tier.VIP, "王女士")
-    package = build_package(TURNS, handoff=HANDOFF, state=state, customer=customer, candidates=("return-how", "a", "b", "a", "c", "d"))
+    state, read = ConversationState(facts=("order_no",)), ("logistics-where", "logistics-stuck", "logistics-where", "return-how")
+    customer, worth = CustomerProfile(Tier.VIP, "王女士"), ("return-how", "a", "b", "a", "c", "d")
+    package = build_package(TURNS, handoff=HANDOFF, state=state, customer=customer, tried=read, suggested=worth)
 
     assert package.transcript == TURNS
     assert package.tried == ("logistics-where", "logistics-stuck", "return-how")

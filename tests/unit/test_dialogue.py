@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests.fakes_core import tiny_engine
 from yingda.dialogue import Dialogue, Request, ReusedError, Told, scope_of, turn_record
 from yingda.domain.decision import Answer
 from yingda.domain.errors import StoreError
-from yingda.domain.message import Customer, Message
+from yingda.domain.message import Customer, CustomerProfile, Message, Tier
 from yingda.domain.takeover import Reason
 from yingda.store.memory import NotStored, VolatileMemory
 from yingda.store.records import Conflict, HandoffOpened, StoredTurn
@@ -250,6 +250,33 @@ def test_the_agent_is_given_the_conversation_masked() -> None:
     assert package["summary"]
     assert "13812345678" not in repr(package)
     assert "王小明" not in repr(package)
+
+
+def test_a_customer_named_once_is_known_for_the_rest_of_the_conversation() -> None:
+    memory, engine = VolatileMemory(), tiny_engine()
+    talk = dialogue(memory)
+    vip = Customer("u-42", name="王小明", gender="male", tier=Tier.VIP)
+    for text, customer in (("什么时候发货", vip), ("转人工", None)):
+        talk.take(engine, [Request(Message(text, conversation_id="c", customer=customer, at=AT), text)])
+
+    handoff = memory.handoffs("c")[0].opened
+
+    assert handoff.reasons == (Reason.REQUESTED, Reason.VIP)
+    assert (handoff.package["skill"], handoff.package["notify"]) == ("vip", ["supervisor"])
+    assert handoff.package["customer"] == {"tier": "vip", "address": "王先生"}
+    assert not [kept for kept in ("u-42", "王小明") for turn in memory.turns("c") if kept in repr(turn.state)]
+
+
+def test_another_customer_of_the_conversation_takes_the_place_of_the_first_and_idle_time_forgets_both() -> None:
+    memory, engine = VolatileMemory(), tiny_engine()
+    talk, later = dialogue(memory), AT + timedelta(days=3)
+    vip, other = Customer("u-42", name="王小明", gender="male", tier=Tier.VIP), Customer("u-43")
+    for number, (customer, at) in enumerate(((vip, AT), (other, AT), (None, AT), (None, later))):
+        talk.take(engine, [Request(Message("什么时候发货", conversation_id="c", customer=customer, at=at), str(number))])
+
+    known = [turn.state.customer for turn in memory.turns("c")]
+
+    assert known == [CustomerProfile(Tier.VIP, "王先生"), CustomerProfile(Tier.NORMAL), CustomerProfile(Tier.NORMAL), None]
 
 
 def test_a_thousand_copies_of_one_message_from_many_threads_make_one_turn() -> None:

@@ -14,6 +14,7 @@ from tests.store_kit import NOON, STANDING
 from yingda.domain.conversation import NEW, Asked, ConversationState
 from yingda.domain.errors import StoreError
 from yingda.domain.knowledge import Priority
+from yingda.domain.message import CustomerProfile, Tier
 from yingda.domain.takeover import Handoff, Reason
 from yingda.store.base import dump_json
 from yingda.store.codec import decode_state, encode_state
@@ -24,6 +25,7 @@ states = st.builds(
     ConversationState,
     question=st.none() | st.builds(Asked),
     standing=st.none() | handoffs,
+    customer=st.none() | st.builds(CustomerProfile),
     last_at=st.none() | st.datetimes(timezones=zones),
 )
 
@@ -50,6 +52,7 @@ def test_what_a_newer_version_added_is_left_out() -> None:
 
 def test_what_an_older_version_did_not_know_has_its_default() -> None:
     assert decode_state({"repeats": 2}) == ConversationState(repeats=2)
+    assert decode_state({"customer": {"tier": "vip"}}) == ConversationState(customer=CustomerProfile(Tier.VIP))
     assert decode_state({}) == NEW
 
 

@@ -167,9 +167,7 @@ def levers_of(evidence: Evidence, intents: Mapping[str, Intent]) -> list[Lever[E
         levers.append(Lever(f"{name}_so_far", now, tuple(counts), partial(_with_count, name=name), COUNT))
         limits = range(1, max(now + 2, limit) + 2)
         levers.append(Lever(f"{name}_limit", limit, tuple(limits), partial(_with_limit, name=name), LIMIT))
-    customer = evidence.message.customer
-    tier = customer.tier if customer else Tier.NORMAL
-    levers.append(Lever("tier", str(tier), tuple(map(str, Tier)), _with_tier, NAME))
+    levers.append(Lever("tier", str(evidence.tier), tuple(map(str, Tier)), _with_tier, NAME))
     if evidence.state.standing is not None:
         levers.append(Lever(STANDS, True, (False,), _without_standing, NAME))
     return levers

@@ -101,7 +101,13 @@ class Evidence:
     @property
     def is_vip(self) -> bool:
         """True for a customer of the highest tier."""
-        return self.message.customer is not None and self.message.customer.tier is Tier.VIP
+        return self.tier is Tier.VIP
+
+    @property
+    def tier(self) -> Tier:
+        """That of the customer whom the message names, or else of the one whom the conversation knows."""
+        known = self.message.customer or self.state.customer
+        return known.tier if known else Tier.NORMAL
 
     def is_surely(self, *intents: str) -> bool:
         """True when the intent may be acted on and is one of ``intents``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from yingda.decide.evidence import GREETING, HUMAN, THANKS, UNRESOLVED
+from yingda.decide.evidence import NO_MATTER
 from yingda.domain.conversation import ConversationState
 from yingda.domain.handoff import CustomerProfile, HandoffPackage, TurnRecord
 from yingda.domain.knowledge import Sentiment
@@ -19,8 +19,6 @@ SUGGESTED = 3
 
 _BETWEEN = " … "
 _STRENGTH = {Sentiment.POSITIVE: 0, Sentiment.NEUTRAL: 0, Sentiment.NEGATIVE: 1, Sentiment.ANGRY: 2}
-_EMPTY = frozenset({GREETING, THANKS, HUMAN, UNRESOLVED})
-"""Intents whose messages say nothing of the matter."""
 
 
 def build_package(
@@ -29,10 +27,14 @@ def build_package(
     handoff: Handoff,
     state: ConversationState,
     customer: CustomerProfile | None = None,
-    candidates: Sequence[str] = (),
+    tried: Sequence[str] = (),
+    suggested: Sequence[str] = (),
 ) -> HandoffPackage:
-    """The package of ``handoff`` after the last of ``turns``; of ``candidates``, entry ids, best first, the untried are suggested."""
-    tried = tuple(dict.fromkeys((*state.tried, *(turn.faq for turn in turns if turn.faq))))
+    """The package of ``handoff`` after the last of ``turns``.
+
+    ``tried`` are the ids of the entries that the customer has read about a matter, ``suggested`` those worth sending, best first.
+    """
+    read = tuple(dict.fromkeys(tried))
     return HandoffPackage(
         reasons=handoff.reasons,
         skill=handoff.skill,
@@ -44,8 +46,8 @@ def build_package(
         transcript=tuple(turns),
         intents=tuple(intent for intent, _ in groupby(turn.intent for turn in turns)),
         sentiments=tuple(turn.sentiment for turn in turns),
-        suggested=tuple(entry for entry in dict.fromkeys(candidates) if entry not in tried)[:SUGGESTED],
-        tried=tried,
+        suggested=tuple(entry for entry in dict.fromkeys(suggested) if entry not in read)[:SUGGESTED],
+        tried=read,
         facts=state.facts,
     )
 
@@ -57,7 +59,7 @@ def summarise(turns: Sequence[TurnRecord]) -> str:
     matter stands at the start, what is still open at the end. Texts that are too long share the room evenly.
     """
     spoken = [turn for turn in turns if turn.text_masked.strip()]
-    telling = [turn for turn in spoken if turn.intent not in _EMPTY] or spoken
+    telling = [turn for turn in spoken if turn.intent not in NO_MATTER] or spoken
     if not telling:
         return ""
     strongest = max(spoken, key=lambda turn: _STRENGTH[turn.sentiment])

@@ -9,7 +9,6 @@ from yingda.decide.policy import Verdict
 from yingda.decide.routing import route
 from yingda.domain.decision import Handoff, Outcome, Reason, RuleStep
 from yingda.domain.labels import Priority
-from yingda.domain.message import Tier
 from yingda.domain.rules import Action, Clock, RuleInput, RuleOutcome
 
 _RISING = (Priority.LOW, Priority.MEDIUM, Priority.HIGH)
@@ -22,7 +21,7 @@ def rule_input(evidence: Evidence, verdict: Verdict, *, clock: Clock | None = No
         intent=evidence.intent.code,
         category=evidence.intent.category,
         outcome=verdict.outcome,
-        tier=message.customer.tier if message.customer else Tier.NORMAL,
+        tier=evidence.tier,
         sentiment=evidence.classification.sentiment.label,
         channel=message.channel,
         keywords=tuple(hit.text for hit in evidence.classification.keywords),

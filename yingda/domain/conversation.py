@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from yingda.domain.message import CustomerProfile
 from yingda.domain.takeover import Handoff
 
 
@@ -29,6 +30,7 @@ class ConversationState:
     ``standing``: the hand-off that no person has released. ``facts``: kinds of fact the customer
     has given (``order_no``). ``offered``: entries the last reply asked the customer to choose from, in order. ``tried``:
     entries sent so far, each once, in order. ``language``: that of the replies. ``last_at``: time of the last message.
+    ``customer``: tier and form of address, by the last message that named a customer.
     """
 
     question: Asked | None = None
@@ -44,6 +46,7 @@ class ConversationState:
     last_at: datetime | None = None
     hanging: bool = False
     requests: int = 0
+    customer: CustomerProfile | None = None
 
 
 NEW = ConversationState()

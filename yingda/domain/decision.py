@@ -187,6 +187,7 @@ class Answer:
     ``candidates`` always holds the best entries. ``faq`` is the entry that was sent, set only when answered.
     ``accepted`` is the entry whose match the engine stands behind, also when a person then takes over.
     ``state`` is the conversation after this message; ``second_response`` marks the second try after a first dissatisfied message.
+    ``suggested`` are entries worth sending by the person who takes over, best first; empty where nobody does.
     ``masked`` is the message without personal data where the engine has masked it, for whoever stores it; else empty.
     """
 
@@ -201,4 +202,5 @@ class Answer:
     explanation: tuple[Step, ...]
     state: ConversationState = NEW
     second_response: bool = False
+    suggested: tuple[str, ...] = ()
     masked: str = field(default="", repr=False, compare=False)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from yingda.domain.decision import Outcome
 from yingda.domain.labels import Priority, Sentiment
-from yingda.domain.message import Tier
+from yingda.domain.message import CustomerProfile as CustomerProfile
 from yingda.domain.takeover import Reason
 
 
@@ -223,14 +223,6 @@ class TurnRecord:
     sentiment: Sentiment
     faq: str | None = None
     reply_text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class CustomerProfile:
-    """What an agent learns about the customer: tier, and surname with title only (王女士)."""
-
-    tier: Tier
-    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

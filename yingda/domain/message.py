@@ -47,6 +47,14 @@ class Customer:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerProfile:
+    """What is remembered of a customer and what an agent learns: tier, and surname with title only (王女士)."""
+
+    tier: Tier
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One message; ``context`` holds values for the pack's context variables, such as ``订单号``.
 
