@@ -91,8 +91,9 @@ def _refusal(words: Words) -> str:
     negation = words.negation
     refusing = _any_of([word for word in negation.refusing if not word.startswith(tuple(negation.unless))])
     person = _any_of([*words.person.phrases, *words.person.nouns])
+    behind = _any_of([*negation.after, *negation.ends])
     between = rf"(?:(?:{_any_of(negation.between)})\s?){{0,{BETWEEN}}}"
-    return rf"{_BEFORE}(?:(?:{refusing})\s?{between}(?:{person}){_REFUSED}|(?:{person})(?:{_any_of(negation.after)}){_REFUSED})"
+    return rf"{_BEFORE}(?:(?:{refusing})\s?{between}(?:{person}){_REFUSED}|(?:{person})(?:{behind}){_REFUSED})"
 
 
 def _any_of(words: Sequence[str]) -> str:

@@ -38,6 +38,9 @@ _CLAUSE = _SENTENCE + ",、"
 _DONE = "了啦咯喽咧嘞喇"
 """了 as it is also written at the end of a word."""
 
+_END = rf"[了啦吧啊呀呢哦哈的]*(?:[\s{_CLAUSE.replace('?', '')}~….]|\Z)"
+"""Where a clause ends, particles aside. It does not where it asks: 人工不用?"""
+
 _BLANK = r"(?:(?<=[a-z])\s)?"
 _BARE = "不"
 """The negation that urging words turn into a demand; in 还不用转人工 they do not."""
@@ -118,7 +121,8 @@ class Wording:
         self._between = re.compile(rf"(?:{_BLANK}(?:{between.pattern})){{0,{BETWEEN}}}{_BLANK}")
         self._unless = tuple(word.lower() for word in words.negation.unless)
         self._urging = tuple(word.lower() for word in words.negation.urging)
-        self._after = _either(words.negation.after)
+        ends = rf"(?:{_either(words.negation.ends).pattern}){_END}"
+        self._after = re.compile(rf"{_BLANK}(?:{_either(words.negation.after).pattern}|{ends})")
         self._despite = _either(words.negation.despite)
 
     def find(self, text: str) -> Mentions:
@@ -232,7 +236,9 @@ def _applies(role: _Role, hit: _Hit) -> bool:
     """Whether a negation of ``role`` may take back ``hit``: see Negation."""
     if role is _Role.REFUSING:
         return True
-    return hit.role is not _Role.NOUN and (role is _Role.DENYING or hit.topic is not Topic.PERSON)
+    if role is _Role.DENYING:
+        return hit.role is not _Role.NOUN
+    return hit.topic is not Topic.PERSON
 
 
 def _either(words: Sequence[str]) -> re.Pattern[str]:

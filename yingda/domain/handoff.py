@@ -35,10 +35,10 @@ class Negation:
     """How a customer takes words back.
 
     Before a phrase stand ``refusing`` words (不用转人工), ``denying`` ones (不是投诉) and ``lacking`` ones (没解决), with at most
-    two words of ``between`` (不用帮我转人工). Only refusing words take back a noun; lacking ones never a person, for 没有人工
-    complains. ``after`` stands behind a phrase (投诉就算了). A word of ``unless`` right before a negation, of ``urging`` right
-    before a bare 不, or of ``despite`` right behind a phrase that is not refused, makes it a demand (怎么不转人工, 还不转人工,
-    不投诉不行).
+    two words of ``between`` (不用帮我转人工). Denying words take back no noun; lacking ones never a person, for 没有人工
+    complains. ``after`` stands behind a phrase (投诉就算了), and so does ``ends``, where nothing but particles follows in the
+    clause (人工不用, but not 人工不用排队吗). A word of ``unless`` right before a negation, of ``urging`` right before a bare 不, or
+    of ``despite`` right behind a phrase that is not refused, makes it a demand (怎么不转人工, 还不转人工, 不投诉不行).
     """
 
     refusing: tuple[str, ...] = ()
@@ -46,6 +46,7 @@ class Negation:
     lacking: tuple[str, ...] = ()
     between: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     urging: tuple[str, ...] = ()
     despite: tuple[str, ...] = ()
