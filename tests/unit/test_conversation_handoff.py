@@ -92,6 +92,11 @@ def test_a_question_beside_something_taken_back_is_answered() -> None:
     assert verdict.state.repeats == 1
 
 
+@pytest.mark.parametrize("text", ["我要投诉", "12315见"])
+def test_a_few_words_of_complaint_are_said_to_the_shop_whatever_the_model_is_sure_of(text: str) -> None:
+    assert Reason.COMPLAINT in after(said(text, intent="OUT_OF_SCOPE")).handoff.reasons
+
+
 @pytest.mark.parametrize(
     "message", [said("本来要投诉，结果他帮我弄好了", entry="praise"), said("房东不退押金，去哪投诉", intent="OUT_OF_SCOPE")]
 )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from yingda.decide.conversation import (
+    BRIEF,
     COUNTERS,
     QUESTIONS,
     SMALL_TALK,
@@ -91,7 +92,9 @@ def _asks_for_person(evidence: Evidence, mentions: Mentions) -> bool:
 def _complains(evidence: Evidence, mentions: Mentions) -> bool:
     if Topic.COMPLAINT in mentions.denied:
         return False
-    said = Topic.COMPLAINT in mentions.asserted and not evidence.is_surely(PRAISE, OUT_OF_SCOPE)
+    # 房东不退押金，去哪投诉 is about others; a few words that name nobody else (我要告你) are said to the shop
+    about_others = evidence.is_surely(OUT_OF_SCOPE) and len(evidence.text or evidence.message.text) > BRIEF
+    said = Topic.COMPLAINT in mentions.asserted and not evidence.is_surely(PRAISE) and not about_others
     sure_of_one = evidence.sure and evidence.intent.category == COMPLAINT
     return said or sure_of_one or evidence.complaint >= evidence.thresholds.intent
 
