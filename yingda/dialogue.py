@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from itertools import pairwise
 from threading import Lock
 from time import perf_counter_ns
 from typing import Any, Protocol, TypeVar
 
+from yingda.decide.conversation import idle_since
 from yingda.decide.evidence import NO_MATTER
 from yingda.decide.package import build_package
 from yingda.decide.rollout import placement_of
 from yingda.domain.conversation import ConversationState
 from yingda.domain.decision import Answer, Outcome
 from yingda.domain.errors import YingdaError
-from yingda.domain.handoff import TurnRecord
+from yingda.domain.handoff import HandoffPolicy, TurnRecord
 from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge, Sentiment
 from yingda.domain.message import Customer, Message
@@ -195,7 +197,8 @@ class Dialogue:
 
     def _write(self, engine: Decider, request: Request, answer: Answer, told: Told, recalled: Recalled) -> Write:
         turn = self._record(engine, request, answer, told, scope_of(request.message) or told.turn_id)
-        return Write(turn, recalled.version, self._opened(engine.knowledge, turn, told, recalled.state, request.message.customer))
+        opened = self._opened(engine.knowledge, turn, told, recalled.state, request.message.customer)
+        return Write(turn, recalled.version, opened, idle_since(recalled.state, turn.at, engine.knowledge.handoff))
 
     def _remember(
         self, writes: Sequence[tuple[int, Request, Told, Write]], told: dict[int, Told | ReusedError]
@@ -231,7 +234,8 @@ class Dialogue:
         answer = told.answer
         if answer is None or not self._calls(turn.conversation_id, answer, told.placement, before):
             return None
-        turns = [_as_record(each) for each in (*self._memory.so_far(turn.conversation_id).turns, turn)]
+        said = _since_idle((*self._memory.so_far(turn.conversation_id).turns, turn), knowledge.handoff)
+        turns = [_as_record(each) for each in said]
         read = (*answer.state.tried, *(each.faq for each in turns if each.faq))
         package = build_package(
             turns,
@@ -295,6 +299,12 @@ def _as_record(turn: StoredTurn) -> TurnRecord:
     sent = facts.arm in (None, Arm.AUTOMATED)  # what was not sent is no part of what was said
     faq, reply = (facts.faq, turn.answer.get("reply", {}).get("text", "")) if sent else (None, "")
     return TurnRecord(turn.at, turn.text, Outcome(facts.outcome), facts.intent, Sentiment(facts.sentiment), faq, mask(reply))
+
+
+def _since_idle(turns: Sequence[StoredTurn], policy: HandoffPolicy) -> Sequence[StoredTurn]:
+    """Those of ``turns`` that were said since the conversation last began anew after the idle time."""
+    anew = [place for place, (before, turn) in enumerate(pairwise(turns), 1) if idle_since(before.state, turn.at, policy) is not None]
+    return turns[anew[-1] :] if anew else turns
 
 
 def _is_small_talk(knowledge: Knowledge, entry: str) -> bool:

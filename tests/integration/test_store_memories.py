@@ -21,6 +21,7 @@ from yingda.store.conversations import SqlMemory
 from yingda.store.health import StoreHealth
 from yingda.store.memory import Memory, Recalled, VolatileMemory, Write
 from yingda.store.records import (
+    IDLE,
     Conflict,
     Duplicate,
     Feedback,
@@ -197,6 +198,29 @@ def test_a_second_handoff_leaves_the_first_release_as_it_was(memory: Memory) -> 
     memory.release("c-1", by="小李", at=NOON)
 
     assert [one.released_by for one in memory.handoffs("c-1")] == ["小王", "小李"]
+
+
+def test_a_turn_after_the_idle_time_releases_what_stood_before_it_and_no_more(memory: Memory) -> None:
+    early = HandoffOpened((Reason.COMPLAINT,), NOON - timedelta(days=9), {})
+    memory.remember(handed_over(1), version=0, handoff=early)
+    memory.release("c-1", by="小王", at=NOON)
+    memory.remember(handed_over(2), version=2, handoff=OPENED)
+    memory.remember(handed_over(3, conversation_id="c-2"), version=0, handoff=OPENED)
+    late, renewed = NOON + timedelta(days=3), HandoffOpened((Reason.REQUESTED,), NOON + timedelta(days=3), {})
+
+    errors = memory.remember_all([Write(handed_over(4, at=late), 3, renewed, idle_since=NOON)])
+
+    assert errors == [None]
+    found = [(one.opened, one.released_at, one.released_by) for one in memory.handoffs("c-1")]
+    assert found == [(early, NOON, "小王"), (OPENED, late, IDLE), (renewed, None, None)]
+    assert [one.released_at for one in memory.handoffs("c-2")] == [None]
+
+
+def test_what_was_opened_since_the_idle_time_is_not_released_by_it(memory: Memory) -> None:
+    memory.remember(handed_over(1), version=0, handoff=OPENED)
+    memory.remember_all([Write(a_turn(2, at=NOON + timedelta(days=3)), 1, idle_since=NOON - timedelta(seconds=1))])
+
+    assert [one.released_at for one in memory.handoffs("c-1")] == [None]
 
 
 def test_turns_are_streamed_by_time_then_id_across_pages(memory: Memory) -> None:

@@ -17,7 +17,7 @@ from tests.store_kit import NOON, STANDING, a_turn, empty_copy
 from yingda.domain.conversation import ConversationState
 from yingda.store.base import open_store
 from yingda.store.conversations import SqlMemory
-from yingda.store.memory import Memory, VolatileMemory
+from yingda.store.memory import Memory, VolatileMemory, Write
 from yingda.store.records import Conflict, Duplicate, HandoffOpened, IdUsed, Unknown
 
 NAMES = ("c-1", "c-2")
@@ -37,13 +37,14 @@ class SqlLikeVolatile(RuleBasedStateMachine):
         self.store.close()
         shutil.rmtree(self.folder)
 
-    @rule(name=names, message=st.none() | numbers, turn=numbers, behind=behind, standing=st.booleans())
-    def remember(self, name: str, message: int | None, turn: int, behind: int, standing: bool) -> None:
+    @rule(name=names, message=st.none() | numbers, turn=numbers, behind=behind, standing=st.booleans(), idle=st.booleans())
+    def remember(self, name: str, message: int | None, turn: int, behind: int, standing: bool, idle: bool) -> None:
         state = ConversationState(repeats=turn, standing=STANDING if standing else None)
         wanted = a_turn(turn, conversation_id=name, message_id=message and f"m-{message}", state=state)
         opened = HandoffOpened(STANDING.reasons, wanted.at, {"turn": turn}) if standing else None
         version = self.memories[0].recall(name)[1] - behind
-        self.both(lambda memory: memory.remember(wanted, version=version, handoff=opened))
+        write = Write(wanted, version, opened, wanted.at - timedelta(seconds=1) if idle else None)
+        self.both(lambda memory: _written(memory, write))
 
     @rule(name=names)
     def release(self, name: str) -> None:
@@ -62,6 +63,12 @@ class SqlLikeVolatile(RuleBasedStateMachine):
     def both(self, call: Callable[[Memory], object]) -> None:
         first, second = (_said(call, memory) for memory in self.memories)
         assert first == second
+
+
+def _written(memory: Memory, write: Write) -> None:
+    (error,) = memory.remember_all([write])
+    if error is not None:
+        raise error
 
 
 def _said(call: Callable[[Memory], object], memory: Memory) -> object:

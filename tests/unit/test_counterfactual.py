@@ -16,7 +16,7 @@ from yingda.decide.policy import decide
 from yingda.domain.conversation import NEW, ConversationState
 from yingda.domain.decision import Acceptance, Candidate, Classification, IntentScore, LanguageGuess, SentimentScore, Timing
 from yingda.domain.knowledge import Sentiment
-from yingda.domain.message import Customer, Message, Tier
+from yingda.domain.message import Customer, CustomerProfile, Message, Tier
 
 INTENTS = tiny_knowledge().taxonomy.intents
 
@@ -98,6 +98,14 @@ def test_anger_beside_a_complaint_flips_at_the_threshold_of_further_reasons() ->
 
     assert (flip.before.reasons, flip.after.reasons) == (("complaint", "negative_sentiment"), ("complaint",))
     assert flip.size == pytest.approx(0.1)
+
+
+def test_the_tier_that_the_conversation_knows_is_told_as_the_customer_s() -> None:
+    named = evidence(anger=0.8)
+    known = replace(named, message=replace(named.message, customer=None), state=ConversationState(customer=CustomerProfile(Tier.VIP)))
+    flip = explained(known)["tier"]
+
+    assert (flip.now, flip.before.notify, flip.after.notify) == ("vip", ("supervisor",), ())
 
 
 def test_an_ordinary_tier_would_drop_the_supervisor() -> None:

@@ -21,7 +21,7 @@ from yingda.domain.errors import StoreError
 from yingda.domain.message import Customer, CustomerProfile, Message, Tier
 from yingda.domain.takeover import Reason
 from yingda.store.memory import NotStored, VolatileMemory
-from yingda.store.records import Conflict, HandoffOpened, StoredTurn
+from yingda.store.records import IDLE, Conflict, HandoffOpened, StoredTurn
 
 AT = datetime(2026, 3, 4, 10, 0, tzinfo=UTC)
 
@@ -277,6 +277,21 @@ def test_another_customer_of_the_conversation_takes_the_place_of_the_first_and_i
     known = [turn.state.customer for turn in memory.turns("c")]
 
     assert known == [CustomerProfile(Tier.VIP, "王先生"), CustomerProfile(Tier.NORMAL), CustomerProfile(Tier.NORMAL), None]
+
+
+def test_after_the_idle_time_the_old_hand_off_is_released_and_the_agent_is_given_what_was_said_since() -> None:
+    memory, engine = VolatileMemory(), tiny_engine()
+    talk, later = dialogue(memory), AT + timedelta(days=3)
+    for text, at in (("怎么取消", AT), ("我要投诉", AT), ("什么时候发货", later), ("转人工", later + timedelta(hours=1))):
+        talk.take(engine, [Request(Message(text, conversation_id="c", at=at), text)])
+
+    old, new = memory.handoffs("c")
+
+    assert (old.released_at, old.released_by) == (later, IDLE)
+    assert (new.released_at, new.opened.reasons) == (None, (Reason.REQUESTED,))
+    assert [turn["text_masked"] for turn in new.opened.package["transcript"]] == ["什么时候发货", "转人工"]
+    assert new.opened.package["tried"] == ["ship-when"]
+    assert "投诉" not in new.opened.package["summary"]
 
 
 def test_a_thousand_copies_of_one_message_from_many_threads_make_one_turn() -> None:

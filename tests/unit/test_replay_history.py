@@ -18,7 +18,7 @@ from yingda.replay.giving_way import finish
 from yingda.replay.history import past_turns, stored_turns
 from yingda.replay.records import ReplayError, Seen, read_turns
 from yingda.replay.verify import verify
-from yingda.store.memory import VolatileMemory
+from yingda.store.memory import VolatileMemory, Write
 from yingda.store.records import HandoffOpened, Masked, StoredTurn, TurnFacts
 
 
@@ -125,6 +125,19 @@ def test_a_window_into_a_conversation_knows_what_was_before() -> None:
     assert turns[0].before is not None
     assert turns[0].before.undecided == 1
     assert verify(verified(turns), bundle="b", knowledge="k").holds
+
+
+def test_idle_time_is_no_release_by_a_person() -> None:
+    memory = VolatileMemory()
+    stored(memory, "a", 1, "人工")
+    last, (state, version) = memory.turns("a")[0], memory.recall("a")
+    later = [replace(last, turn_id=f"a-{n}", at=START + timedelta(days=3, minutes=n), state=replace(state, standing=None)) for n in (2, 3)]
+    writes = [Write(later[0], version, idle_since=last.at), Write(later[1], version + 1)]
+
+    assert memory.remember_all(writes) == [None, None]
+
+    assert memory.handoffs("a")[0].released_at == later[0].at
+    assert [turn.released for turn in past_turns(memory, since=START)] == [False, False, False]
 
 
 def test_a_window_that_begins_after_a_release_knows_of_it() -> None:

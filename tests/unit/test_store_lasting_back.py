@@ -6,13 +6,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.lasting_kit import GOOD, OPENED, Shop, health
 from tests.store_kit import NOON, STANDING, a_turn, handed_over
-from yingda.store.records import Reused
+from yingda.domain.takeover import Reason
+from yingda.store.memory import Write
+from yingda.store.records import IDLE, HandoffOpened, Reused
 
 
 @pytest.fixture
@@ -64,6 +67,40 @@ def test_a_message_that_two_processes_answered_is_kept_twice_and_its_id_once(sho
     assert memory.tend()
 
     assert shop.stored.turns("c-1") == [a_turn(7, message_id="m-1"), replace(a_turn(1), message_id=None)]
+
+
+def test_a_hand_off_that_idle_time_released_is_released_while_the_store_is_away_and_when_it_is_back(shop: Shop) -> None:
+    memory = shop.process()
+    memory.remember(handed_over(1), version=0, handoff=OPENED)
+    shop.trouble.down = "store_unreachable"
+    later = NOON + timedelta(days=3)
+    renewed = HandoffOpened((Reason.COMPLAINT,), later)
+    assert memory.remember_all([Write(handed_over(2, at=later), 1, renewed, idle_since=NOON)]) == [None]
+
+    assert [one.released_by for one in memory.so_far("c-1").handoffs] == [IDLE, None]
+    shop.trouble.down = None
+    memory.breaker.close()
+    assert [(one.released_at, one.released_by) for one in memory.handoffs("c-1")] == [(later, IDLE), (None, None)], "while it waits"
+    assert memory.tend()
+    assert [(one.released_at, one.released_by) for one in shop.stored.handoffs("c-1")] == [(later, IDLE), (None, None)]
+
+
+def test_a_call_after_the_idle_time_is_kept_though_the_conversation_went_on_without_it(shop: Shop) -> None:
+    memory = shop.process()
+    memory.remember(handed_over(1), version=0, handoff=OPENED)
+    shop.trouble.down = "store_unreachable"
+    later = NOON + timedelta(days=3)
+    renewed = HandoffOpened((Reason.COMPLAINT,), later)
+    memory.remember_all([Write(handed_over(2, at=later), 1, renewed, idle_since=NOON)])
+    shop.stored.remember(handed_over(7), version=1)  # another process, whose connection holds
+    shop.trouble.down = None
+
+    assert memory.tend()
+
+    assert [(one.opened.reasons, one.released_by) for one in shop.stored.handoffs("c-1")] == [
+        (OPENED.reasons, IDLE),
+        (renewed.reasons, None),
+    ]
 
 
 def test_a_hand_off_of_the_meantime_is_neither_lost_nor_doubled(shop: Shop) -> None:

@@ -200,9 +200,15 @@ def _open_question(before: Asked | None, turn: Turn) -> Asked | None:
 
 def resumed(state: ConversationState, at: datetime | None, policy: HandoffPolicy) -> ConversationState:
     """``state`` as a message of time ``at`` finds it: begun anew after the idle time, which releases a hand-off too."""
-    if at is None or state.last_at is None or not _comparable(state.last_at, at):
-        return state
-    return NEW if at - state.last_at >= timedelta(hours=policy.idle_hours) else state
+    return state if idle_since(state, at, policy) is None else NEW
+
+
+def idle_since(state: ConversationState, at: datetime | None, policy: HandoffPolicy) -> datetime | None:
+    """The time of the last message, where one of time ``at`` begins the conversation anew after the idle time; else None."""
+    last = state.last_at
+    if at is None or last is None or not _comparable(last, at):
+        return None
+    return last if at - last >= timedelta(hours=policy.idle_hours) else None
 
 
 # ---- what kind of message it is ----

@@ -12,7 +12,7 @@ from yingda.domain.conversation import ConversationState
 from yingda.domain.message import MAX_CHARACTERS, Channel, Tier
 from yingda.replay.giving_way import InSteps, finish
 from yingda.replay.records import PastTurn, ReplayError, Seen
-from yingda.store.records import StoredHandoff, StoredTurn
+from yingda.store.records import IDLE, StoredHandoff, StoredTurn
 
 READ = 200
 """Turns read from the store before others get their turn."""
@@ -95,7 +95,9 @@ def _releases(history: History, name: str, stored: Sequence[StoredTurn]) -> froz
     """Ids of the turns before which a person let go of the conversation."""
     if all(turn.state.standing is None for turn in stored[:-1]):
         return frozenset()
-    times = [handoff.released_at for handoff in history.handoffs(name) if handoff.released_at is not None]
+    # idle time is told by the turns' own times, and who came back after it found the conversation begun anew already
+    by_people = [handoff for handoff in history.handoffs(name) if handoff.released_by != IDLE]
+    times = [handoff.released_at for handoff in by_people if handoff.released_at is not None]
     return frozenset(after.turn_id for before, after in pairwise(stored) if any(before.at <= time <= after.at for time in times))
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta, timezone
+from dataclasses import dataclass
+from datetime import datetime
 from sqlite3 import IntegrityError as SqliteIntegrityError
 from typing import Any, cast
 
@@ -29,9 +29,8 @@ from sqlalchemy.sql.dml import ValuesBase
 
 from yingda.domain.conversation import ConversationState
 from yingda.domain.errors import StoreError
-from yingda.domain.takeover import Reason
 from yingda.store.base import Store
-from yingda.store.codec import as_json, decode, decode_state, encode, encode_state
+from yingda.store.codec import decode_state, encode_state
 from yingda.store.failures import failures, is_away
 from yingda.store.health import StoreHealth
 from yingda.store.looking import look_up
@@ -39,19 +38,18 @@ from yingda.store.memory import Entry, Outcome, Recalled, SoFar, Write
 from yingda.store.one_by_one import OneByOne
 from yingda.store.prepared import Prepared
 from yingda.store.records import (
+    IDLE,
     Conflict,
     Duplicate,
     Feedback,
-    HandoffOpened,
     IdUsed,
-    Masked,
     Reused,
     StoredHandoff,
     StoredTurn,
-    TurnFacts,
     Unknown,
     released,
 )
+from yingda.store.rows import feedback_of, feedback_values, handoff_of, handoff_values, turn_of, turn_values
 from yingda.store.tables import ConversationRow, FeedbackRow, HandoffRow, TurnRow
 
 PAGE = 1000
@@ -74,10 +72,18 @@ _MOVE = (
     # what a turn does not say about the customer stays as it was
     .values(**_MOVED, **{name: func.coalesce(given, _CONVERSATIONS.c[name]) for name, given in _KNOWN.items()})
 )
+_CLOSE = (
+    update(_HANDOFFS)
+    .where(
+        _HANDOFFS.c.conversation_id == bindparam("here"),
+        _HANDOFFS.c.released_at.is_(None),
+        _HANDOFFS.c.opened_at <= bindparam("idle_since", type_=_HANDOFFS.c.opened_at.type),
+    )
+    .values(released_at=bindparam("new_at", type_=_HANDOFFS.c.released_at.type), released_by=bindparam("by"))
+)
 _ANSWER = select(_TURNS.c.id).where(_TURNS.c.id == bindparam("turn"))
 _SAME_FEEDBACK = select(_FEEDBACK).where(_FEEDBACK.c.answer_id == bindparam("answer"), _FEEDBACK.c.digest == bindparam("digest"))
 _ANYTHING = select(literal(1))
-_FACTS = tuple(field.name for field in fields(TurnFacts))
 
 
 class SqlMemory(OneByOne):
@@ -202,7 +208,7 @@ class SqlMemory(OneByOne):
         """See Memory."""
         with self._store.looking() as connection:
             found = connection.execute(_TURN_OF_ID, {"turn": turn_id}).one_or_none()
-        return None if found is None else _turn(found)
+        return None if found is None else turn_of(found)
 
     def turns_since(self, since: datetime) -> Iterator[StoredTurn]:
         """See Memory; a page at a time, so that 100,000 turns need the room of a thousand and hold up nobody."""
@@ -217,7 +223,7 @@ class SqlMemory(OneByOne):
         """See Memory."""
         asked = select(HandoffRow).where(HandoffRow.conversation_id == conversation_id).order_by(HandoffRow.id)
         with self._store.reading() as session:
-            return [_handoff(row) for row in session.scalars(asked)]
+            return [handoff_of(row) for row in session.scalars(asked)]
 
     def add_feedback(self, feedback: Feedback) -> bool:
         """See Memory."""
@@ -230,7 +236,7 @@ class SqlMemory(OneByOne):
         """See Memory."""
         asked = select(FeedbackRow).where(FeedbackRow.answer_id == answer_id).order_by(FeedbackRow.at, FeedbackRow.digest)
         with self._store.reading() as session:
-            return [_feedback(row) for row in session.scalars(asked)]
+            return [feedback_of(row) for row in session.scalars(asked)]
 
     def forget_before(self, when: datetime) -> int:
         """See Memory."""
@@ -242,7 +248,7 @@ class SqlMemory(OneByOne):
 
     def _read(self, asked: Select[*tuple[Any, ...]]) -> list[StoredTurn]:
         with self._store.looking() as connection:
-            return [_turn(row) for row in connection.execute(asked)]
+            return [turn_of(row) for row in connection.execute(asked)]
 
     def _recalled(self, state: Mapping[str, Any] | None, version: int, turn_id: str | None) -> Recalled:
         if state is None:
@@ -263,16 +269,19 @@ class _Rows:
     moved: Mapping[str, Any]
     turn: Mapping[str, Any]
     handoff: Mapping[str, Any] | None
+    closed: Mapping[str, Any] | None
 
 
 def _rows(write: Write) -> _Rows:
     """Raises StoreError for what is no JSON."""
     turn = write.turn
-    facts, values = turn.facts, _turn_values(turn, write.version + 1)
+    facts, values = turn.facts, turn_values(turn, write.version + 1)
     moved = {"new_version": write.version + 1, "new_state": values["state"], "new_at": turn.at, "from_version": write.version}
     known = {"new_customer": facts.customer, "new_channel": facts.channel, "new_tier": facts.tier}
-    handoff = None if write.handoff is None else _handoff_values(turn.conversation_id, write.handoff)
-    return _Rows(write, {**moved, **known, "here": turn.conversation_id}, values, handoff)
+    handoff = None if write.handoff is None else handoff_values(turn.conversation_id, write.handoff)
+    idle = {"here": turn.conversation_id, "idle_since": write.idle_since, "new_at": turn.at, "by": IDLE}
+    closed = None if write.idle_since is None else idle
+    return _Rows(write, {**moved, **known, "here": turn.conversation_id}, values, handoff, closed)
 
 
 Execute = Callable[[ValuesBase, Sequence[Mapping[str, Any]]], int]
@@ -286,7 +295,7 @@ def _executing(connection: Connection) -> Execute:
 def _prepared(dialect: Dialect) -> Mapping[ValuesBase, Prepared]:
     turn = [column.name for column in _TURNS.c]
     handoff = ["conversation_id", "reasons", "package", "opened_at"]
-    known = {_BEGIN: None, _MOVE: None, _ADD_TURN: turn, _ADD_HANDOFF: handoff}
+    known = {_BEGIN: None, _MOVE: None, _CLOSE: None, _ADD_TURN: turn, _ADD_HANDOFF: handoff}
     return {statement: Prepared(statement, dialect, names) for statement, names in known.items()}
 
 
@@ -300,6 +309,8 @@ def _write_rows(execute: Execute, rows: Sequence[_Rows]) -> None:
         raise Conflict
     if rows:
         execute(_ADD_TURN, [row.turn for row in rows])
+    if closed := [row.closed for row in rows if row.closed is not None]:
+        execute(_CLOSE, closed)
     if opened := [row.handoff for row in rows if row.handoff is not None]:
         execute(_ADD_HANDOFF, opened)
 
@@ -313,14 +324,14 @@ def _write_feedback(connection: Connection, feedback: Feedback) -> Outcome:
         return Unknown("answer")
     try:
         with connection.begin_nested():
-            connection.execute(_ADD_FEEDBACK, _feedback_values(feedback))
+            connection.execute(_ADD_FEEDBACK, feedback_values(feedback))
     except IntegrityError:
         return _again(feedback, connection.execute(_SAME_FEEDBACK, key).one())  # another worker stored it at the same moment
     return True
 
 
 def _again(feedback: Feedback, stored: Any) -> Outcome:
-    return False if feedback.says_the_same(_feedback(stored)) else Reused()
+    return False if feedback.says_the_same(feedback_of(stored)) else Reused()
 
 
 def _overtaken(connection: Connection, turn: StoredTurn, error: IntegrityError | Conflict) -> StoreError:
@@ -328,64 +339,7 @@ def _overtaken(connection: Connection, turn: StoredTurn, error: IntegrityError |
     if turn.message_id is not None:
         asked = _TURN.where(_TURNS.c.conversation_id == turn.conversation_id, _TURNS.c.message_id == turn.message_id)
         if (stored := connection.execute(asked).one_or_none()) is not None:
-            return Duplicate(_turn(stored))
+            return Duplicate(turn_of(stored))
     if connection.execute(_ANSWER, {"turn": turn.turn_id}).first() is not None:
         return IdUsed()
     return error if isinstance(error, Conflict) else Conflict()  # two workers began the same conversation
-
-
-def _turn_values(turn: StoredTurn, version: int) -> dict[str, Any]:
-    offset = turn.at.utcoffset()
-    return {
-        "id": turn.turn_id,
-        "conversation_id": turn.conversation_id,
-        "version": version,
-        "message_id": turn.message_id,
-        "digest": turn.digest,
-        "at": turn.at,
-        "utc_offset_s": 0 if offset is None else int(offset.total_seconds()),
-        "text": turn.text,
-        "state": as_json(encode_state(turn.state)),
-        "answer": as_json(turn.answer),
-        "sealed": None if turn.sealed is None else as_json(turn.sealed),
-        **encode(turn.facts),
-    }
-
-
-def _turn(row: Any) -> StoredTurn:
-    return StoredTurn(
-        turn_id=row.id,
-        conversation_id=row.conversation_id,
-        message_id=row.message_id,
-        digest=row.digest,
-        at=row.at.astimezone(timezone(timedelta(seconds=row.utc_offset_s))),
-        text=Masked(row.text),
-        state=decode_state(row.state),
-        answer=row.answer,
-        facts=decode(TurnFacts, {name: getattr(row, name) for name in _FACTS}),
-        sealed=row.sealed,
-    )
-
-
-def _handoff_values(conversation_id: str, handoff: HandoffOpened) -> dict[str, Any]:
-    return {
-        "conversation_id": conversation_id,
-        "reasons": encode(handoff.reasons),
-        "package": as_json(handoff.package),
-        "opened_at": handoff.at,
-    }
-
-
-def _handoff(row: HandoffRow) -> StoredHandoff:
-    opened = HandoffOpened(decode(tuple[Reason, ...], row.reasons), row.opened_at, row.package)
-    return StoredHandoff(row.conversation_id, opened, row.released_at, row.released_by)
-
-
-def _feedback_values(feedback: Feedback) -> dict[str, Any]:
-    values = {field.name: getattr(feedback, field.name) for field in fields(feedback)}
-    return {**values, "reasons": list(feedback.reasons)}
-
-
-def _feedback(row: Any) -> Feedback:
-    stored = {field.name: getattr(row, field.name) for field in fields(Feedback)}
-    return Feedback(**{**stored, "reasons": tuple(row.reasons)})

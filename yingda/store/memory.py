@@ -15,16 +15,33 @@ from yingda.store.base import JsonText
 from yingda.store.codec import as_json, read_json, through_json
 from yingda.store.failures import is_away
 from yingda.store.health import StoreHealth
-from yingda.store.records import Conflict, Duplicate, Feedback, HandoffOpened, IdUsed, Reused, StoredHandoff, StoredTurn, Unknown, released
+from yingda.store.records import (
+    Conflict,
+    Duplicate,
+    Feedback,
+    HandoffOpened,
+    IdUsed,
+    Reused,
+    StoredHandoff,
+    StoredTurn,
+    Unknown,
+    closed_idle,
+    released,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A turn to be written onto ``version`` of its conversation, with the hand-off that it opens."""
+    """A turn to be written onto ``version`` of its conversation, with the hand-off that it opens.
+
+    ``idle_since`` is the time of the last message where the turn begins the conversation anew after the idle time: hand-offs opened
+    until then and not released yet are released with it, by ``IDLE``.
+    """
 
     turn: StoredTurn
     version: int
     handoff: HandoffOpened | None = None
+    idle_since: datetime | None = None
 
 
 Entry = Write | Feedback
@@ -280,6 +297,8 @@ class VolatileMemory:
             if is_away(error):
                 raise
             return error
+        if opened := self._handoffs.get(write.turn.conversation_id):
+            opened[:] = closed_idle(opened, since=write.idle_since, at=write.turn.at)
         return None
 
     def _forget(self, names: Iterable[str]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
@@ -81,6 +81,18 @@ class StoredHandoff:
     opened: HandoffOpened
     released_at: datetime | None = None
     released_by: str | None = None
+
+
+IDLE = "idle"
+"""Who releases the hand-offs of a conversation that begins anew after the idle time."""
+
+
+def closed_idle(handoffs: Sequence[StoredHandoff], *, since: datetime | None, at: datetime) -> list[StoredHandoff]:
+    """``handoffs``, those that stood ``since`` then released at the time ``at``; None releases none."""
+    if since is None:
+        return list(handoffs)
+    stood = (one.released_at is None and one.opened.at <= since for one in handoffs)
+    return [replace(one, released_at=at, released_by=IDLE) if closes else one for one, closes in zip(handoffs, stood, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)

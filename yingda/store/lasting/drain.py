@@ -8,7 +8,7 @@ from dataclasses import replace
 from yingda.domain.conversation import ConversationState
 from yingda.domain.errors import StoreError
 from yingda.store.memory import Entry, Outcome, Recalled, Write
-from yingda.store.records import Conflict, Duplicate, HandoffOpened, IdUsed, StoredHandoff
+from yingda.store.records import Conflict, Duplicate, HandoffOpened, IdUsed, StoredHandoff, closed_idle
 
 ATTEMPTS = 8
 
@@ -59,11 +59,14 @@ def appended(write: Write, now: Recalled, handoffs: Sequence[StoredHandoff]) -> 
     """``write`` onto a conversation that is ``now`` further than it was when the turn was decided.
 
     Whether a person is called is what the store says: somebody may have been called, or have given the conversation back.
-    Only a turn that itself calls a person does so still, unless a call stands that was not there when it was decided.
+    Only a turn that itself calls a person does so still, unless a call stands that was not there when it was decided. A call that
+    the turn releases, for the idle time was over, stands no longer.
     """
-    called = any(one.released_at is None for one in handoffs)
+    standing = closed_idle(handoffs, since=write.idle_since, at=write.turn.at)
+    called = any(one.released_at is None for one in standing)
     handoff: HandoffOpened | None = None if called else write.handoff
     state: ConversationState = write.turn.state
     if handoff is None:
-        state = replace(state, standing=now.state.standing)
-    return Write(replace(write.turn, state=state), now.version, handoff)
+        stands = now.state.standing if called or write.idle_since is None else None
+        state = replace(state, standing=stands)
+    return Write(replace(write.turn, state=state), now.version, handoff, write.idle_since)

@@ -19,7 +19,7 @@ from yingda.store.lasting.breaker import Breaker
 from yingda.store.lasting.drain import drain
 from yingda.store.lasting.keeping import Keeping
 from yingda.store.lasting.recent import Recent
-from yingda.store.lasting.waiting import Held
+from yingda.store.lasting.waiting import Held, handoffs_after
 from yingda.store.memory import Entry, NotStored, Outcome, Recalled, SoFar, Write
 from yingda.store.one_by_one import OneByOne
 from yingda.store.records import Feedback, Reused, StoredHandoff, StoredTurn
@@ -216,10 +216,8 @@ class LastingMemory(OneByOne):
     def handoffs(self, conversation_id: str) -> list[StoredHandoff]:
         """See Memory."""
         with self._keeping.lock:
-            waiting = self._keeping.waiting.handoffs(conversation_id)
-        stored = self.breaker.ask(lambda: self._sql.handoffs(conversation_id))
-        known = {(one.opened.at, one.opened.reasons) for one in stored}
-        return [*stored, *(one for one in waiting if (one.opened.at, one.opened.reasons) not in known)]
+            waiting = self._keeping.waiting.writes_of(conversation_id)
+        return handoffs_after(self.breaker.ask(lambda: self._sql.handoffs(conversation_id)), waiting)
 
     def feedback(self, answer_id: str) -> list[Feedback]:
         """See Memory."""

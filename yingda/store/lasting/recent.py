@@ -10,7 +10,7 @@ from typing import Any
 
 from yingda.domain.conversation import ConversationState
 from yingda.store.memory import Recalled, SoFar, Write
-from yingda.store.records import HandoffOpened, StoredHandoff, StoredTurn
+from yingda.store.records import HandoffOpened, StoredHandoff, StoredTurn, closed_idle
 
 CONVERSATIONS, ANSWERS, TURNS = 2048, 512, 8
 """Conversations kept, whole answers kept, and last turns of a conversation kept for an agent."""
@@ -37,6 +37,7 @@ class Recent:
         turn = write.turn
         known = self._touch(turn.conversation_id, turn.state, write.version + 1)
         known.turns.append(replace(turn, answer=_said(turn.answer)))
+        known.handoffs = deque(closed_idle(tuple(known.handoffs), since=write.idle_since, at=turn.at), maxlen=TURNS)
         if write.handoff is not None:
             opened = HandoffOpened(write.handoff.reasons, write.handoff.at)
             known.handoffs.append(StoredHandoff(turn.conversation_id, opened))

@@ -8,7 +8,7 @@ from itertools import islice
 
 from yingda.store.lasting.journal import Journal
 from yingda.store.memory import Entry, Recalled, Write
-from yingda.store.records import Feedback, StoredHandoff, StoredTurn
+from yingda.store.records import Feedback, StoredHandoff, StoredTurn, closed_idle
 
 
 @dataclass(slots=True, eq=False)
@@ -96,15 +96,25 @@ class Waiting:
 
     def turns(self, conversation_id: str) -> list[StoredTurn]:
         """The turns of a conversation that wait."""
-        return [write.turn for write in self._writes(conversation_id)]
+        return [write.turn for write in self.writes_of(conversation_id)]
 
-    def handoffs(self, conversation_id: str) -> list[StoredHandoff]:
-        """The hand-offs of a conversation that wait."""
-        return [StoredHandoff(conversation_id, write.handoff) for write in self._writes(conversation_id) if write.handoff]
+    def writes_of(self, conversation_id: str) -> list[Write]:
+        """The turns of a conversation that wait, with the hand-offs that they open and release."""
+        return [held.entry for held in self._conversations.get(conversation_id, {}).values() if isinstance(held.entry, Write)]
 
     def feedback(self, answer_id: str) -> list[Feedback]:
         """The feedback on an answer that waits."""
         return [held.entry for held in self._all.values() if isinstance(held.entry, Feedback) and held.entry.answer_id == answer_id]
 
-    def _writes(self, conversation_id: str) -> Sequence[Write]:
-        return [held.entry for held in self._conversations.get(conversation_id, {}).values() if isinstance(held.entry, Write)]
+
+def handoffs_after(stored: Sequence[StoredHandoff], writes: Sequence[Write]) -> list[StoredHandoff]:
+    """Those ``stored`` as they are once ``writes`` of the same conversation are written, and those that these open.
+
+    What was written in between is found in both, and counts once.
+    """
+    found, known = list(stored), {(one.opened.at, one.opened.reasons) for one in stored}
+    for write in writes:
+        found = closed_idle(found, since=write.idle_since, at=write.turn.at)
+        if write.handoff is not None and (write.handoff.at, write.handoff.reasons) not in known:
+            found.append(StoredHandoff(write.turn.conversation_id, write.handoff))
+    return found
