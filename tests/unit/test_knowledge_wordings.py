@@ -72,6 +72,15 @@ def test_the_shops_published_hotline_may_stand_in_a_template() -> None:
     assert refused(changed, base=base) == []
 
 
+def test_the_name_of_a_fact_holds_no_variable() -> None:
+    changed = template(tiny_knowledge())
+    fact = next(iter(changed["facts"]))
+    changed["facts"] = {**changed["facts"], fact: {"zh": "{瞎写}", "en": "order number"}}
+
+    (reason,) = refused(changed)
+    assert reason.startswith(f"facts.{fact}.zh: unknown variable '{{瞎写}}'")
+
+
 @pytest.mark.parametrize("outcome", ["answered", "answered_missing"])
 def test_a_template_that_never_says_the_answer_is_refused(outcome: str) -> None:
     changed = template(tiny_knowledge())

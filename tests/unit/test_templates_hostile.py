@@ -178,6 +178,12 @@ def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, expected: st
     assert any(expected in mistake for mistake in found), found
 
 
+@pytest.mark.parametrize("name", ["{瞎写}", "{订单号}", "<b>订单号</b>"])
+def test_the_name_of_a_fact_is_plain_text(tmp_path: Path, name: str) -> None:
+    found = only(mistakes_of(tmp_path, changed("templates.yaml", "order_no: {zh: 订单号", f"order_no: {{zh: '{name}'")))
+    assert found.startswith("templates.yaml:4: ")
+
+
 def test_the_safe_reply_may_hold_no_variable(tmp_path: Path) -> None:
     parts = PARTS.replace("{zh: 好, en: ok}", "{zh: '{店铺名称}', en: ok}")
     found = mistakes_of(tmp_path, {"templates.yaml": f"{TEMPLATES}  blocked: {{{parts}}}\n"})

@@ -98,7 +98,10 @@ def _read_facts(top: Fields) -> Mapping[str, Mapping[str, str]]:
     facts = top.fields("facts", required=names)
     if facts is None:
         return MappingProxyType({})
-    return MappingProxyType({name: _texts(facts.by_language(name, required=LANGUAGES)) for name in names})
+    words = {name: facts.by_language(name, required=LANGUAGES) for name in names}
+    for word in (word for texts in words.values() for word in texts.values()):
+        check_variables(word, (), top.log)  # it is itself the value of {所需信息}
+    return MappingProxyType({name: _texts(texts) for name, texts in words.items()})
 
 
 def _read_outcomes(outcomes: Fields | None, known: _Known) -> Mapping[str, ReplyTemplate]:
