@@ -52,12 +52,20 @@ BROKEN = GOOD + "bad,NO_SUCH,怎么,点。\n"
 
 def test_an_import_is_tried_then_done(site: Site) -> None:
     tried = site.client.post("/v1/faq/import?dry_run=true", content=GOOD.encode(), headers=CSV).json()
-    assert (tried["applied"], tried["added"]) == (False, ["new-one"])
+    assert (tried["applied"], tried["would_apply"], tried["added"]) == (False, True, ["new-one"])
     assert site.client.get("/v1/faq/new-one").status_code == 404
     done = site.client.post("/v1/faq/import", content=GOOD.encode(), headers=CSV).json()
 
     assert (done["applied"], done["added"]) == (True, ["new-one"])
     assert site.client.get("/v1/faq/new-one").json()["answer"] == {"zh": "点退单。"}
+
+
+@pytest.mark.parametrize(("query", "would_apply", "status"), [("", False, 422), ("&partial=true", True, 200)])
+def test_a_dry_run_says_whether_the_file_would_be_refused(site: Site, query: str, would_apply: bool, status: int) -> None:
+    tried = site.client.post(f"/v1/faq/import?dry_run=true{query}", content=BROKEN.encode(), headers=CSV).json()
+    assert tried["rejected"]
+    assert (tried["applied"], tried["would_apply"]) == (False, would_apply)
+    assert site.client.post(f"/v1/faq/import?dry_run=false{query}", content=BROKEN.encode(), headers=CSV).status_code == status
 
 
 OTHER = f"sha-256=:{base64.b64encode(hashlib.sha256(b'another').digest()).decode()}:"
