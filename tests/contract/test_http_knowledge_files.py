@@ -68,6 +68,20 @@ def test_a_dry_run_says_whether_the_file_would_be_refused(site: Site, query: str
     assert site.client.post(f"/v1/faq/import?dry_run=false{query}", content=BROKEN.encode(), headers=CSV).status_code == status
 
 
+def test_a_mistyped_option_keeps_an_import_out(site: Site) -> None:
+    refused = site.client.post("/v1/faq/import?dryrun=true", content=GOOD.encode(), headers=CSV)
+
+    assert code(refused) == (422, "validation_failed")
+    assert refused.json()["errors"] == [
+        {
+            "pointer": "/dryrun",
+            "code": "extra_forbidden",
+            "detail": "query parameter 'dryrun' is unknown; remove it or use one of: dry_run, form, partial, reason, sha256",
+        }
+    ]
+    assert site.client.get("/v1/faq/new-one").status_code == 404
+
+
 OTHER = f"sha-256=:{base64.b64encode(hashlib.sha256(b'another').digest()).decode()}:"
 
 
