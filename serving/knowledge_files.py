@@ -94,7 +94,7 @@ async def import_faq(
         report = await desk.change(work)
         if not report.applied:
             raise _rejected(report)
-    return as_json(_report_out(report))
+    return as_json(_report_out(report, would_apply=partial_ or not report.rejected))
 
 
 @router.get(
@@ -116,9 +116,10 @@ async def export_faq(desk: DeskDependency, form: Form = Form.CSV) -> Response:
     return Response(data, media_type=MEDIA[form], headers=headers)
 
 
-def _report_out(report: ImportReport) -> schemas.ImportResponse:
+def _report_out(report: ImportReport, *, would_apply: bool) -> schemas.ImportResponse:
     return schemas.ImportResponse(
         applied=report.applied,
+        would_apply=would_apply,
         knowledge_version=report.knowledge_version,
         added=list(report.added),
         changed=list(report.changed),

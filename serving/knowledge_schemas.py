@@ -246,6 +246,10 @@ class ImportResponse(BaseModel):
     """What an import did, or would do, by id."""
 
     applied: bool = Field(description="False for a dry run.")
+    would_apply: bool = Field(
+        description="False for a dry run of a file that the same call would refuse whole without `dry_run`, for a row is rejected and "
+        "`partial` is not given: `added` and `changed` then tell of the good rows alone, and would not happen."
+    )
     knowledge_version: int
     added: list[str]
     changed: list[str]

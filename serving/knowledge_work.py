@@ -20,6 +20,7 @@ from serving.contract import BODY, GUARDED, headers, problems
 from serving.errors import FieldError, ProblemError, validation_problem
 from serving.keys import Scope
 from serving.live import Desk, Records
+from serving.options import refuse_unknown_options
 from serving.routes import as_json
 from yingda.domain.records import ANY, Draft, ImportReport, RecordId, RecordKind, Signed, Status, Version
 from yingda.pack.exchange.entries import tidy
@@ -50,7 +51,8 @@ RETIRED = problems(*GUARDED, 400, 404, 409, 412, 422, 428, meanings={**_TAKEN, 4
 _STATE = "The state that was told, for If-Match."
 ETAG = headers(ETag=_STATE)
 NEW_TAG = headers(ETag=_STATE, Location="Where it can be read, when it is new.")
-MAY_READ, MAY_WRITE = [needs(Scope.KNOWLEDGE_READ)], [needs(Scope.KNOWLEDGE_WRITE)]
+MAY_READ = [needs(Scope.KNOWLEDGE_READ)]
+MAY_WRITE = [needs(Scope.KNOWLEDGE_WRITE), Depends(refuse_unknown_options)]
 
 
 async def _desk(request: Request) -> Desk:

@@ -60,7 +60,8 @@ keywords:
   - {term: 发货, synonyms: [出库, 发貨呢], intents: [SHIP]}
   - {term: 取消, intents: [CANCEL, SHIP]}
 """
-_PART = '{greeting: &, confirm: &, solution: {zh: "{答案}{所需信息}", en: "{候选问题}{称呼}"}, next: &, closing: &}'
+_PART = '{greeting: &, confirm: &, solution: {zh: "$", en: "{候选问题}{称呼}"}, next: &, closing: &}'
+_ZH = {"answered": "{答案}", "answered_missing": "{答案}{所需信息}", "smalltalk": "{答案}"}
 TEMPLATES = """\
 id: default
 version: "1.0"
@@ -69,7 +70,7 @@ facts:
 context_of: {order_no: 订单号}
 outcomes:
 """ + "".join(
-    f"  {name}: {_PART.replace('&', '''{zh: '', en: ''}''')}\n"
+    f"  {name}: {_PART.replace('&', '''{zh: '', en: ''}''').replace('$', _ZH.get(name, '{称呼}'))}\n"
     for name in (
         "answered",
         "answered_missing",

@@ -63,6 +63,34 @@ def test_a_stale_etag_is_412_and_none_is_428(site: Site) -> None:
     assert site.client.get("/v1/faq/new-one").json()["needs_human"] is True
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "known"),
+    [
+        ("POST", "/v1/faq", "use one of: draft"),
+        ("PUT", "/v1/faq/ship-when", "use one of: draft"),
+        ("DELETE", "/v1/faq/ship-when", "use one of: reason"),
+        ("POST", "/v1/faq/ship-when/rollback", "this call takes none"),
+        ("POST", "/v1/knowledge/policy", "this call takes none"),
+        ("PUT", "/v1/knowledge/faq/ship-when", "this call takes none"),
+        ("DELETE", "/v1/knowledge/faq/ship-when", "use one of: reason"),
+        ("POST", "/v1/knowledge/faq/ship-when/review", "this call takes none"),
+    ],
+)
+def test_a_call_that_writes_refuses_an_option_it_does_not_know(site: Site, method: str, path: str, known: str) -> None:
+    before = site.client.get("/v1/faq/ship-when").json()
+    bodies = {"PUT": {"payload": {}} if "knowledge" in path else ENTRY, "DELETE": None}
+    body = bodies.get(method, {"id": "x", "payload": {}} if path.endswith("policy") else {"id": "new-one", **ENTRY})
+    body = {} if path.endswith(("rollback", "review")) else body
+    refused = site.client.request(method, f"{path}?drfat=true&13812345678=1", json=body, headers=ANY)
+
+    assert code(refused) == (422, "validation_failed")
+    named, unnamed = refused.json()["errors"]
+    assert (named["pointer"], named["code"], unnamed["pointer"]) == ("/drfat", "extra_forbidden", "")
+    assert known in named["detail"]
+    assert "13812345678" not in refused.text
+    assert site.client.get("/v1/faq/ship-when").json() == before
+
+
 def test_an_id_that_is_taken_is_a_conflict(site: Site) -> None:
     assert code(add(site, "ship-when")) == (409, "exists")
 

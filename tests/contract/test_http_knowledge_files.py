@@ -52,12 +52,34 @@ BROKEN = GOOD + "bad,NO_SUCH,怎么,点。\n"
 
 def test_an_import_is_tried_then_done(site: Site) -> None:
     tried = site.client.post("/v1/faq/import?dry_run=true", content=GOOD.encode(), headers=CSV).json()
-    assert (tried["applied"], tried["added"]) == (False, ["new-one"])
+    assert (tried["applied"], tried["would_apply"], tried["added"]) == (False, True, ["new-one"])
     assert site.client.get("/v1/faq/new-one").status_code == 404
     done = site.client.post("/v1/faq/import", content=GOOD.encode(), headers=CSV).json()
 
     assert (done["applied"], done["added"]) == (True, ["new-one"])
     assert site.client.get("/v1/faq/new-one").json()["answer"] == {"zh": "点退单。"}
+
+
+@pytest.mark.parametrize(("query", "would_apply", "status"), [("", False, 422), ("&partial=true", True, 200)])
+def test_a_dry_run_says_whether_the_file_would_be_refused(site: Site, query: str, would_apply: bool, status: int) -> None:
+    tried = site.client.post(f"/v1/faq/import?dry_run=true{query}", content=BROKEN.encode(), headers=CSV).json()
+    assert tried["rejected"]
+    assert (tried["applied"], tried["would_apply"]) == (False, would_apply)
+    assert site.client.post(f"/v1/faq/import?dry_run=false{query}", content=BROKEN.encode(), headers=CSV).status_code == status
+
+
+def test_a_mistyped_option_keeps_an_import_out(site: Site) -> None:
+    refused = site.client.post("/v1/faq/import?dryrun=true", content=GOOD.encode(), headers=CSV)
+
+    assert code(refused) == (422, "validation_failed")
+    assert refused.json()["errors"] == [
+        {
+            "pointer": "/dryrun",
+            "code": "extra_forbidden",
+            "detail": "query parameter 'dryrun' is unknown; remove it or use one of: dry_run, form, partial, reason, sha256",
+        }
+    ]
+    assert site.client.get("/v1/faq/new-one").status_code == 404
 
 
 OTHER = f"sha-256=:{base64.b64encode(hashlib.sha256(b'another').digest()).decode()}:"

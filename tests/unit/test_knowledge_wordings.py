@@ -16,6 +16,7 @@ from yingda.domain.records import RecordId, RecordKind
 from yingda.pack import read_knowledge
 from yingda.pack.exchange.judge import Among
 from yingda.pack.exchange.kinds import DEFAULT, records_of
+from yingda.reply.variables import variables_of
 from yingda.text.titled_names import holds_titled_name
 
 COMMON = RecordId(RecordKind.TEMPLATE, DEFAULT)
@@ -70,6 +71,34 @@ def test_the_shops_published_hotline_may_stand_in_a_template() -> None:
     changed["outcomes"]["answered"]["solution"]["zh"] = "请打 400-000-0000 或 {客服电话}。{答案}"
 
     assert refused(changed, base=base) == []
+
+
+def test_the_name_of_a_fact_holds_no_variable() -> None:
+    changed = template(tiny_knowledge())
+    fact = next(iter(changed["facts"]))
+    changed["facts"] = {**changed["facts"], fact: {"zh": "{瞎写}", "en": "order number"}}
+
+    (reason,) = refused(changed)
+    assert reason.startswith(f"facts.{fact}.zh: unknown variable '{{瞎写}}'")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "part", "text"),
+    [
+        ("no_answer", "next", "{答案}，回复“人工”找真人。"),
+        ("handoff", "solution", "这件事由人工跟进{答案}"),
+        ("clarify", "solution", "{答案}{候选问题}"),
+        ("no_answer", "solution", "请提供{所需信息}"),
+        ("handoff", "solution", "最晚{承诺时间} 前联系您"),
+    ],
+)
+def test_a_variable_that_never_has_a_value_in_an_outcome_is_refused_there(outcome: str, part: str, text: str) -> None:
+    changed = template(tiny_knowledge())
+    changed["outcomes"][outcome][part]["zh"] = text
+
+    (reason,) = refused(changed)
+    assert reason.startswith(f"outcomes.{outcome}.{part}.zh: variable '{{{variables_of(text)[0]}}}' has no value here")
+    assert "use it in " in reason
 
 
 @pytest.mark.parametrize("outcome", ["answered", "answered_missing"])

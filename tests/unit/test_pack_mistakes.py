@@ -266,7 +266,7 @@ def test_all_mistakes_of_all_files_are_reported_at_once_in_order(tmp_path: Path)
         **changed("taxonomy.yaml", "priority: high", "priority: urgent"),
         **changed("faq-order.yaml", "[order_no]", "[order, size]"),
         **changed("keywords.yaml", "[SHIP]", "[SHOP]"),
-        "templates.yaml": TEMPLATES.replace("{答案}", "{回答}"),
+        "templates.yaml": TEMPLATES.replace("{候选问题}", "{其他}"),
         "utterances/train-2.jsonl": row("啥时候发") + "{\n" + row("", sentiment="sad"),
     }
     found = [mistake.split(": ")[0] for mistake in mistakes_of(tmp_path, changes)]

@@ -62,6 +62,16 @@ def test_empty_parts_are_left_out_of_the_text() -> None:
     assert reply.text.count("\n") == 3
 
 
+def test_an_offer_of_a_person_that_goes_with_an_empty_list_is_made_anyway() -> None:
+    shop = tiny_knowledge()
+    text = {"zh": "{候选问题}，都不是的话回复“人工”。", "en": "{候选问题}, or reply “agent”."}
+    outcomes = {**shop.templates.outcomes, "no_answer": replace(shop.templates.outcomes["no_answer"], next=text)}
+    shop = replace(shop, templates=replace(shop.templates, outcomes=outcomes))
+    request = ReplyRequest(Message("…"), "zh", Outcome.NO_ANSWER, next(iter(shop.taxonomy.intents.values())), None, (), ())
+
+    assert compose(request, shop).parts.next == OFFER
+
+
 def test_a_reply_names_its_template_version() -> None:
     reply = write()
 

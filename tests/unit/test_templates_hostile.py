@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pack_kit import TEMPLATES, changed, mistakes_of, only, write_pack
+from tests.pack_kit import RETAIL, TEMPLATES, changed, mistakes_of, only, write_pack
 from yingda.domain.tone import Style
 from yingda.pack import read_knowledge
 from yingda.pack.variables import check_template
@@ -123,13 +123,28 @@ def test_a_pack_whose_automatic_reply_offers_no_person_is_refused(tmp_path: Path
     assert not any("handoff" in mistake for mistake in found)
 
 
+def retail(old: str, new: str) -> dict[str, str]:
+    """The templates and the policy of the shipped pack, one text of the templates changed."""
+    text = (RETAIL / "templates.yaml").read_text("utf-8")
+    assert old in text
+    return {"templates.yaml": text.replace(old, new, 1), "policy.yaml": (RETAIL / "policy.yaml").read_text("utf-8")}
+
+
 def test_a_channel_that_takes_the_offer_away_is_refused(tmp_path: Path) -> None:
-    text = (Path(__file__).parents[2] / "data/packs/retail/templates.yaml").read_text("utf-8")
-    policy = (Path(__file__).parents[2] / "data/packs/retail/policy.yaml").read_text("utf-8")
-    spoiled = text.replace("转真人回复“人工”。", "谢谢。", 1)
-    assert spoiled != text
-    found = only(mistakes_of(tmp_path, {"templates.yaml": spoiled, "policy.yaml": policy}))
+    found = only(mistakes_of(tmp_path, retail("转真人回复“人工”。", "谢谢。")))
     assert "outcome 'answered' of 'default' on channel 'sms' in 'zh' offers no person" in found
+
+
+@pytest.mark.parametrize("before", ["{候选问题}，", "订单 {订单号} 在办，", "订单 {订单号} 在办。\\n"])
+def test_an_offer_that_may_be_left_out_with_its_variable_is_refused(tmp_path: Path, before: str) -> None:
+    found = mistakes_of(tmp_path, retail('zh: "转真人回复“人工”。"', f'zh: "{before}转真人回复“人工”。"'))
+    assert "outcome 'smalltalk' of 'default' on channel 'sms' in 'zh' offers no person" in only(found)
+
+
+@pytest.mark.parametrize("before", ["{答案}，", "{店铺名称}，", "您也可以问：\\n{候选问题}\\n"])
+def test_an_offer_beside_what_is_always_said_is_accepted(tmp_path: Path, before: str) -> None:
+    changes = retail('zh: "转真人回复“人工”。"', f'zh: "{before}转真人回复“人工”。"')
+    assert only(mistakes_of(tmp_path, {**changes, "keywords.yaml": "version: 1"})).startswith("keywords.yaml")
 
 
 def test_names_as_service_teams_write_them_are_accepted(tmp_path: Path) -> None:
@@ -167,7 +182,8 @@ def test_tone_channels_and_sets_are_read(tmp_path: Path) -> None:
         ("channels: {sms: {subject: {zh: a, en: b}}}\n", "unknown field 'subject'"),
         ("channels: {sms: {next: {zh: a}}}\n", "no text for language 'en'"),
         ("channels: {sms: {next: {zh: '{单号}', en: b}}}\n", "unknown variable '{单号}'"),
-        ("channels: {sms: {next: {zh: '{承诺时间}', en: b}}}\n", "unknown variable '{承诺时间}'"),
+        ("channels: {sms: {next: {zh: '{承诺时间}', en: b}}}\n", "variable '{承诺时间}' has no value here"),
+        ("channels: {sms: {next: {zh: '{答案}', en: b}}}\n", "variable '{答案}' has no value here"),
         ("soothing: {zh: '{称呼}', en: b}\n", "unknown variable '{称呼}'"),
         ("by_intent: {SHIP: {id: x, outcomes: {}}}\n", "the set has no outcome"),
         ("by_intent: {SHIP: {outcomes: {}}}\n", "field 'id' is missing"),
@@ -176,6 +192,12 @@ def test_tone_channels_and_sets_are_read(tmp_path: Path) -> None:
 def test_what_cannot_be_meant_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     found = mistakes_of(tmp_path, more(text))
     assert any(expected in mistake for mistake in found), found
+
+
+@pytest.mark.parametrize("name", ["{瞎写}", "{订单号}", "<b>订单号</b>"])
+def test_the_name_of_a_fact_is_plain_text(tmp_path: Path, name: str) -> None:
+    found = only(mistakes_of(tmp_path, changed("templates.yaml", "order_no: {zh: 订单号", f"order_no: {{zh: '{name}'")))
+    assert found.startswith("templates.yaml:4: ")
 
 
 def test_the_safe_reply_may_hold_no_variable(tmp_path: Path) -> None:

@@ -13,9 +13,7 @@ from yingda.pack.source import Kind, Node
 from yingda.reply.check import check_template
 from yingda.reply.hours import duration
 
-HANDOFF_VARIABLES = frozenset({"上班时间", "承诺时间"})
-"""Variables that have a value only where a person is called outside the hours, or just before they end."""
-REPLY_VARIABLES = frozenset({"答案", "候选问题", "所需信息", "称呼", "问候", "尊称", "落款"}) | HANDOFF_VARIABLES
+REPLY_VARIABLES = frozenset({"答案", "候选问题", "所需信息", "称呼", "问候", "尊称", "落款", "上班时间", "承诺时间"})
 """Variables the reply itself fills; no policy may define them."""
 SHORTEST_NAME = 2
 """Characters of the shortest name by which a fact is known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from yingda.domain.knowledge import Policy, ReplyTemplate, TemplateSet
@@ -12,10 +12,12 @@ from yingda.domain.message import Channel
 from yingda.domain.tone import Style, Tone
 from yingda.pack.fields import Fields
 from yingda.pack.mistakes import MistakeLog, Place, Word, check_known
-from yingda.pack.policy import HANDOFF_VARIABLES, REPLY_VARIABLES
+from yingda.pack.policy import REPLY_VARIABLES
 from yingda.pack.source import Kind, Node
 from yingda.pack.variables import check_variables
 from yingda.reply.defaults import AUTOMATIC, DEFAULTS
+from yingda.reply.values import HAS_VALUE, sure_parts
+from yingda.reply.variables import variables_of
 from yingda.reply.wording import PARTS, SUBJECT_PART, Wording, offers_person
 
 LANGUAGES = ("zh", "en")
@@ -43,20 +45,30 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """Variables a text may use; None when the policy could not be read."""
+    """Variables a text may use, None when the policy could not be read; ``empty`` are those that never have a value there."""
 
     variables: Collection[str] | None
     log: MistakeLog
+    empty: Collection[str] = ()
 
     def only(self, names: Collection[str]) -> _Known:
         """The same log, with these variables alone."""
         return _Known(None if self.variables is None else names, self.log)
 
     def of(self, outcome: str) -> _Known:
-        """What the texts of ``outcome`` may use: the promised time has a value only where there is one."""
-        if self.variables is None or outcome in ("handoff_closed", "handoff_late", "handoff_standing_closed"):
-            return self
-        return _Known(frozenset(self.variables) - HANDOFF_VARIABLES if outcome != "blocked" else (), self.log)
+        """What the texts of ``outcome`` may use; the safe reply uses nothing."""
+        return replace(self.among((outcome,)), variables=()) if outcome == "blocked" else self.among((outcome,))
+
+    def among(self, outcomes: Collection[str]) -> _Known:
+        """What a text may use that all ``outcomes`` share; the safe reply leaves out what has a variable."""
+        return replace(self, empty=[name for name, there in HAS_VALUE.items() if not there.issuperset(outcomes)])
+
+    def check(self, word: Word) -> None:
+        """Note every reason to refuse ``word``."""
+        for name in (name for name in variables_of(word.text) if name in self.empty):
+            where = ", ".join(sorted(HAS_VALUE[name]))
+            self.log.add(word.place, f"variable '{{{name}}}' has no value here, and its line would be left out; use it in {where} alone")
+        check_variables(word, None if self.variables is None else (*self.variables, *self.empty), self.log)
 
 
 def read_templates(tree: Node, policy: Policy | None, log: MistakeLog) -> TemplateSet:
@@ -74,13 +86,13 @@ def read_templates(tree: Node, policy: Policy | None, log: MistakeLog) -> Templa
         outcomes=_read_outcomes(outcomes, known),
         facts=facts,
         context_of=_read_context_of(top, facts, policy, log),
-        channels=_read_channels(top, known.of("")),
+        channels=_read_channels(top, known.among(OUTCOMES)),
         tone=_read_tone(top, known.only(policy.values if policy else ())),
         soothing=_read_plain(top, "soothing", known),
         person=_read_plain(top, "person", known),
         by_intent=_read_sets(top, known),
     )
-    _check_person(found, outcomes.place if outcomes else top.place, log)
+    _check_person(found, () if policy is None else policy.context, outcomes.place if outcomes else top.place, log)
     return found
 
 
@@ -98,7 +110,10 @@ def _read_facts(top: Fields) -> Mapping[str, Mapping[str, str]]:
     facts = top.fields("facts", required=names)
     if facts is None:
         return MappingProxyType({})
-    return MappingProxyType({name: _texts(facts.by_language(name, required=LANGUAGES)) for name in names})
+    words = {name: facts.by_language(name, required=LANGUAGES) for name in names}
+    for word in (word for texts in words.values() for word in texts.values()):
+        check_variables(word, (), top.log)  # it is itself the value of {所需信息}
+    return MappingProxyType({name: _texts(texts) for name, texts in words.items()})
 
 
 def _read_outcomes(outcomes: Fields | None, known: _Known) -> Mapping[str, ReplyTemplate]:
@@ -112,7 +127,7 @@ def _read_outcomes(outcomes: Fields | None, known: _Known) -> Mapping[str, Reply
 def _read_template(parts: Fields, known: _Known) -> ReplyTemplate:
     words = {part: parts.by_language_or_empty(part, required=LANGUAGES) for part in PARTS}
     for word in (word for part in words.values() for word in part.values()):
-        check_variables(word, known.variables, known.log)
+        known.check(word)
     return ReplyTemplate(**{part: _texts(texts) for part, texts in words.items()}, channels=_read_channels(parts, known))
 
 
@@ -134,7 +149,7 @@ def _read_parts(parts: Fields, channel: str, known: _Known) -> Mapping[str, Mapp
     there = [part for part in _parts_of(channel) if _is_there(parts, part)]
     words = {part: parts.by_language_or_empty(part, required=LANGUAGES) for part in there}
     for word in (word for part in words.values() for word in part.values()):
-        check_variables(word, known.variables, known.log)
+        known.check(word)
     return MappingProxyType({part: _texts(texts) for part, texts in words.items()})
 
 
@@ -186,26 +201,30 @@ def _read_set(fields: Fields, top: Fields, known: _Known) -> TemplateSet:
         version=_read_name(fields if _is_there(fields, "version") else top, "version"),
         outcomes=MappingProxyType({name: _read_template(part, known.of(name)) for name, part in parts.items() if part}),
         facts=MappingProxyType({}),
-        channels=_read_channels(fields, known.of("")),
+        channels=_read_channels(fields, known.among(frozenset(there) - {"blocked"})),
     )
 
 
-def _check_person(templates: TemplateSet, place: Place, log: MistakeLog) -> None:
+def _check_person(templates: TemplateSet, context: Collection[str], place: Place, log: MistakeLog) -> None:
     if not templates.person:
         return
     for source in (templates, *templates.by_intent.values()):
         for outcome in (name for name in AUTOMATIC if name in source.outcomes):
-            _check_offer(Wording(source, templates, outcome, Channel.WEB, "zh"), place, log)
+            _check_offer(Wording(source, templates, outcome, Channel.WEB, "zh"), context, place, log)
 
 
-def _check_offer(wording: Wording, place: Place, log: MistakeLog) -> None:
+def _check_offer(wording: Wording, context: Collection[str], place: Place, log: MistakeLog) -> None:
+    """Note where what is surely sent offers no person: a line or part that may be left out does not count."""
     templates = wording.common
     for language in (code for code in LANGUAGES if code in templates.person):
         for channel in Channel:
             there = Wording(wording.source, templates, wording.outcome, channel, language)
-            if not offers_person(there.parts(), templates.person[language]):
+            if not offers_person(sure_parts(there.parts(), there.outcome, context), templates.person[language]):
                 where = f"outcome '{wording.outcome}' of '{wording.source.id}' on channel '{channel}' in '{language}'"
-                log.add(place, f"{where} offers no person; write “{templates.person[language]}” in quotation marks into one of its parts")
+                log.add(
+                    place,
+                    f"{where} offers no person; write “{templates.person[language]}” in quotation marks where nothing may be left out",
+                )
 
 
 def _read_context_of(top: Fields, facts: Collection[str], policy: Policy | None, log: MistakeLog) -> Mapping[str, str]:

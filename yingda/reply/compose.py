@@ -16,7 +16,7 @@ from yingda.reply.guard import personal_data
 from yingda.reply.language import FRAMES, in_language, language_among
 from yingda.reply.promise import promise_for
 from yingda.reply.request import ReplyRequest as ReplyRequest
-from yingda.reply.values import LISTS, fact_name, fact_of, own_values, values_for, values_in_answer
+from yingda.reply.values import LISTS, fact_name, fact_of, own_values, values_for, values_in_answer, without_empty_lists
 from yingda.reply.variables import fill_closed, variables_of
 from yingda.reply.wording import Wording, continued, in_tone, offers_person, person_word, wording
 
@@ -84,6 +84,8 @@ def _draft(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
     missing = tuple(dict.fromkeys((*request.missing, *(fact for fact in needed if fact not in request.unasked))))
     told = fill_closed(in_tone(answer, chosen), _values_of_answer(request, knowledge, values))
     values = {**values, **_lists(request, knowledge, missing, told)}
+    # a way to a person on a line that is left out is none
+    kept = {part: without_empty_lists(text, values) for part, text in kept.items()}
     kept = _completed(kept, request, knowledge, chosen, asks=bool(missing) and any(unfilled.values()))
     parts = {part: _finished(text, values, request) for part, text in kept.items()}
     subject = chosen.subject()
@@ -190,19 +192,8 @@ def _joined(left: str, right: str, language: str) -> str:
 
 def _finished(text: str, values: Mapping[str, str], request: ReplyRequest) -> str:
     """``text`` filled, without the lines whose list came out empty, and without emoji for a customer who is upset."""
-    lines: list[str] = []
-    for line in text.split("\n"):
-        if not _is_empty_list(line, values):
-            lines.append(line)
-        elif lines and lines[-1].endswith(("：", ":")):
-            lines.pop()  # it announces what is not there
-    filled = fill_closed("\n".join(lines), values).strip()
+    filled = fill_closed(without_empty_lists(text, values), values).strip()
     return without_emoji(filled) if request.soothing else filled
-
-
-def _is_empty_list(line: str, values: Mapping[str, str]) -> bool:
-    lists = [values[name] for name in variables_of(line) if name in LISTS]
-    return bool(lists) and not any(lists)
 
 
 def _blocked(request: ReplyRequest, knowledge: Knowledge) -> _Draft:
