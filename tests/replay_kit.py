@@ -110,6 +110,7 @@ def as_record(answer: Answer) -> dict[str, Any]:
             "priority": str(answer.handoff.priority),
             "notify": list(answer.handoff.notify),
             "tags": list(answer.handoff.tags),
+            "released": not answer.handoff.required and answer.state.standing is None,
         },
         "second_response": answer.second_response,
     }

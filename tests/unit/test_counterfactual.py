@@ -13,7 +13,7 @@ from tests.fakes_core import THRESHOLDS, tiny_knowledge
 from yingda.decide.counterfactual import Decided, Flip, Lever, Value, decided, explain, flips, levers_of, rule_levers
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import decide
-from yingda.domain.conversation import NEW, ConversationState
+from yingda.domain.conversation import NEW, Asked, ConversationState
 from yingda.domain.decision import Acceptance, Candidate, Classification, IntentScore, LanguageGuess, SentimentScore, Timing
 from yingda.domain.knowledge import Sentiment
 from yingda.domain.message import Customer, CustomerProfile, Message, Tier
@@ -216,3 +216,14 @@ def test_explaining_leaves_the_evidence_as_it_was(case: Evidence) -> None:
     explain(case, decide=decide, intents=INTENTS)
 
     assert case == copy
+
+
+def test_a_limit_of_requests_for_facts_that_decided_is_told() -> None:
+    waits = ConversationState(question=Asked("ship-when", "什么时候发"), repeats=1, requests=2)
+    stuck = replace(evidence(state=waits), wants=("order_no",), withheld=True, fragment=True)
+
+    found = explained(stuck)
+
+    assert decide(stuck).handoff.reasons == ("needs_human",)
+    assert (found["requests_so_far"].then, found["requests_so_far"].after.outcome) == (1, "answered")
+    assert (found["requests_limit"].then, found["requests_limit"].after.outcome) == (3, "answered")

@@ -17,7 +17,7 @@ from yingda.domain.conversation import NEW, ConversationState
 from yingda.replay.cache import CachedEncoder
 from yingda.replay.checkpoint import Checkpoint, digest_of, left
 from yingda.replay.giving_way import InSteps
-from yingda.replay.records import ReplayError, Seen
+from yingda.replay.records import WORDING, ReplayError, Seen
 from yingda.replay.report import SERVED, Costs, compare
 from yingda.replay.run import CHUNK_TURNS, Run, Step, replay, replay_here, replay_in_passes, replay_with_workers
 from yingda.replay.verify import verify
@@ -124,6 +124,20 @@ def test_a_hand_off_that_stands_costs_once_and_one_after_a_release_again() -> No
     assert compare(replayed(turns), before="current", after="changed").before.handoffs == 2
 
 
+def test_a_hand_off_after_idle_time_costs_again_though_nobody_released_the_first() -> None:
+    first, answered, second = replayed([turn("a", 1, "人工"), turn("b", 2, "怎么取消"), turn("c", 3, "人工")])
+    steps = [replace(step, turn=replace(step.turn, conversation_id="a")) for step in (first, answered, second)]
+
+    assert compare(steps, before="current", after="changed").before.handoffs == 2
+
+
+def test_what_was_not_sent_is_nothing_that_customers_were_told() -> None:
+    seen = Seen.of(make_answer("人", NEW))
+    steps = replayed([turn("a", 1, "人工", served=seen), turn("b", 2, "人工", served=seen, sent=False)])
+
+    assert compare(steps, before=SERVED, after="changed").turns == 1
+
+
 def test_several_reasons_cost_the_most_of_theirs() -> None:
     seen = replace(Seen.of(make_answer("人", NEW)), reasons=("complaint", "vip", "requested"))
 
@@ -168,6 +182,17 @@ def test_what_was_served_is_compared_where_something_was() -> None:
     assert dict(difference.moves) == {("answered", "handoff"): 1}
 
 
+def test_every_changed_turn_is_told_to_programs_without_its_texts() -> None:
+    turns = [turn(f"c{n}", n, "嗯") for n in range(9)]
+    told = compare(replayed(turns), before="current", after="changed", examples=1).fields(mask=str, changes=True)
+
+    assert [each["turn_id"] for each in told["changes"]] == [each.turn_id for each in turns]
+    assert told["changes"][0]["before"]["outcome"] == "no_answer"
+    assert told["changes"][0]["after"]["outcome"] == "handoff"
+    assert "reply" in told["changes"][0]["differs_in"]
+    assert "回复" not in json.dumps(told["changes"], ensure_ascii=False)
+
+
 # ---- the same again ----
 
 
@@ -205,7 +230,8 @@ def test_a_tag_a_notice_a_template_or_a_blocked_reply_that_differs_is_found(name
     past = turn("a", 1, "怎么取消", served=other, bundle="b", knowledge="k")
 
     assert seen.differing(other) == other.differing(seen) == (name,)
-    assert verify(verified([past]), bundle="b", knowledge="k").deviating == ("a-1",)
+    found = verify(verified([past]), bundle="b", knowledge="k")
+    assert (found.wording, found.deviating, found.holds) == ((("a-1",), (), True) if name in WORDING else ((), ("a-1",), False))
     difference = compare([Step(past, {"current": seen, "changed": other})], before="current", after="changed")
     assert (difference.changed, {aspect for aspect, count in difference.aspects.items() if count}) == (1, {name})
     assert list(difference.examples) == [name]

@@ -68,7 +68,7 @@ def test_thresholds_and_limits_in_force_are_told() -> None:
     found = explained("calm", 1)
 
     assert found.thresholds == {"match": 0.7, "intent": 0.6, "ambiguity": 0.4, "clarify": 0.6, "angry": 0.6, "angry_beside": 0.0}
-    assert found.limits == {"repeats": 3, "dissatisfied": 2, "out_of_scope": 2, "undecided": 2}
+    assert found.limits == {"repeats": 3, "dissatisfied": 2, "out_of_scope": 2, "undecided": 2, "requests": 2}
 
 
 def test_a_third_repeat_would_have_been_answered_with_one_less_before() -> None:

@@ -171,3 +171,33 @@ def test_a_masked_text_that_grew_too_long_is_cut() -> None:
     stored(memory, "a", 1, "嗯" * 2001)
 
     assert len(past_turns(memory, since=START)[0].message().text) == 2000
+
+
+def test_a_release_of_what_was_never_sent_is_known_by_the_states() -> None:
+    memory = VolatileMemory()
+    stored(memory, "a", 1, "人工")
+    last, (state, version) = memory.turns("a")[0], memory.recall("a")
+    silent = VolatileMemory()
+    kept_back = {**last.answer, "rollout": {"arm": "shadow", "release": "r", "send": False, "revision": 1}}
+    silent.remember(replace(last, answer=kept_back), version=0)
+    silent.release("a", by="agent", at=START + timedelta(minutes=2))
+    stored(silent, "a", 3, "怎么取消")
+
+    turns = past_turns(silent, since=START)
+
+    assert (silent.handoffs("a"), version, state.standing is not None) == ([], 1, True)
+    assert [(turn.released, turn.sent) for turn in turns] == [(False, False), (True, True)]
+    assert verify(verified(turns), bundle="b", knowledge="k").deviating == ()
+
+
+def test_what_was_decided_again_without_its_personal_data_is_no_deviation() -> None:
+    memory = VolatileMemory()
+    stored(memory, "a", 1, "怎么取消〔手机号〕")
+    (past,) = past_turns(memory, since=START)
+    assert past.served is not None
+    other = replace(past, served=replace(past.served, outcome="no_answer"))
+
+    found = verify(verified([other]), bundle="b", knowledge="k")
+
+    assert (found.masked, found.deviating, found.holds) == (("a-1",), (), True)
+    assert verify(verified([replace(other, original="怎么取消 13800138000")]), bundle="b", knowledge="k").deviating == ("a-1",)

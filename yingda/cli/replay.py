@@ -224,7 +224,11 @@ def _compared(args: argparse.Namespace, steps: Sequence[Step]) -> bool:
     costs = Costs(args.minutes.get("", Costs().usual), {reason: n for reason, n in args.minutes.items() if reason})
     change = compare(steps, before=CURRENT, after=CHANGED, costs=costs, examples=args.examples)
     told = compare(steps, before=SERVED, after=CHANGED, costs=costs, examples=args.examples)
-    _write(args, {"change": change.fields(mask=mask), "since_served": told.fields(mask=mask)}, [change, *([told] if told.turns else [])])
+    _write(
+        args,
+        {"change": change.fields(mask=mask, changes=True), "since_served": told.fields(mask=mask, changes=True)},
+        [change, *([told] if told.turns else [])],
+    )
     return change.changed > 0
 
 

@@ -40,11 +40,18 @@ def verification_lines(found: Verification) -> Iterator[str]:
         yield "这些消息不是由这个模型包及其知识决定的 none was decided by this bundle and knowledge; see --bundle, --store and --pack"
         verdict = "两次重放相同 both replays agree"
     else:
-        verdict = "一致 identical" if found.holds else "不一致 differs"
+        same = "一致，未保存的内容除外 the same, but for what is not stored" if found.wording or found.masked else "一致 identical"
+        verdict = same if found.holds else "不一致 differs"
     yield f"{verdict}: {found.turns} 条消息重放两次 turns replayed twice, {found.compared} 条与当时比较 compared with what was served"
     if found.rebuilt:
         yield f"其中 {found.rebuilt} 条按当时的知识 of these, by the knowledge in force then: {found.rebuilt}"
-    for name, ids in (("两次重放不同 unstable", found.unstable), ("与当时不同 differs from served", found.deviating)):
+    told = (
+        ("两次重放不同 unstable", found.unstable),
+        ("与当时不同 differs from served", found.deviating),
+        ("决定相同、措辞不同（姓名和上下文不保存）same decision, other words (names and context are not stored)", found.wording),
+        ("脱敏后重放，与当时不同 decided again masked, differs from served", found.masked),
+    )
+    for name, ids in told:
         if ids:
             yield f"{name} {len(ids)}: {', '.join(ids[:10])}{' …' if len(ids) > 10 else ''}"
 

@@ -123,6 +123,9 @@ COUNTERS: Mapping[str, Reason] = MappingProxyType(
 )
 """The reason for which a person takes over when a counter reaches its limit."""
 
+LIMITED = (*COUNTERS, "requests")
+"""Every count of the state that a setting of the same name limits."""
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:

@@ -12,7 +12,7 @@ from functools import partial
 from math import nextafter
 from typing import Any, Generic, TypeVar
 
-from yingda.decide.conversation import COUNTERS
+from yingda.decide.conversation import LIMITED
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict
 from yingda.domain.conversation import released
@@ -161,7 +161,7 @@ def levers_of(evidence: Evidence, intents: Mapping[str, Intent]) -> list[Lever[E
     if evidence.best is not None and evidence.candidates and evidence.best.id == evidence.candidates[0].id:
         match = partial(_with_match, intents=intents)
         levers.insert(0, _confidence("match_confidence", evidence.candidates[0].confidence, thresholds.match, match))
-    for name in COUNTERS:
+    for name in LIMITED:
         now, limit = int(getattr(evidence.state, name)), int(getattr(evidence.policy, name))
         counts = range(max(now, limit) + 1)
         levers.append(Lever(f"{name}_so_far", now, tuple(counts), partial(_with_count, name=name), COUNT))

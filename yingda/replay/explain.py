@@ -14,7 +14,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from yingda.decide.conversation import COUNTERS
+from yingda.decide.conversation import LIMITED
 from yingda.decide.counterfactual import NAME, STANDS, Decided, Flip, Lever, Value, decided, flips, levers_of, rule_levers
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Verdict, decide
@@ -29,7 +29,7 @@ from yingda.domain.rules import RuleOutcome
 from yingda.engine import Engine
 from yingda.replay.history import History, Original, not_kept, past_turn
 from yingda.replay.originals import is_masked
-from yingda.replay.records import ReplayError, Seen
+from yingda.replay.records import WORDING, ReplayError, Seen
 from yingda.replay.run import Decider
 from yingda.replay.variants import evidence_of, parts_of
 from yingda.store.records import StoredTurn
@@ -58,8 +58,6 @@ class Replayed(StrEnum):
 
 
 _SAME = frozenset({Replayed.IDENTICAL, Replayed.SAME_DECISION, Replayed.SAME_DECISION_MASKED})
-_WORDING = frozenset({"reply", "missing", "template", "blocked"})
-"""What a name or a value of the request's context may change; neither is stored."""
 
 
 class TextRead(StrEnum):
@@ -187,7 +185,7 @@ def _explained(engine: Explainable, history: History, stored: StoredTurn, origin
         Replayed.OTHER_VERSIONS,
         rules=fired_rules(stored, engine if same_knowledge else None),
         thresholds=asdict(parts_of(engine).model.thresholds) if same_bundle and isinstance(engine, Engine) else None,
-        limits={name: int(getattr(engine.knowledge.handoff, name)) for name in COUNTERS} if same_knowledge else None,
+        limits={name: int(getattr(engine.knowledge.handoff, name)) for name in LIMITED} if same_knowledge else None,
     )
     try:
         past = past_turn(history, stored, original)
@@ -196,7 +194,7 @@ def _explained(engine: Explainable, history: History, stored: StoredTurn, origin
     before = past.before or NEW
     before, message = released(before) if past.released else before, past.message()
     (answer,) = engine.answer_many([message], [before])
-    known = replace(known, text_read=TextRead.MASKED if past.original is None and is_masked(stored) else TextRead.ORIGINAL)
+    known = replace(known, text_read=TextRead.MASKED if past.original is None and is_masked(stored.text) else TextRead.ORIGINAL)
     masked = past.text if past.original is None else stored.text
     if not (same_bundle and same_knowledge):
         flipping = flips_of(engine, message, before, answer, masked=masked) if isinstance(engine, Engine) else None
@@ -213,7 +211,7 @@ def _compared(served: Seen | None, again: Seen, read: TextRead) -> Replayed:
     differing = set(served.differing(again))
     if not differing:
         return Replayed.IDENTICAL
-    if differing <= _WORDING:
+    if differing <= WORDING:
         return Replayed.SAME_DECISION
     if read is TextRead.ORIGINAL:
         return Replayed.DIFFERS

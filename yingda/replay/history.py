@@ -11,7 +11,7 @@ from typing import Protocol
 from yingda.domain.conversation import ConversationState
 from yingda.domain.message import MAX_CHARACTERS, Channel, Tier
 from yingda.replay.giving_way import InSteps, finish
-from yingda.replay.records import PastTurn, ReplayError, Seen
+from yingda.replay.records import PastTurn, ReplayError, Seen, was_sent
 from yingda.store.records import IDLE, StoredHandoff, StoredTurn
 
 READ = 200
@@ -92,13 +92,27 @@ def _turn_before(history: History, first: StoredTurn) -> StoredTurn | None:
 
 
 def _releases(history: History, name: str, stored: Sequence[StoredTurn]) -> frozenset[str]:
-    """Ids of the turns before which a person let go of the conversation."""
+    """Ids of the turns before which a person let go of the conversation.
+
+    Where nothing is sent no hand-off is recorded, but a standing one is in the states; none ends without a release or idle time. What
+    stays unknown there is a release that the next message answers with another hand-off.
+    """
     if all(turn.state.standing is None for turn in stored[:-1]):
         return frozenset()
     # idle time is told by the turns' own times, and who came back after it found the conversation begun anew already
-    by_people = [handoff for handoff in history.handoffs(name) if handoff.released_by != IDLE]
-    times = [handoff.released_at for handoff in by_people if handoff.released_at is not None]
-    return frozenset(after.turn_id for before, after in pairwise(stored) if any(before.at <= time <= after.at for time in times))
+    found = history.handoffs(name)
+    idle, by_people = (
+        [each.released_at for each in found if each.released_at is not None and (each.released_by == IDLE) is is_idle]
+        for is_idle in (True, False)
+    )
+
+    def is_given_back(before: StoredTurn, after: StoredTurn) -> bool:
+        if any(before.at <= time <= after.at for time in by_people):
+            return True
+        ended = before.state.standing is not None and after.state.standing is None
+        return ended and not any(before.at <= time <= after.at for time in idle)
+
+    return frozenset(after.turn_id for before, after in pairwise(stored) if is_given_back(before, after))
 
 
 def _past(stored: StoredTurn, *, before: ConversationState | None, released: bool, original: str | None) -> PastTurn:
@@ -118,6 +132,7 @@ def _past(stored: StoredTurn, *, before: ConversationState | None, released: boo
             bundle=facts.bundle,
             knowledge=facts.knowledge,
             original=original,
+            sent=was_sent(stored.answer),
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise ReplayError(

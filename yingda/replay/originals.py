@@ -8,9 +8,9 @@ from yingda.store.vault import TEXT, Vault, VaultError
 from yingda.text.masking import CLOSE, OPEN
 
 
-def is_masked(stored: StoredTurn) -> bool:
-    """True where personal data was taken out of the message (or the customer wrote such brackets)."""
-    return OPEN in stored.text and CLOSE in stored.text
+def is_masked(text: str) -> bool:
+    """True where personal data was taken out of a stored message (or the customer wrote such brackets)."""
+    return OPEN in text and CLOSE in text
 
 
 class Originals:
@@ -26,7 +26,7 @@ class Originals:
 
     def of(self, stored: StoredTurn) -> str | None:
         """What the customer wrote; None where nothing was taken out of it, or it is not kept."""
-        if not is_masked(stored):
+        if not is_masked(stored.text):
             return None
         try:
             found = opened(stored, self._vault).get(TEXT)

@@ -31,7 +31,7 @@ class Seen:
 
     ``entry`` is the FAQ entry sent; ``best`` the one that fits best. ``tags``, ``notify``, ``template`` (its id) and ``blocked``
     (kinds of personal data that kept another reply from being sent) are None where an older record does not hold them:
-    nothing differs from what is not known, see ``differing``.
+    nothing differs from what is not known, see ``differing``. So is ``standing``: a person has the conversation after this message.
     """
 
     outcome: str
@@ -50,6 +50,7 @@ class Seen:
     notify: tuple[str, ...] | None = None
     template: str | None = None
     blocked: tuple[str, ...] | None = None
+    standing: bool | None = None
 
     @classmethod
     def of(cls, answer: Answer) -> Seen:
@@ -73,6 +74,7 @@ class Seen:
             notify=tuple(handoff.notify),
             template=answer.reply.template_id,
             blocked=tuple(answer.reply.blocked),
+            standing=answer.handoff.required or answer.state.standing is not None,
         )
 
     @classmethod
@@ -102,6 +104,7 @@ class Seen:
             notify=_words(handoff.get("notify")),
             template=(reply.get("template") or {}).get("id"),
             blocked=_words(reply.get("blocked")),
+            standing=None if "released" not in handoff else not handoff["released"],
         )
 
     @classmethod
@@ -126,15 +129,18 @@ class Seen:
 
 
 _FIELDS = tuple(each.name for each in fields_of(Seen))
-_LATER = frozenset({"tags", "notify", "template", "blocked"})
+WORDING = frozenset({"reply", "missing", "template", "blocked"})
+"""What a name or a value of the request's context may change; neither is stored."""
+_LATER = frozenset({"tags", "notify", "template", "blocked", "standing"})
 
 
 @dataclass(frozen=True, slots=True)
 class PastTurn:
     """One stored message, masked, with what its customer was told.
 
-    ``served`` is None where nothing was sent. ``before`` is the conversation before this turn, needed of the first turn
-    replayed when earlier ones are left out; ``released`` says that a person gave the conversation back before this turn.
+    ``served`` is None where nothing is stored; ``sent`` is False where it was decided and, by the roll-out, not sent. ``before`` is the
+    conversation before this turn, needed of the first turn replayed when earlier ones are left out; ``released`` says that a person
+    gave the conversation back before this turn.
     ``bundle`` and ``knowledge`` name the versions that decided. ``original`` is what the customer wrote, where personal data was
     taken out of ``text`` and the vault holds it: it is decided on and never shown.
     """
@@ -153,6 +159,7 @@ class PastTurn:
     bundle: str | None = None
     knowledge: str | None = None
     original: str | None = field(default=None, repr=False)
+    sent: bool = True
 
     def message(self) -> Message:
         """The message as the engine gets it, without a name or a customer's id; raises MessageError."""
@@ -212,6 +219,7 @@ def _turn(where: str, line: str) -> PastTurn:
             released=bool(fields.get("released", False)),
             bundle=fields.get("bundle"),
             knowledge=fields.get("knowledge"),
+            sent=was_sent(answer or {}),
         )
         turn.message()
     except MessageError as error:
@@ -219,6 +227,11 @@ def _turn(where: str, line: str) -> PastTurn:
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         raise ReplayError(f"{where}: no past turn; give turn_id, at and text, and answer as /v1/answer told it") from None
     return turn
+
+
+def was_sent(answer: Mapping[str, Any]) -> bool:
+    """False for an answer, as ``/v1/answer`` told it, that the roll-out kept back; what tells of no roll-out was sent."""
+    return bool((answer.get("rollout") or {}).get("send", True))
 
 
 def _words(value: Iterable[str] | None) -> tuple[str, ...] | None:

@@ -72,7 +72,7 @@ class Example:
 @dataclass(frozen=True, slots=True)
 class Difference:
     """Two configurations on the same turns. ``aspects`` counts turns that differ in each; ``moves`` counts outcomes before
-    and after; ``examples`` holds a few turns of each kind of change, the same ones each time."""
+    and after; ``examples`` holds a few turns of each kind of change, the same ones each time, ``changes`` all of them."""
 
     before_name: str
     after_name: str
@@ -85,9 +85,11 @@ class Difference:
     after: Side
     intents: tuple[IntentRow, ...]
     examples: Mapping[str, tuple[Example, ...]]
+    changes: tuple[Example, ...] = ()
 
-    def fields(self, *, mask: Callable[[str], str]) -> dict[str, Any]:
-        """Everything as plain JSON values; texts go through ``mask`` once more."""
+    def fields(self, *, mask: Callable[[str], str], changes: bool = False) -> dict[str, Any]:
+        """Everything as plain JSON values; texts go through ``mask`` once more. ``changes`` adds every changed turn, without its texts."""
+        every = {"changes": [_change_fields(each) for each in self.changes]} if changes else {}
         return {
             "before": {"name": self.before_name, **_side_fields(self.before)},
             "after": {"name": self.after_name, **_side_fields(self.after)},
@@ -107,6 +109,7 @@ class Difference:
                 for row in self.intents
             ],
             "examples": {kind: [_example_fields(each, mask) for each in some] for kind, some in self.examples.items()},
+            **every,
         }
 
 
@@ -138,11 +141,12 @@ def compare(steps: Iterable[Step], *, before: str, after: str, costs: Costs | No
         after=_side([(turn, now) for turn, _, now in pairs], costs),
         intents=_by_intent(pairs),
         examples=_examples(differing, examples),
+        changes=tuple(differing),
     )
 
 
 def _said(step: Step, name: str) -> Seen | None:
-    return step.turn.served if name == SERVED else step.said.get(name)
+    return (step.turn.served if step.turn.sent else None) if name == SERVED else step.said.get(name)
 
 
 def _conversation(turn: PastTurn) -> tuple[str, str]:
@@ -157,8 +161,9 @@ def _side(said: Sequence[tuple[PastTurn, Seen]], costs: Costs) -> Side:
         for turn, seen in turns:
             if seen.handed_off and (turn.released or not standing):
                 begun.append(seen)
-            # thanks after a hand-off are answered and release nothing; any other word of the bot shows that nothing stands
-            standing = seen.handed_off or (standing and not turn.released and seen.outcome == "answered")
+            # thanks after a hand-off are answered and release nothing; in older records any other word of the bot shows that nothing stands
+            told = standing and not turn.released and seen.outcome == "answered"
+            standing = seen.handed_off or (told if seen.standing is None else seen.standing)
     outcomes = Counter(seen.outcome for _, seen in said)
     reasons = Counter(reason for seen in begun for reason in seen.reasons)
     return Side(MappingProxyType(outcomes), len(begun), MappingProxyType(reasons), sum(map(costs.of, begun)))
@@ -205,6 +210,13 @@ def _draw(turn: PastTurn) -> bytes:
 def _side_fields(side: Side) -> dict[str, Any]:
     outcomes, reasons = dict(sorted(side.outcomes.items())), dict(sorted(side.reasons.items()))
     return {"outcomes": outcomes, "handoffs": side.handoffs, "reasons": reasons, "minutes": round(side.minutes, 1)}
+
+
+def _change_fields(change: Example) -> dict[str, Any]:
+    """What differs of one turn; that its reply does is told, the texts are not."""
+    named = [name for name in change.aspects if name != "reply"]
+    sides = {side: {name: getattr(seen, name) for name in named} for side, seen in (("before", change.before), ("after", change.after))}
+    return {"turn_id": change.turn.turn_id, "differs_in": list(change.aspects), **sides}
 
 
 def _example_fields(example: Example, mask: Callable[[str], str]) -> dict[str, Any]:
