@@ -26,11 +26,11 @@ from yingda.domain.identity import ModelIdentity
 from yingda.domain.knowledge import Knowledge, Sentiment
 from yingda.domain.message import Customer, Message
 from yingda.domain.rollout import Arm, Placement, PlanRevision
+from yingda.reply.variables import profile_of
 from yingda.store.codec import encode
 from yingda.store.memory import Memory, NotStored, Recalled, Write
 from yingda.store.records import Conflict, Duplicate, HandoffOpened, Masked, StoredTurn, TurnFacts, hash_customer
 from yingda.text.masking import mask
-from yingda.turn import profile_of
 
 ATTEMPTS = 8
 """Tries to remember a turn while other workers write to the same conversation."""

@@ -30,7 +30,7 @@ from yingda.domain.decision import (
     Timing,
 )
 from yingda.domain.knowledge import FaqEntry, Intent, Knowledge
-from yingda.domain.message import Customer, CustomerProfile, Message
+from yingda.domain.message import Customer, Message
 from yingda.domain.rules import Clock
 from yingda.probability import log_softmax
 from yingda.reply.calendar import holiday_on
@@ -39,7 +39,7 @@ from yingda.reply.hours import is_open, local
 from yingda.reply.language import customers_language, frame_of, stays_in, tells_itself
 from yingda.reply.needs import Needs
 from yingda.reply.request import ReplyRequest
-from yingda.reply.variables import address
+from yingda.reply.variables import profile_of
 from yingda.retrieve.fusion import ConfidenceModel, FusionWeights, Views, confidences, features
 from yingda.retrieve.index import FaqIndex
 from yingda.retrieve.shortlist import Shortlist, fuse_shortlist
@@ -226,12 +226,6 @@ def english_words(knowledge: Knowledge) -> frozenset[str]:
     """The words of at least ``SHORTEST_WORD`` letters in the English questions of the shop, of its first entries where there are many."""
     texts = (each.question.get("en", "") for each in islice(knowledge.faq.values(), MOST_READ))
     return frozenset(word for text in texts for word in _LATIN_WORD.findall(text.lower()) if len(word) >= SHORTEST_WORD)
-
-
-def profile_of(customer: Customer) -> CustomerProfile:
-    """What may be remembered of ``customer``: surname and title, never the name or the id."""
-    called = address(customer.name, customer.gender, language="zh")
-    return CustomerProfile(customer.tier, "" if called == "您" else called)
 
 
 def introduced(state: ConversationState, customer: Customer | None) -> ConversationState:

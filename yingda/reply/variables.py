@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from yingda.domain.message import Customer, CustomerProfile
 from yingda.reply.pinyin import surname_among
 
 _VARIABLE = re.compile(r"\{([^{}]+)\}")
@@ -64,6 +65,12 @@ def address(name: str | None, gender: str | None, *, language: str) -> str:
         return f"{surname}{title[0]}"
     # Ms. 王 reads as no name in either language
     return f"{title[1]} {surname}" if surname.isascii() else ""
+
+
+def profile_of(customer: Customer) -> CustomerProfile:
+    """What may be remembered of ``customer``: surname and title, never the name or the id."""
+    called = address(customer.name, customer.gender, language="zh")
+    return CustomerProfile(customer.tier, "" if called == "您" else called)
 
 
 def surname_of(name: str) -> str:
