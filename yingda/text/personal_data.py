@@ -54,8 +54,11 @@ class Rule(NamedTuple):
 
 # marks with blanks around them, or blanks alone: only one way to read each, for ten of them stand in a number, and what could be
 # read in three ways each would be tried in 3^10 where the number breaks off
-_SEP = r"(?: {0,2}[-.,·_/~、，]{1,2} {0,2}| {0,4})"
-_GAP = r"(?: {1,2}| {0,2}[-.,·_/~、，]{1,2} {0,2})"
+_MARKS = "-.,·_/~、，()"
+_SEP = rf"(?: {{0,2}}[{_MARKS}]{{1,2}} {{0,2}}| {{0,4}})"
+_GAP = rf"(?: {{1,2}}| {{0,2}}[{_MARKS}]{{1,2}} {{0,2}})"
+_ANY_SEP = rf"(?: {{0,2}}[{_MARKS}*+|=:;]{{1,2}} {{0,2}}| {{0,4}})"
+"""Behind a word for a telephone; elsewhere 1500*2000*180 is the size of a bed."""
 _SAY = r"[ :是为為=]{0,4}"
 _UNIT = re.compile(r"\.\d{1,2}(?!\d)| ?(?:元|块|塊|円|万|亿|mah|毫安|人|个|個|件|粉丝|次|天|秒|字|ml|kg|g(?![a-z]))", re.IGNORECASE)
 _DATE = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])")
@@ -81,9 +84,9 @@ _PHONE_WORD = r"(?:电话|電話|手机|手機|号码|號碼|联系|聯繫|致�
 
 
 def _has_free_edges(found: Found) -> bool:
-    """False for a part of a longer number; one Chinese numeral beside digits is a word of its own (第一138…, …026四天)."""
+    """False for a part of a longer number; a single Chinese numeral beside digits is a word of its own (第一138…, …026四天)."""
     text, start, end = found.folded, found.start, found.end
-    if text[end - 1] in _CHINESE and text[end - 2].isdigit():
+    if text[end - 1] in _CHINESE and text[end - 2].isdigit() and not any(char in _CHINESE for char in text[start : end - 1]):
         return False
     before = start > 0 and text[start - 1].isdigit() and text[start].isdigit()
     after = end < len(text) and text[end].isdigit() and text[end - 1].isdigit()
@@ -251,7 +254,7 @@ RULES = (
     Rule("手机号", _compile(rf"{_COUNTRY}1{_GAP}[3-9](?:{_GAP}\d){{9}}"), numerals=True, holds=_has_free_edges, digits=11),
     Rule(
         "手机号",
-        _compile(rf"{_PHONE_WORD}[^\d{WALL}]{{0,8}}(?P<value>{_COUNTRY}1{_SEP}[3-9](?:{_SEP}\d){{9}})"),
+        _compile(rf"{_PHONE_WORD}[^\d{WALL}]{{0,8}}(?P<value>{_COUNTRY}1{_ANY_SEP}[3-9](?:{_ANY_SEP}\d){{9}})"),
         numerals=True,
         holds=_has_free_edges,
         digits=11,
