@@ -170,7 +170,7 @@ class Reader:
 def gather_views(encodings: Encodings, linear: NgramView, index: FaqIndex, texts: Sequence[str]) -> Views:
     """All evidence about normalised ``texts``; calibration gathers it with this same function."""
     return Views(
-        cosine=index.cosines(encodings.embedding),
+        cosine=index.cosines(encodings.embedding, texts),
         linear=spread(linear.log_probabilities(texts), index.space),
         lexical=index.lexical(texts),
         intent=log_softmax(encodings.intent),

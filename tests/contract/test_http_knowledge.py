@@ -156,7 +156,7 @@ def line(id_: str, **cells: str) -> dict[str, str]:
 
 def table(rows: Sequence[Mapping[str, str]]) -> dict[str, Any]:
     """A rule file with the columns that its rows fill."""
-    inputs, outputs = ("keywords", "channel", "sentiment"), ("priority", "skill")
+    inputs, outputs = ("keywords", "channel", "sentiment"), ("priority", "skill", "tags")
     columns = {
         name: [{"id": field, "name": field, "field": field, "type": "expression"} for field in fields]
         for name, fields in (("inputs", inputs), ("outputs", outputs))
@@ -234,6 +234,7 @@ def test_a_template_reaches_the_engine(site: Site) -> None:
         ("template", "ORDER_CANCEL", {"id": "a", "outcomes": {}}, "has no outcome"),
         ("template", "default", {"id": "a"}, "is missing"),
         ("rule", "r", {"nodes": [], "edges": []}, "no inputNode"),
+        ("rule", "r", table([line("call", channel="'web'", tags="'打13800138000'")]), "row 'call', tags: holds personal data (手机号)"),
         ("rule", "r", {"nodes": [{"id": "f", "type": "functionNode", "name": "f"}], "edges": []}, "scripts are not allowed"),
     ],
 )

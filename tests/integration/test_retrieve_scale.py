@@ -85,7 +85,8 @@ def test_scores_of_a_small_space_are_bit_for_bit_what_the_calibration_was_fitted
     assert not index.is_large
     assert index.lexical(shipped.texts).tobytes() == np.log1p(scores).tobytes()
     assert (
-        index.cosines(shipped.encodings.embedding).tobytes() == (shipped.encodings.embedding @ shipped.vectors[space.columns].T).tobytes()
+        index.cosines(shipped.encodings.embedding, shipped.texts).tobytes()
+        == (shipped.encodings.embedding @ shipped.vectors[space.columns].T).tobytes()
     )
 
 

@@ -60,7 +60,7 @@ def bits(index: FaqIndex) -> list[object]:
     """All that a decision is made of."""
     space, message = index.space, np.full((1, 8), 8**-0.5, np.float32)
     found: list[object] = [space.entries, space.intents.tolist(), space.columns.tolist(), index.vectors.tobytes(), index.is_large]
-    found += [index.cosines(message).tobytes(), index.lexical(["退款多久发", "货"]).tobytes()]
+    found += [index.cosines(message, ["退款"]).tobytes(), index.lexical(["退款多久发", "货"]).tobytes()]
     if index.is_large:
         listed = index.shortlist(message[0], "退款多久", k=2)
         found += [listed.space.entries, listed.cosine.tobytes(), listed.lexical.tobytes(), listed.tail.cosine.tobytes(), listed.tail.each]

@@ -41,7 +41,9 @@ def test_a_sample_of_all_entries_gives_the_posterior_of_the_whole_space(case, k:
     message = index.vectors[0]
     linear = log_softmax(generator.normal(size=(1, len(trained))).astype(np.float32))
     intent = log_softmax(generator.normal(size=(1, 3)).astype(np.float32))
-    whole = fuse(Views(index.cosines(message[None]), spread(linear, index.space), index.lexical([text]), intent), weights, index.space)
+    whole = fuse(
+        Views(index.cosines(message[None], [text]), spread(linear, index.space), index.lexical([text]), intent), weights, index.space
+    )
 
     short = index.shortlist(message, text, k=k)
     posterior, left = fuse_shortlist(short.views(linear, intent), weights, short)
@@ -75,6 +77,6 @@ def test_a_shortlist_holds_trained_entries_the_nearest_and_every_class_without_e
     short = index.shortlist(index.vectors[0], text, k=k)
     trained = {name for name, new in zip(index.space.entries, index.space.is_new, strict=False) if not new}
     assert trained <= set(short.space.entries)
-    nearest = index.cosines(index.vectors[:1])[0, : len(index.space.entries)].argmax()
+    nearest = index.cosines(index.vectors[:1], [text])[0, : len(index.space.entries)].argmax()
     assert index.space.entries[nearest] in short.space.entries
     assert short.space.size - len(short.space.entries) == index.space.size - len(index.space.entries)

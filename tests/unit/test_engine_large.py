@@ -88,7 +88,7 @@ def test_evidence_looked_up_is_that_of_the_whole_space() -> None:
     for entry in (FAR, "w7", "hello"):
         place = index.space.places[entry]
         cosine, lexical = index.look_up(entry, embedding, "以旧换新保7")
-        assert cosine == pytest.approx(float(index.cosines(embedding[None])[0, place]))
+        assert cosine == pytest.approx(float(index.cosines(embedding[None], ["以旧换新保7"])[0, place]))
         assert lexical == float(index.lexical(["以旧换新保7"])[0, place])
     with pytest.raises(KeyError):
         index.look_up("nobody", embedding, "旧")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from hashlib import sha256
 from io import BytesIO
 from typing import Any
@@ -124,6 +125,13 @@ def test_formulas_are_refused_and_numbers_read_as_written() -> None:
     assert [(one.line, one.field, one.reason) for one in sheet.rejected] == [(2, "question.zh", "holds a formula; paste its value")]
     assert sheet.rows[0].payload["question"] == {"zh": "7"}
     assert sheet.rows[0].payload["answer"] == {"zh": "1.5"}
+
+
+def test_a_date_of_excel_is_no_text() -> None:
+    sheet = read_form(workbook_of(["id", "intent", "问题", "答案"], ["a", "SHIP", "几号发", datetime(2026, 11, 11)]), Form.EXCEL)
+
+    assert [(one.line, one.field) for one in sheet.rejected] == [(2, "answer.zh")]
+    assert "format the cell as text" in sheet.rejected[0].reason
 
 
 @pytest.mark.parametrize("name", ["[Content_Types].xml", "xl/styles.xml", "xl/media/picture.png"])

@@ -62,9 +62,11 @@ def test_a_small_index_comes_back_the_same(tmp_path: Path) -> None:
 
     read = load_index(tmp_path, SPACE, source=SOURCE)
 
+    own = FAQ["e7"].texts()[0]
     assert not read.is_large
     assert read.lexical(["退款多久", ""]).tobytes() == index.lexical(["退款多久", ""]).tobytes()
-    assert read.cosines(message()[None]).tobytes() == index.cosines(message()[None]).tobytes()
+    assert read.cosines(message()[None], [own]).tobytes() == index.cosines(message()[None], [own]).tobytes()
+    assert read.cosines(message()[None], [own])[0, SPACE.places["e7"]] == 1.0
 
 
 def test_an_index_of_other_entries_or_another_model_is_refused(tmp_path: Path) -> None:
@@ -95,7 +97,7 @@ def test_any_altered_or_lost_file_is_refused_by_name(tmp_path: Path) -> None:
         path.write_bytes(content)
 
 
-@pytest.mark.parametrize("listing", ["", "[]", "{}", '{"format": 1, "source": "x", "folder": "../x", "files": {}}'])
+@pytest.mark.parametrize("listing", ["", "[]", "{}", '{"format": 2, "source": "x", "folder": "../x", "files": {}}'])
 def test_a_broken_listing_is_refused(listing: str, tmp_path: Path) -> None:
     (tmp_path / LISTING).write_text(listing)
     with pytest.raises(BundleError, match="index"):

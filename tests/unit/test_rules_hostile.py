@@ -77,6 +77,8 @@ FILES = {
     "missing edge": (changed(lambda top: top["edges"].pop()), "an edge is missing"),
     "schema of the input": (changed(lambda top: top["nodes"][0].update(content={"schema": '{"pattern": "(a+)+$"}'})), "schemas"),
     "schema in settings": (changed(lambda top: top.update(settings={"validation": {"inputSchema": {"type": "object"}}})), "schemas"),
+    "a node nowhere": (changed(lambda top: top["nodes"][0].pop("position")), "save the file from the rule editor"),
+    "half a position": (changed(lambda top: top["nodes"][0].update(position={"x": 1})), "position needs numbers x and y"),
     "unknown field": (changed(lambda top: top.update(loader="file:///etc/passwd")), "unknown field 'loader'"),
     "content type": (changed(lambda top: top.update(contentType="text/html")), "contentType"),
     "collect": (changed(lambda top: table_of(top).update(hitPolicy="collect")), "hit policy"),

@@ -121,7 +121,8 @@ def test_a_row_that_holds_for_nothing_is_unreachable(cells: dict[str, str]) -> N
     found = only(row("never", cells, tier="'vip'", priority="'high'"), row("rest", priority="'low'"))
     assert (found.flaw, found.row, found.blocks) == (Flaw.UNREACHABLE, "never", True)
     assert found.example is not None and found.example.seen.tier is Tier.VIP
-    assert "VIP 客户" in found.zh
+    assert "规则「never」的条件不可能同时成立，请修改或删除，连最接近的消息也不符合：VIP 客户" in found.zh
+    assert "not even for the nearest message: VIP 客户" in found.en
 
 
 def test_a_row_for_everybody_above_a_vip_row_is_a_conflict() -> None:

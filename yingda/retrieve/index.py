@@ -69,9 +69,17 @@ class FaqIndex:
         """Whether messages are scored by ``shortlist`` instead of ``cosines`` and ``lexical``."""
         return self.search is not None
 
-    def cosines(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Cosine [N, C] of unit ``embeddings`` [N, D] with every class."""
-        return np.asarray(embeddings @ self.vectors.T, np.float32)
+    def cosines(self, embeddings: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float32]:
+        """Cosine [N, C] of unit ``embeddings`` [N, D] with every class, 1 with an entry that the text asks in its own words.
+
+        The middle of many wordings, or of wordings in several languages, is far from each of them, and what a trained entry has
+        learnt knows nothing of a wording that was added later: another entry may be nearer. A trained one that is the nearest
+        keeps what it has learnt.
+        """
+        found = np.asarray(embeddings @ self.vectors.T, np.float32)
+        for row, text in enumerate(texts):
+            self._raise(found[row], self.wordings.asked(text), self.space)
+        return found
 
     def lexical(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """``log(1 + BM25)`` [N, C] of the best wording of each entry; 0 for classes without an entry."""
@@ -89,22 +97,32 @@ class FaqIndex:
         if self.search is None or self._sampled is None:
             raise ValueError("this index scores every class: it was built without a search")
         ids, cosines = self.search.neighbours.search(embedding[None], k)
-        entries = np.union1d(np.union1d(ids[0], self.search.entries.search(text, k)), self._always)
+        asked = self.wordings.asked(text)
+        proposed = (ids[0], self.search.entries.search(text, k), asked, self._always)
+        entries = np.unique(np.concatenate(proposed))
         space = self.space.take(entries)
         numbers = np.concatenate((entries, np.arange(len(self.space.entries), self.space.size)))
         lexical = np.zeros(space.size, np.float32)
         lexical[: len(entries)] = self.wordings.best_of(text, entries)
+        cosine = np.vecdot(self.vectors[numbers], embedding)
+        self._raise(cosine, np.searchsorted(entries, asked), space)
         outside = ~np.isin(self.search.sample, entries, assume_unique=True)
         sampled = np.minimum(np.vecdot(self._sampled, embedding)[outside], cosines[0, -1])
         left = len(self.space.entries) - len(entries)
         tail = Tail(sampled, self.space.intents[self.search.sample[outside]], left / max(len(sampled), 1))
-        return Shortlist(space, np.vecdot(self.vectors[numbers], embedding)[None], lexical[None], tail)
+        return Shortlist(space, cosine[None], lexical[None], tail)
 
     def look_up(self, entry: str, embedding: NDArray[np.float32], text: str) -> tuple[float, float]:
-        """Cosine and ``log(1 + BM25)`` of one entry for a message of unit ``embedding`` [D]; raises KeyError where there is none."""
+        """Cosine and ``log(1 + BM25)`` of one entry that is on no shortlist, for a message of unit ``embedding`` [D]; raises KeyError."""
         number = self.space.places[entry]
         lexical = self.wordings.best_of(text, np.asarray([number]))
         return float(np.vecdot(self.vectors[number], embedding)), float(lexical[0])
+
+    @staticmethod
+    def _raise(cosine: NDArray[np.float32], asked: NDArray[np.intp], space: MatchSpace) -> None:
+        """Set the ``cosine`` [C] of the entries ``asked`` to 1, but that of a trained one which is the nearest class."""
+        if len(asked):
+            cosine[asked[space.is_new[asked] | (asked != cosine.argmax())]] = 1.0
 
 
 def build_search(space: MatchSpace, vectors: NDArray[np.float32], wordings: Wordings, *, exact: int = EXACT_SEARCH) -> Search:

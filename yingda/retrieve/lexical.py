@@ -5,9 +5,11 @@ Robertson and Zaragoza (2009), "The Probabilistic Relevance Framework: BM25 and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -33,19 +35,35 @@ def characters(text: str) -> list[str]:
     return [*lower, *bigrams(lower)] if len(lower) > 1 else [lower]
 
 
+_MARKS = re.compile(r"\W+")
+
+
+def words_key(text: str) -> int:
+    """A number of 64 bits for the letters and digits of ``text``, in lower case and without its marks; 0 where it has none."""
+    bare = _MARKS.sub("", text.lower())
+    return int.from_bytes(blake2b(bare.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little") if bare else 0
+
+
 @dataclass(frozen=True)
 class WordingScores:
-    """BM25 of single wordings, by bigrams; ``owners`` [W] is the entry number of each wording, ascending."""
+    """BM25 of single wordings, by bigrams; of each wording ``owners`` [W] has the entry number, ascending, and ``keys`` [W] the key."""
 
     table: Any  # bm25s.BM25
     owners: NDArray[np.intp]
+    keys: NDArray[np.uint64]
 
     @classmethod
     def build(cls, entries: Sequence[str], wordings: Wordings) -> WordingScores:
         """The table over every wording of ``entries``."""
         documents = [(number, text) for number, entry in enumerate(entries) for text in wordings[entry]]
         table = build_table([(text,) for _, text in documents], whole=False)
-        return cls(table, np.asarray([number for number, _ in documents], np.intp))
+        keys = np.asarray([words_key(text) for _, text in documents], np.uint64)
+        return cls(table, np.asarray([number for number, _ in documents], np.intp), keys)
+
+    def asked(self, text: str) -> NDArray[np.intp]:
+        """Numbers of the entries of which ``text`` is a wording, whatever its marks and capitals, ascending."""
+        key = words_key(text)
+        return np.unique(self.owners[self.keys == np.uint64(key)]) if key else np.zeros(0, np.intp)
 
     def best(self, text: str, size: int) -> NDArray[np.float32]:
         """``log(1 + BM25)`` of the best wording of each entry, in an array [size]; zeros for a text without characters."""

@@ -27,7 +27,7 @@ from yingda.retrieve.lexical import EntrySearch, WordingScores
 from yingda.retrieve.neighbours import CONNECTIVITY, EXACT_SEARCH, EXPANSION_ADD, ExactNeighbours, GraphNeighbours, Neighbours, aligned
 from yingda.retrieve.space import MatchSpace
 
-FORMAT = 1
+FORMAT = 2
 LISTING = "index.json"
 
 _ARRAYS, _GRAPH, _WORDINGS, _ENTRIES = "index.safetensors", "graph.usearch", "wordings", "entries"
@@ -94,7 +94,7 @@ def load_index(folder: Path, space: MatchSpace, *, source: str) -> FaqIndex:
 
 def _write_parts(index: FaqIndex, files: Path) -> None:
     search = index.search
-    arrays = {"vectors": index.vectors, "owners": index.wordings.owners}
+    arrays = {"vectors": index.vectors, "owners": index.wordings.owners, "keys": index.wordings.keys}
     if search is not None:
         arrays["sample"] = search.sample
         search.entries.table.save(files / _ENTRIES, show_progress=False)
@@ -152,7 +152,7 @@ def _read_parts(files: Path, space: MatchSpace) -> FaqIndex:
     search = None
     if "sample" in arrays:
         search = Search(_neighbours(graph, vectors[:count]), EntrySearch(_table(files / _ENTRIES)), arrays["sample"])
-    return FaqIndex(space, vectors, WordingScores(_table(files / _WORDINGS), arrays["owners"]), search=search)
+    return FaqIndex(space, vectors, WordingScores(_table(files / _WORDINGS), arrays["owners"], arrays["keys"]), search=search)
 
 
 def _neighbours(graph: Path, vectors: Any) -> Neighbours:

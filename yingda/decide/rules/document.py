@@ -189,9 +189,9 @@ def _by_kind(nodes: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, An
 def _check_node(node: Mapping[str, Any], where: str) -> None:
     _text(node, "id", where)
     _text(node, "name", where, longest=200)
-    place = _fields(node.get("position", {}), f"{where}, position", frozenset({"x", "y"}))
-    if not all(isinstance(value, (int, float)) for value in place.values()):
-        _refuse(where, "position needs numbers x and y")
+    place = _fields(node.get("position"), f"{where}, position", frozenset({"x", "y"}))
+    if not all(isinstance(place.get(side), (int, float)) for side in ("x", "y")):
+        _refuse(where, "position needs numbers x and y, for the rule editor draws each node there")
     content = node.get("content")
     if node["type"] != "decisionTableNode" and content not in (None, {}):
         schema = _fields(content, where, frozenset({"schema"}))["schema"]

@@ -169,8 +169,10 @@ class _Examination:
     def _add(self, flaw: Flaw, row: Judged, others: tuple[str, ...], example: Example | None) -> None:
         zh, en = _WORDING[flaw]
         named = "、".join(f"「{other}」" for other in others[:5]), ", ".join(f"'{other}'" for other in others[:5])
-        shown = (f"，例如：{example.text}", f"; for example: {example.text}") if example else ("", "")
-        line = zh.format(row=row.id, others=named[0]) + shown[0], en.format(row=row.id, others=named[1]) + shown[1]
+        shown = _NEAREST if flaw is Flaw.UNREACHABLE else _SUCH_AS
+        line = zh.format(row=row.id, others=named[0]), en.format(row=row.id, others=named[1])
+        if example:
+            line = line[0] + shown[0] + example.text, line[1] + shown[1] + example.text
         found = Finding(flaw, row.id, others, example, *line)
         self._findings.append(found)
         self._counts[found.blocks] += 1
@@ -183,6 +185,8 @@ def contradict(upper: RuleOutcome, lower: RuleOutcome) -> bool:
     return actions or any(one and other and one != other for one, other in pairs)
 
 
+_SUCH_AS = "，例如：", "; for example: "
+_NEAREST = "，连最接近的消息也不符合：", "; not even for the nearest message: "
 _WORDING = {
     Flaw.UNREACHABLE: (
         "规则「{row}」的条件不可能同时成立，请修改或删除",

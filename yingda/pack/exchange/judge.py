@@ -134,6 +134,9 @@ class Among:
             return reasons, warnings
         documents = {one.name: one for one in self.knowledge.rules if not _refused(one, self._names)[0]} | {document.name: document}
         files = {name: compile_rules(documents[name].text, known=self._names) for name in sorted(documents)}
+        tags = [(f"row '{rule.outcome.rows[0]}', tags", tag) for rule in files[document.name].rules for tag in rule.outcome.tags]
+        if private := list(private_texts(tags, self._published)):
+            return private[:MOST], warnings
         found = crossings(files, self._names, of=document.name)
         told = [(one.finding.blocks, line_of_finding(one.finding, "" if one.file == document.name else f"{one.file}, ")) for one in found]
         return [line for blocks, line in told if blocks], [*warnings, *(line for blocks, line in told if not blocks)]

@@ -39,6 +39,12 @@ _SPOKEN = {
     "所需信息": "ask",
     "转人工": "needs_human",
 }
+_NO_TEXTS = {
+    "f": "holds a formula; paste its value",
+    "e": "holds an error of Excel; correct it",
+    "d": "holds a date; format the cell as text and write the date as customers are to read it",
+}
+"""What a cell that is no text is refused with, by its type in Excel."""
 _OF_CELLS = re.compile(r"/?xl/(worksheets/[^/]+|sharedStrings)\.xml", re.IGNORECASE)
 _FLAGS = {"": False, "false": False, "0": False, "no": False, "否": False, "true": True, "1": True, "yes": True, "是": True}
 _REQUIRED = ("id", "intent", "question.zh", "answer.zh")
@@ -222,11 +228,7 @@ def _csv_lines(text: str, delimiter: str) -> Iterator[_Line]:
 
 def _excel_lines(sheet: Any) -> Iterator[_Line]:
     for number, cells in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS), 1):
-        wrong = {
-            place: "holds a formula; paste its value" if cell.data_type == "f" else "holds an error of Excel; correct it"
-            for place, cell in enumerate(cells)
-            if cell.data_type in ("f", "e")
-        }
+        wrong = {place: _NO_TEXTS[cell.data_type] for place, cell in enumerate(cells) if cell.data_type in _NO_TEXTS}
         yield _Line(number, [_text(cell.value) for cell in cells], wrong)
 
 
