@@ -54,6 +54,15 @@ def test_a_question_that_names_its_matter_is_answered_whatever_is_open(engine: E
     assert (last.faq and last.faq.id) == "refund-time"
 
 
+@pytest.mark.parametrize("keyword", ["退款", "发货", "质量问题"])
+def test_a_keyword_alone_is_asked_about_among_the_entries_of_its_intent(engine: Engine, keyword: str) -> None:
+    answer = talk(engine, keyword)[-1]
+    offered = {engine.knowledge.faq[each].intent for each in answer.state.offered}
+
+    assert (answer.outcome, answer.state.undecided) == (Outcome.CLARIFY, 1)
+    assert offered == {answer.classification.intent.code}
+
+
 def test_a_fragment_of_nothing_is_asked_what_it_is_about_and_then_a_person_takes_over(engine: Engine) -> None:
     first, second = talk(engine, "可以吗", "然后呢")
 

@@ -25,7 +25,7 @@ from tests.conversation_kit import (
 from yingda.decide.evidence import Evidence
 from yingda.decide.policy import Offer
 from yingda.domain.conversation import Asked
-from yingda.domain.decision import Candidate, Outcome, Reason
+from yingda.domain.decision import Candidate, KeywordHit, Outcome, Reason
 from yingda.domain.message import Message
 
 # ---- the same question ----
@@ -121,6 +121,27 @@ def test_a_sure_intent_that_has_entries_is_asked_about_and_understood() -> None:
     assert (first.outcome, first.offer, first.state.question) == (Outcome.CLARIFY, Offer.INTENT, Asked("ORDER_CANCEL", "怎么取消订单"))
     assert (second.outcome, second.state.repeats, second.state.undecided) == (Outcome.CLARIFY, 2, 0)
     assert third.handoff.reasons == (Reason.REPEATED_QUESTION,)
+
+
+@pytest.mark.parametrize("text", ["退货", "退货？", " 退 货!"])
+def test_a_keyword_alone_is_asked_about_and_counts_as_undecided(text: str) -> None:
+    keyword = _with_keyword(text, "AFTER_SALES_RETURN")
+    first, second = talk(keyword, keyword)
+
+    assert (first.outcome, first.offer, first.state.undecided) == (Outcome.CLARIFY, Offer.INTENT, 1)
+    assert second.handoff.reasons == (Reason.LOW_CONFIDENCE,)
+
+
+def test_a_keyword_among_other_words_or_of_another_intent_decides_nothing() -> None:
+    for other in (_with_keyword("退货那个事啊", "AFTER_SALES_RETURN"), _with_keyword("退货", "ORDER_CANCEL")):
+        assert after(other).outcome is Outcome.NO_ANSWER
+
+
+def _with_keyword(text: str, intent: str) -> Evidence:
+    """A message of a doubtful intent AFTER_SALES_RETURN, with the keyword 退货 of ``intent`` in it."""
+    found = said(text, intent="AFTER_SALES_RETURN", sure=False)
+    classification = replace(found.classification, keywords=(KeywordHit("退货", intent),))
+    return replace(found, classification=classification, askable=True)
 
 
 def test_a_sure_intent_does_not_hide_that_the_answer_was_no_use() -> None:

@@ -99,6 +99,13 @@ class Evidence:
         return self.classification.sentiment.label in DISPLEASED
 
     @property
+    def is_keyword(self) -> bool:
+        """True when the message is but a keyword of its likeliest intent (退款): what it is about is said, what is asked is not."""
+        said = "".join(char for char in (self.text or self.message.text).lower() if char.isalnum())
+        hits = self.classification.keywords
+        return any(hit.intent == self.classification.intent.code and hit.text == said for hit in hits)
+
+    @property
     def is_vip(self) -> bool:
         """True for a customer of the highest tier."""
         return self.tier is Tier.VIP

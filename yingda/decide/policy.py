@@ -235,6 +235,9 @@ def _reply(evidence: Evidence, mentions: Mentions, turn: Turn, state: Conversati
     if turn.kind in QUESTIONS and evidence.sure and evidence.askable:
         verdict = _verdict(evidence, Outcome.CLARIFY, "the intent is sure and no entry is; asks about the intent's entries", turn, state)
         return replace(verdict, offer=Offer.INTENT)
+    if turn.kind is Kind.UNDECIDED and evidence.is_keyword and evidence.askable:
+        verdict = _verdict(evidence, Outcome.CLARIFY, "but a keyword of the intent; asks about the intent's entries", turn, state)
+        return replace(verdict, offer=Offer.INTENT)
     if turn.kind is Kind.SAME_QUESTION and evidence.resumable:
         verdict = _verdict(evidence, Outcome.CLARIFY, "the same question, and no entry is sure; asks which is meant", turn, state)
         return replace(verdict, offer=Offer.QUESTION)
