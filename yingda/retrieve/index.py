@@ -73,12 +73,11 @@ class FaqIndex:
         """Cosine [N, C] of unit ``embeddings`` [N, D] with every class, 1 with an entry that the text asks in its own words.
 
         The middle of many wordings, or of wordings in several languages, is far from each of them, and what a trained entry has
-        learnt knows nothing of a wording that was added later: another entry may be nearer. A trained one that is the nearest
-        keeps what it has learnt.
+        learnt knows nothing of a wording that was added later: another entry may be nearer.
         """
         found = np.asarray(embeddings @ self.vectors.T, np.float32)
         for row, text in enumerate(texts):
-            self._raise(found[row], self.wordings.asked(text), self.space)
+            found[row, self.wordings.asked(text)] = 1.0
         return found
 
     def lexical(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -105,7 +104,7 @@ class FaqIndex:
         lexical = np.zeros(space.size, np.float32)
         lexical[: len(entries)] = self.wordings.best_of(text, entries)
         cosine = np.vecdot(self.vectors[numbers], embedding)
-        self._raise(cosine, np.searchsorted(entries, asked), space)
+        cosine[np.searchsorted(entries, asked)] = 1.0
         outside = ~np.isin(self.search.sample, entries, assume_unique=True)
         sampled = np.minimum(np.vecdot(self._sampled, embedding)[outside], cosines[0, -1])
         left = len(self.space.entries) - len(entries)
@@ -117,12 +116,6 @@ class FaqIndex:
         number = self.space.places[entry]
         lexical = self.wordings.best_of(text, np.asarray([number]))
         return float(np.vecdot(self.vectors[number], embedding)), float(lexical[0])
-
-    @staticmethod
-    def _raise(cosine: NDArray[np.float32], asked: NDArray[np.intp], space: MatchSpace) -> None:
-        """Set the ``cosine`` [C] of the entries ``asked`` to 1, but that of a trained one which is the nearest class."""
-        if len(asked):
-            cosine[asked[space.is_new[asked] | (asked != cosine.argmax())]] = 1.0
 
 
 def build_search(space: MatchSpace, vectors: NDArray[np.float32], wordings: Wordings, *, exact: int = EXACT_SEARCH) -> Search:
